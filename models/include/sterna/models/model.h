@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sterna/nn/executor.h>
+#include <sterna/nn/workspace.h>
+#include <sterna/quant/isa.h>
+#include <sterna/vision/image.h>
+
+namespace sterna {
+
+/// One caller's state: threads to run on, scratch memory, and a count of decoder entries. Cheap to
+/// make, reused over many calls (after warm-up a forward pass allocates nothing), never shared by
+/// two threads at once. A Model is shared by any number of Sessions.
+struct Session {
+  explicit Session(int threads = 0) : executor(threads) {}
+  nn::Executor executor;
+  nn::Workspace workspace;
+  size_t decodes = 0;  // times the decoder was entered; embedding never does
+};
+
+/// What the vision tower saw in one picture: tokens for the predictor. Reused over questions.
+struct Scene {
+  size_t tokens = 0;
+  std::vector<float> features;   // [tokens, tower width]
+  std::vector<float> semantics;  // [tokens, dim]: what each place says in the text space
+};
+
+struct Candidate {
+  std::string text;
+  float score = 0;  // probability among the candidates; all of them sum to 1
+};
+
+struct Answer {
+  std::string text;      // the best candidate, also when not sure
+  float confidence = 0;  // calibrated probability that `text` is right
+  bool sure = false;     // confidence reaches the model's threshold
+  std::vector<Candidate> candidates;  // best first
+};
+
+/// Texts and their embeddings, ready to be compared with predictions.
+struct AnswerTable {
+  std::vector<std::string> texts;
+  std::vector<float> embeddings;  // [texts, dim], rows of unit length
+};
+
+/// An assembled vision-language model. Const after construction, shared by threads; every call
+/// takes the caller's Session. Embeddings are L2-normalised float [dim()].
+class Model {
+ public:
+  struct Options {
+    quant::Isa isa = quant::best_isa();
+  };
+  /// Maps `path` (GGUF); throws Error naming file and fault.
+  static Model open(const std::filesystem::path& path, const Options& options);
+  static Model open(const std::filesystem::path& path);
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  size_t dim() const;
+
+  /// Runs the vision tower. Throws Error for an empty or oversized view.
+  Scene see(const vision::ImageView& image, Session& session) const;
+  void see(const vision::ImageView& image, Scene& scene, Session& session) const;  // reuses memory
+
+  /// The picture's own embedding: the prediction for the model's embedding prompt.
+  void embed(const Scene& scene, std::span<float> out, Session& session) const;
+  /// A text (answer, label, query) in the same space.
+  void embed(std::string_view text, std::span<float> out, Session& session) const;
+  /// The embedding of the answer to `question` about the picture.
+  void predict(const Scene& scene, std::string_view question, std::span<float> out,
+               Session& session) const;
+
+  /// Embeds candidates once, for many answers.
+  AnswerTable encode(std::span<const std::string> texts, Session& session) const;
+  /// The best of `choices`. Enters the decoder (session.decodes + 1).
+  Answer answer(const Scene& scene, std::string_view question, const AnswerTable& choices,
+                size_t top, Session& session) const;
+  /// The best of the model's own answer vocabulary. Enters the decoder.
+  Answer answer(const Scene& scene, std::string_view question, size_t top, Session& session) const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace sterna

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <sterna/nn/mat.h>
+
+namespace sterna::nn {
+
+/// One caller's scratch memory: a stack of blocks that grows while it is warmed up and never
+/// shrinks, so that a forward pass of a known shape allocates nothing. Not for use by two threads
+/// at a time; every concurrent caller of a model brings its own.
+class Workspace {
+ public:
+  Workspace() = default;
+  Workspace(Workspace&&) = default;
+  Workspace& operator=(Workspace&&) = default;
+
+  /// Everything taken while a Frame lives is given back when it ends. Frames nest.
+  class Frame {
+   public:
+    explicit Frame(Workspace& w) : w_(w), block_(w.block_), used_(w.used_) {}
+    ~Frame() {
+      w_.block_ = block_;
+      w_.used_ = used_;
+    }
+    Frame(const Frame&) = delete;
+    Frame& operator=(const Frame&) = delete;
+
+   private:
+    Workspace& w_;
+    size_t block_, used_;
+  };
+
+  /// Uninitialised memory, 64-byte aligned. Throws std::bad_alloc.
+  std::byte* bytes(size_t n);
+
+  /// An uninitialised matrix; T must be trivial.
+  template <class T>
+  Mat<T> mat(size_t rows, size_t cols) {
+    return {reinterpret_cast<T*>(bytes(rows * cols * sizeof(T))), rows, cols};
+  }
+
+  /// How often memory was asked of the system since construction: constant once warm (tested).
+  size_t system_allocations() const { return blocks_.size(); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const;
+  };
+  struct Block {
+    std::unique_ptr<std::byte[], Free> data;
+    size_t size;
+  };
+  std::vector<Block> blocks_;
+  size_t block_ = 0;  // index of the block in use
+  size_t used_ = 0;   // bytes used of it
+};
+
+}  // namespace sterna::nn
