@@ -1,0 +1,46 @@
+#include "cli/model_path.h"
+
+#include <sterna/quant/error.h>
+
+#include <cstdlib>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace sterna::cli {
+
+namespace {
+constexpr char kDefaultModel[] = "sterna-nano.gguf";
+}
+
+fs::path program_folder() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::current_path() : self.parent_path();
+}
+
+fs::path find_model(const std::string& named) {
+  if (!named.empty()) return named;
+  // An empty STERNA_MODEL counts as unset, as in `STERNA_MODEL= sterna ask ...`.
+  if (const char* variable = std::getenv("STERNA_MODEL"); variable != nullptr && *variable != 0) {
+    return variable;
+  }
+  const fs::path folder = program_folder();
+  std::vector<fs::path> places = {folder / kDefaultModel,
+                                  folder / ".." / STERNA_DATA_FOLDER / kDefaultModel};
+  // A build folder inside the source tree, however deep; then one outside of it.
+  for (fs::path up = folder; up.has_relative_path(); up = up.parent_path()) {
+    if (fs::exists(up / "CMakeLists.txt")) places.push_back(up / "models" / kDefaultModel);
+  }
+  places.push_back(fs::path(STERNA_SOURCE_FOLDER) / "models" / kDefaultModel);
+  std::string searched;
+  for (const fs::path& place : places) {
+    std::error_code error;
+    if (fs::is_regular_file(place, error)) return place.lexically_normal();
+    searched += (searched.empty() ? "" : ", ") + place.lexically_normal().string();
+  }
+  throw Error(std::string(kDefaultModel) + ": the default model was not found; name one with " +
+              "--model or STERNA_MODEL (searched " + searched + ")");
+}
+
+}  // namespace sterna::cli

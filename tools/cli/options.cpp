@@ -1,0 +1,79 @@
+#include "cli/options.h"
+
+#include "cli/error.h"
+#include "cli/output.h"
+
+namespace sterna::cli {
+
+namespace {
+constexpr int kMostThreads = 1024;
+}
+
+Options::Options(std::string verb, std::string usage, std::string description)
+    : verb_(std::move(verb)),
+      description_(std::move(description)),
+      options_("sterna " + verb_, description_) {
+  options_.custom_help(usage);
+  options_.positional_help("");
+  options_.add_options()("json", "One JSON object a line on standard output")("h,help",
+                                                                              "Print this help");
+}
+
+void Options::add_model_options() {
+  has_model_ = true;
+  options_.add_options()("model", "Model file (default: $STERNA_MODEL, else the one installed)",
+                         cxxopts::value<std::string>(), "FILE")(
+      "threads", "Threads (0 = all cores)", cxxopts::value<int>()->default_value("0"), "N")(
+      "isa", "Force an instruction set: scalar, avx2, avx512, neon", cxxopts::value<std::string>(),
+      "NAME");
+}
+
+std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {
+  try {
+    auto result = options_.parse(argc, argv);
+    if (result.count("help") != 0) {
+      print(options_.help({""}));
+      if (!epilogue_.empty()) print_line("\n" + epilogue_);
+      return std::nullopt;
+    }
+    positionals_ = result.unmatched();  // unknown options have thrown by now
+    return result;
+  } catch (const cxxopts::exceptions::exception& e) {
+    throw UsageError(e.what());
+  }
+}
+
+Common Options::common(const cxxopts::ParseResult& args) const {
+  Common common;
+  common.json = args.count("json") != 0;
+  if (!has_model_) return common;
+  if (args.count("model") != 0) common.model = args["model"].as<std::string>();
+  common.threads = args["threads"].as<int>();
+  if (common.threads < 0 || common.threads > kMostThreads) {
+    throw UsageError("--threads: expected 0 to " + std::to_string(kMostThreads) + ", found " +
+                     std::to_string(common.threads));
+  }
+  common.isa =
+      args.count("isa") != 0 ? quant::parse_isa(args["isa"].as<std::string>()) : quant::best_isa();
+  return common;
+}
+
+std::vector<std::string> split_list(const std::string& text, const std::string& option,
+                                    size_t least) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const size_t first = text.find_first_not_of(" \t", begin);
+    if (first >= end) throw UsageError(option + ": an item is empty");
+    const size_t last = text.find_last_not_of(" \t", end - 1);
+    items.push_back(text.substr(first, last - first + 1));
+    begin = end + 1;
+  }
+  if (items.size() < least) {
+    throw UsageError(option + ": expected at least " + std::to_string(least) + " items, found " +
+                     std::to_string(items.size()));
+  }
+  return items;
+}
+
+}  // namespace sterna::cli

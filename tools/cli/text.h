@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sterna::cli {
+
+/// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
+bool is_utf8(std::string_view text);
+
+/// `text` as well-formed UTF-8: every byte that does not belong becomes U+FFFD.
+std::string to_utf8(std::string_view text);
+
+/// `text` on one line of a terminal: control characters and bytes that are no UTF-8 as \xHH, so a
+/// hostile file name can neither break a line nor steer the terminal.
+std::string printable(std::string_view text);
+
+/// RFC 4648 base64, padded.
+std::string base64(std::string_view bytes);
+
+}  // namespace sterna::cli
