@@ -1,11 +1,11 @@
 #pragma once
 
+#include <sterna/quant/isa.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-
-#include <sterna/quant/isa.h>
 
 namespace sterna::quant {
 
@@ -17,11 +17,11 @@ enum class Type { f32, bf16, i8, t2, t5 };
 /// Weights as they lie in the file. Owns nothing: the file stays mapped while a Linear lives.
 struct WeightView {
   Type type = Type::f32;
-  size_t m = 0;  // outputs
-  size_t k = 0;  // inputs
-  std::span<const std::byte> data;        // weight_bytes(type, m, k) bytes, 64-byte aligned
-  std::span<const uint16_t> scale;        // fp16; [m] (group 0) or [m, ceil(k / group)]; none for floats
-  size_t group = 0;                       // inputs that share a scale; 0 = the whole row
+  size_t m = 0;                     // outputs
+  size_t k = 0;                     // inputs
+  std::span<const std::byte> data;  // weight_bytes(type, m, k) bytes, 64-byte aligned
+  std::span<const uint16_t> scale;  // fp16; [m] (group 0) or [m, ceil(k / group)]; none for floats
+  size_t group = 0;                 // inputs that share a scale; 0 = the whole row
 };
 
 /// Bytes of W [m, k] in `type`, padding included, scales apart.
@@ -52,6 +52,12 @@ class Linear {
   size_t scratch_bytes(size_t n) const noexcept;
   /// Quantises / packs x [n, k] (rows ldx apart) into `scratch` (64-byte aligned).
   void prepare(const float* x, size_t ldx, size_t n, std::byte* scratch) const noexcept;
+  /// The same for tokens [n0, n1) of the n alone, so that threads may share the work: n0 must be a
+  /// multiple of token_tile(n), n1 too unless it is n.
+  void prepare(const float* x, size_t ldx, size_t n, std::byte* scratch, size_t n0,
+               size_t n1) const noexcept;
+  /// Tokens that a kernel packs together when there are n.
+  size_t token_tile(size_t n) const noexcept;
   /// Output columns [m0, m1) of y [n, m] (rows ldy apart) from prepared activations.
   /// m0 must be a multiple of row_tile(), m1 too unless it is m().
   void run(const std::byte* scratch, size_t n, size_t m0, size_t m1, float* y,

@@ -1,0 +1,253 @@
+#include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "codes.h"
+
+namespace sterna::quant {
+
+namespace {
+
+struct TypeName {
+  Type type;
+  std::string_view name;
+};
+constexpr TypeName kTypes[] = {
+    {Type::f32, "f32"}, {Type::bf16, "bf16"}, {Type::i8, "i8"}, {Type::t2, "t2"}, {Type::t5, "t5"}};
+
+std::string shape(size_t m, size_t k) {
+  return "[" + std::to_string(m) + ", " + std::to_string(k) + "]";
+}
+
+[[noreturn]] void fail(Type type, size_t m, size_t k, const std::string& what) {
+  throw Error(std::string(name(type)) + " weights " + shape(m, k) + ": " + what);
+}
+
+// 0 if the product does not fit.
+size_t product(size_t a, size_t b) {
+  return b != 0 && a > std::numeric_limits<size_t>::max() / b ? 0 : a * b;
+}
+
+void check_group(Type type, size_t m, size_t k, size_t group) {
+  if (group != 0 && group != 64 && group != 128 && group != 256)
+    fail(type, m, k, "expected group 0, 64, 128 or 256, found " + std::to_string(group));
+}
+
+// Integers q of weights w that share the scale returned.
+uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
+  double sum = 0;
+  float top = 0;
+  for (size_t i = 0; i < count; ++i) {
+    sum += std::fabs(static_cast<double>(w[i]));
+    top = std::max(top, std::fabs(w[i]));
+  }
+  const bool ternary = type != Type::i8;
+  const float limit = ternary ? 1.0f : 127.0f;
+  const float wanted = ternary ? static_cast<float>(sum / static_cast<double>(count)) : top / 127;
+  const uint16_t scale = f32_to_f16(std::min(wanted, 65504.0f));
+  const float s = f16_to_f32(scale);
+  for (size_t i = 0; i < count; ++i) {
+    const float r = s > 0 ? std::nearbyint(w[i] / s) : 0.0f;
+    q[i] = static_cast<int8_t>(std::clamp(r, -limit, limit));
+  }
+  return scale;
+}
+
+void check_finite(Type type, std::span<const float> w, size_t m, size_t k) {
+  for (size_t i = 0; i < w.size(); ++i) {
+    if (!std::isfinite(w[i]))
+      fail(type, m, k,
+           "expected finite numbers, found " + std::to_string(w[i]) + " in row " +
+               std::to_string(i / k));
+  }
+}
+
+// Writes integers q [k] as row `row` of a panel whose bytes are all zero-weights so far.
+void place_row(Type type, const int8_t* q, size_t k, size_t row, uint8_t* panel) {
+  const size_t inputs = block_inputs(type);
+  for (size_t c = 0; c < k; ++c) {
+    const size_t field = c % inputs / 4;
+    uint8_t& byte = panel[c / inputs * kBlockBytes + row * 4 + c % 4];
+    switch (type) {
+      case Type::i8:
+        byte = static_cast<uint8_t>(q[c] + 128);
+        break;
+      case Type::t2:
+        byte = static_cast<uint8_t>(byte + q[c] * (1 << 2 * field));
+        break;
+      default:
+        byte = static_cast<uint8_t>(byte + q[c] * kPowersOf3[field]);
+        break;
+    }
+  }
+}
+
+void pack_bf16(std::span<const float> w, size_t m, size_t k, uint8_t* out) {
+  const size_t panel_bytes = weight_bytes(Type::bf16, kPanelRows, k);
+  for (size_t r = 0; r < m; ++r) {
+    uint8_t* panel = out + r / kPanelRows * panel_bytes;
+    for (size_t c = 0; c < k; ++c) {
+      const uint16_t h = f32_to_bf16(w[r * k + c]);
+      std::memcpy(panel + c / 2 * kBlockBytes + r % kPanelRows * 4 + c % 2 * 2, &h, 2);
+    }
+  }
+}
+
+}  // namespace
+
+size_t weight_bytes(Type type, size_t m, size_t k) {
+  size_t bytes = 0;
+  if (type == Type::f32) {
+    bytes = product(product(m, k), 4);
+  } else {
+    const size_t inputs = block_inputs(type);
+    const size_t panels = m / kPanelRows + (m % kPanelRows != 0);
+    bytes = product(product(panels, k / inputs + (k % inputs != 0)), kBlockBytes);
+  }
+  if (bytes == 0 && m != 0 && k != 0) fail(type, m, k, "too large");
+  return bytes;
+}
+
+std::string_view name(Type type) noexcept {
+  for (const auto& t : kTypes)
+    if (t.type == type) return t.name;
+  return "?";
+}
+
+Type parse_type(std::string_view text) {
+  std::string known;
+  for (const auto& t : kTypes) {
+    if (t.name == text) return t.type;
+    known += (known.empty() ? "" : ", ") + std::string(t.name);
+  }
+  throw Error("weight type: expected one of " + known + ", found \"" + std::string(text) + "\"");
+}
+
+void pack(Type type, std::span<const float> w, size_t m, size_t k, size_t group,
+          std::span<std::byte> data, std::span<uint16_t> scale) {
+  check_group(type, m, k, group);
+  if (w.size() != m * k)
+    fail(type, m, k,
+         "expected " + std::to_string(m * k) + " numbers, found " + std::to_string(w.size()));
+  const size_t groups = is_integer(type) ? group_count(k, group) : 0;
+  if (data.size() != weight_bytes(type, m, k) || scale.size() != m * groups)
+    fail(type, m, k,
+         "expected room for " + std::to_string(weight_bytes(type, m, k)) + " bytes and " +
+             std::to_string(m * groups) + " scales, found " + std::to_string(data.size()) +
+             " and " + std::to_string(scale.size()));
+  if (type == Type::f32) {
+    if (!w.empty()) std::memcpy(data.data(), w.data(), w.size_bytes());
+    return;
+  }
+  check_finite(type, w, m, k);
+  auto* out = reinterpret_cast<uint8_t*>(data.data());
+  std::fill(data.begin(), data.end(), std::byte{zero_byte(type)});
+  if (type == Type::bf16) return pack_bf16(w, m, k, out);
+  const size_t panel_bytes = weight_bytes(type, kPanelRows, k);
+  const size_t step = group == 0 ? k : group;
+  std::vector<int8_t> q(k);
+  for (size_t r = 0; r < m; ++r) {
+    for (size_t c = 0; c < k; c += step)
+      scale[r * groups + c / step] =
+          quantise_group(type, &w[r * k + c], std::min(step, k - c), q.data() + c);
+    place_row(type, q.data(), k, r % kPanelRows, out + r / kPanelRows * panel_bytes);
+  }
+}
+
+Packed pack(Type type, std::span<const float> w, size_t m, size_t k, size_t group) {
+  Packed p;
+  check_group(type, m, k, group);
+  p.data.resize(weight_bytes(type, m, k));
+  if (is_integer(type)) p.scale.resize(m * group_count(k, group));
+  pack(type, w, m, k, group, p.data, p.scale);
+  return p;
+}
+
+void check(const WeightView& w) {
+  check_group(w.type, w.m, w.k, w.group);
+  if (w.m == 0 || w.k == 0) fail(w.type, w.m, w.k, "expected at least one row and column");
+  if (is_integer(w.type) && w.k > kMaxInputs)
+    fail(w.type, w.m, w.k, "expected at most " + std::to_string(kMaxInputs) + " inputs");
+  const size_t bytes = weight_bytes(w.type, w.m, w.k);
+  if (w.data.size() != bytes)
+    fail(w.type, w.m, w.k,
+         "expected " + std::to_string(bytes) + " bytes, found " + std::to_string(w.data.size()));
+  const size_t scales = is_integer(w.type) ? product(w.m, group_count(w.k, w.group)) : 0;
+  if (w.scale.size() != scales)
+    fail(w.type, w.m, w.k,
+         "expected " + std::to_string(scales) + " scales, found " + std::to_string(w.scale.size()));
+  if (w.type == Type::f32 && reinterpret_cast<uintptr_t>(w.data.data()) % alignof(float) != 0)
+    fail(w.type, w.m, w.k, "expected data aligned to 4 bytes");
+}
+
+void unpack_integers(const WeightView& w, std::span<int8_t> out) {
+  check(w);
+  if (!is_integer(w.type)) fail(w.type, w.m, w.k, "expected an integer type");
+  const size_t inputs = block_inputs(w.type);
+  const size_t panel_bytes = weight_bytes(w.type, kPanelRows, w.k);
+  const auto* data = reinterpret_cast<const uint8_t*>(w.data.data());
+  for (size_t r = 0; r < w.m; ++r) {
+    const uint8_t* lane = data + r / kPanelRows * panel_bytes + r % kPanelRows * 4;
+    for (size_t c = 0; c < w.k; ++c) {
+      const uint8_t byte = lane[c / inputs * kBlockBytes + c % 4];
+      out[r * w.k + c] = static_cast<int8_t>(integer_weight(w.type, byte, c % inputs / 4));
+    }
+  }
+}
+
+void dequantise(const WeightView& w, std::span<float> out) {
+  check(w);
+  if (out.size() != w.m * w.k)
+    fail(w.type, w.m, w.k,
+         "expected room for " + std::to_string(w.m * w.k) + " numbers, found " +
+             std::to_string(out.size()));
+  if (w.type == Type::f32) {
+    std::memcpy(out.data(), w.data.data(), w.data.size());
+    return;
+  }
+  if (w.type == Type::bf16) {
+    const size_t panel_bytes = weight_bytes(w.type, kPanelRows, w.k);
+    for (size_t r = 0; r < w.m; ++r) {
+      const std::byte* lane = w.data.data() + r / kPanelRows * panel_bytes + r % kPanelRows * 4;
+      for (size_t c = 0; c < w.k; ++c) {
+        uint16_t h;
+        std::memcpy(&h, lane + c / 2 * kBlockBytes + c % 2 * 2, 2);
+        out[r * w.k + c] = bf16_to_f32(h);
+      }
+    }
+    return;
+  }
+  std::vector<int8_t> q(w.m * w.k);
+  unpack_integers(w, q);
+  const size_t groups = group_count(w.k, w.group);
+  const size_t step = w.group == 0 ? w.k : w.group;
+  for (size_t r = 0; r < w.m; ++r) {
+    for (size_t c = 0; c < w.k; ++c)
+      out[r * w.k + c] =
+          static_cast<float>(q[r * w.k + c]) * f16_to_f32(w.scale[r * groups + c / step]);
+  }
+}
+
+RowTable pack_rows(std::span<const float> w, size_t m, size_t k) {
+  if (w.size() != m * k)
+    fail(Type::i8, m, k,
+         "expected " + std::to_string(m * k) + " numbers, found " + std::to_string(w.size()));
+  check_finite(Type::i8, w, m, k);
+  RowTable t{std::vector<int8_t>(m * k), std::vector<uint16_t>(m)};
+  for (size_t r = 0; r < m; ++r)
+    t.scale[r] = quantise_group(Type::i8, &w[r * k], k, &t.data[r * k]);
+  return t;
+}
+
+void lookup_row(std::span<const int8_t> row, uint16_t scale, std::span<float> out) noexcept {
+  const float s = f16_to_f32(scale);
+  for (size_t c = 0; c < row.size(); ++c) out[c] = static_cast<float>(row[c]) * s;
+}
+
+}  // namespace sterna::quant

@@ -1,0 +1,66 @@
+#include <sterna/quant/error.h>
+#include <sterna/quant/isa.h>
+
+#include <string>
+
+#include "kernels.h"
+
+namespace sterna::quant {
+
+namespace {
+struct IsaName {
+  Isa isa;
+  std::string_view name;
+};
+constexpr IsaName kIsas[] = {
+    {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::neon, "neon"}};
+}  // namespace
+
+const CpuFeatures& cpu_features() noexcept {
+  static const CpuFeatures features = [] {
+    CpuFeatures f;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vnni");
+    f.vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
+    f.bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
+#endif
+    return f;
+  }();
+  return features;
+}
+
+bool has_isa(Isa isa) noexcept { return linear_kernels(isa, Type::f32) != nullptr; }
+
+Isa best_isa() noexcept {
+  for (Isa isa : {Isa::avx512, Isa::avx2, Isa::neon})
+    if (has_isa(isa)) return isa;
+  return Isa::scalar;
+}
+
+std::string_view name(Isa isa) noexcept {
+  for (const auto& i : kIsas)
+    if (i.isa == isa) return i.name;
+  return "?";
+}
+
+Isa parse_isa(std::string_view text) {
+  std::string known;
+  for (const auto& i : kIsas) {
+    if (i.name == text) {
+      if (!has_isa(i.isa))
+        throw Error("instruction set \"" + std::string(text) +
+                    "\": this CPU or this build lacks it, the best here is \"" +
+                    std::string(name(best_isa())) + "\"");
+      return i.isa;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(i.name);
+  }
+  throw Error("instruction set: expected one of " + known + ", found \"" + std::string(text) +
+              "\"");
+}
+
+}  // namespace sterna::quant

@@ -1,0 +1,205 @@
+#include <doctest/doctest.h>
+#include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "support.h"
+
+using namespace sterna::quant;
+using namespace sterna::quant::test;
+
+TEST_CASE("binary16: every value survives a round trip, rounding is to nearest even") {
+  for (uint32_t h = 0; h <= 0xffff; ++h) {
+    const float f = f16_to_f32(static_cast<uint16_t>(h));
+    if (std::isnan(f)) {
+      CHECK(std::isnan(f16_to_f32(f32_to_f16(f))));
+      continue;
+    }
+    REQUIRE(f32_to_f16(f) == h);
+    if ((h & 0x7fff) >= 0x7bff) continue;
+    // Halfway to the next magnitude goes to the even one, just beside it to the nearer one.
+    const float next = f16_to_f32(static_cast<uint16_t>(h + 1));
+    const float middle = f + (next - f) / 2;
+    REQUIRE(f32_to_f16(middle) == (h % 2 == 0 ? h : h + 1));
+    REQUIRE(f32_to_f16(std::nextafter(middle, f)) == h);
+    REQUIRE(f32_to_f16(std::nextafter(middle, next)) == h + 1);
+  }
+  CHECK(f16_to_f32(0x3c00) == 1.0f);
+  CHECK(f16_to_f32(0x0001) == 0x1p-24f);
+  CHECK(f32_to_f16(65519.0f) == 0x7bff);
+  CHECK(f32_to_f16(65520.0f) == 0x7c00);
+  CHECK(f32_to_f16(-1e30f) == 0xfc00);
+}
+
+TEST_CASE("bfloat16 rounds to nearest even") {
+  CHECK(f32_to_bf16(1.0f) == 0x3f80);
+  CHECK(f32_to_bf16(1.0f + 0x1p-8f) == 0x3f80);            // tie, down to even
+  CHECK(f32_to_bf16(1.0f + 0x1p-7f + 0x1p-8f) == 0x3f82);  // tie, up to even
+  CHECK(std::isnan(bf16_to_f32(f32_to_bf16(std::bit_cast<float>(0x7f800001u)))));
+  for (uint32_t h = 0; h <= 0xffff; ++h) {
+    const float f = bf16_to_f32(static_cast<uint16_t>(h));
+    if (!std::isnan(f)) REQUIRE(f32_to_bf16(f) == h);
+  }
+}
+
+TEST_CASE("t2 and t5 bytes are the documented ones") {
+  // Row 0 = +1 -1 0 +1 | 0 0 0 +1 | -1 ..., row 17 (second panel, lane 1) = -1 at input 20.
+  std::vector<float> w(18 * 21, 0.0f);
+  const int row0[] = {1, -1, 0, 1, 0, 0, 0, 1, -1};
+  for (size_t c = 0; c < 9; ++c) w[c] = static_cast<float>(row0[c]);
+  w[17 * 21 + 20] = -1;
+  SUBCASE("t2") {
+    const Packed p = pack(Type::t2, w, 18, 21);
+    REQUIRE(p.data.size() == 2 * 2 * 64);  // 2 panels, 2 blocks of 16 inputs
+    const auto at = [&](size_t i) { return std::to_integer<int>(p.data[i]); };
+    // byte j: codes of inputs j, 4+j, 8+j, 12+j from the low bits up
+    CHECK(at(0) == (2 | 1 << 2 | 0 << 4 | 1 << 6));
+    CHECK(at(1) == (0 | 1 << 2 | 1 << 4 | 1 << 6));
+    CHECK(at(2) == 0x55);
+    CHECK(at(3) == (2 | 2 << 2 | 1 << 4 | 1 << 6));
+    CHECK(at(4) == 0x55);                                       // row 1
+    CHECK(at(128 + 64 + 4) == (1 | 0 << 2 | 1 << 4 | 1 << 6));  // panel 1, block 1, lane 1
+  }
+  SUBCASE("t5") {
+    const Packed p = pack(Type::t5, w, 18, 21);
+    REQUIRE(p.data.size() == 2 * 2 * 64);  // 2 panels, 2 blocks of 20 inputs
+    const auto at = [&](size_t i) { return std::to_integer<int>(p.data[i]); };
+    CHECK(at(0) == 2 + 3 * 1 + 9 * 0 + 27 + 81);
+    CHECK(at(1) == 0 + 3 * 1 + 9 * 1 + 27 + 81);
+    CHECK(at(2) == 121);
+    CHECK(at(3) == 2 + 3 * 2 + 9 * 1 + 27 + 81);
+    CHECK(at(128 + 64 + 4) == 0 + 3 + 9 + 27 + 81);
+  }
+  SUBCASE("i8") {
+    const Packed p = pack(Type::i8, w, 18, 21);
+    REQUIRE(p.data.size() == 2 * 6 * 64);
+    const auto at = [&](size_t i) { return std::to_integer<int>(p.data[i]); };
+    CHECK(at(0) == 255);
+    CHECK(at(1) == 1);
+    CHECK(at(2) == 128);
+    CHECK(at(6 * 64 + 5 * 64 + 4) == 1);
+  }
+  SUBCASE("bf16") {
+    const Packed p = pack(Type::bf16, w, 18, 21);
+    REQUIRE(p.data.size() == 2 * 11 * 64);
+    CHECK(p.scale.empty());
+    CHECK(std::to_integer<int>(p.data[1]) == 0x3f);
+    CHECK(std::to_integer<int>(p.data[0]) == 0x80);
+    CHECK(std::to_integer<int>(p.data[3]) == 0xbf);
+    CHECK(std::to_integer<int>(p.data[11 * 64 + 10 * 64 + 5]) == 0xbf);
+  }
+}
+
+TEST_CASE("absmean ternary and absmax int8, by hand") {
+  // mean |w| = 0.5: 0.25 / 0.5 is a tie and goes to 0, 0.26 to 1, 3 clips to 1.
+  const std::vector<float> w = {0.25f, -0.25f, 0.26f, -0.74f, 0.0f, 1.5f, -1.0f, 0.0f};
+  const Packed p = pack(Type::t2, w, 1, 8);
+  CHECK(f16_to_f32(p.scale[0]) == 0.5f);
+  std::vector<int8_t> q(8);
+  unpack_integers({Type::t2, 1, 8, p.data, p.scale, 0}, q);
+  CHECK(q == std::vector<int8_t>{0, 0, 1, -1, 0, 1, -1, 0});
+
+  const std::vector<float> v = {127.0f, -127.0f, 0.5f, 1.5f, -2.5f, 126.6f};
+  const Packed i = pack(Type::i8, v, 1, 6);
+  CHECK(f16_to_f32(i.scale[0]) == 1.0f);
+  q.resize(6);
+  unpack_integers({Type::i8, 1, 6, i.data, i.scale, 0}, q);
+  CHECK(q == std::vector<int8_t>{127, -127, 0, 2, -2, 127});
+}
+
+TEST_CASE("quantising what was dequantised changes nothing") {
+  for (size_t group : {0, 64, 128, 256}) {
+    for (Type type : {Type::t2, Type::t5, Type::i8, Type::bf16, Type::f32}) {
+      CAPTURE(group);
+      CAPTURE(name(type));
+      const size_t m = 37, k = 331;
+      const Weights a(type, normal(m * k, 7, 0.02f), m, k, group);
+      std::vector<float> real(m * k);
+      dequantise(a.view, real);
+      if (is_integer(type)) {
+        // Exactly representable values return to the same integers under the same scales.
+        std::vector<int8_t> q(m * k);
+        unpack_integers(a.view, q);
+        const size_t groups = group_count(k, group), step = group == 0 ? k : group;
+        for (size_t i = 0; i < m * k; ++i) {
+          const float s = f16_to_f32(a.view.scale[i / k * groups + i % k / step]);
+          REQUIRE(real[i] == static_cast<float>(q[i]) * s);
+        }
+      } else {
+        const Weights b(type, real, m, k, group);
+        CHECK(a.packed.data == b.packed.data);
+      }
+    }
+  }
+}
+
+TEST_CASE("rows of zeros, tiny and huge weights") {
+  for (Type type : {Type::t2, Type::t5, Type::i8}) {
+    std::vector<float> w(3 * 5, 0.0f);
+    for (size_t c = 0; c < 5; ++c) {
+      w[5 + c] = 1e-30f;                              // scale rounds to zero
+      w[10 + c] = std::numeric_limits<float>::max();  // scale stays finite
+    }
+    const Weights p(type, w, 3, 5);
+    std::vector<float> real(15);
+    dequantise(p.view, real);
+    for (size_t c = 0; c < 10; ++c) CHECK(real[c] == 0.0f);
+    for (size_t c = 10; c < 15; ++c) CHECK(std::isfinite(real[c]));
+  }
+}
+
+TEST_CASE("i8row tables") {
+  const size_t m = 9, k = 50;
+  const auto w = normal(m * k, 3);
+  const RowTable t = pack_rows(w, m, k);
+  std::vector<float> row(k);
+  for (size_t r = 0; r < m; ++r) {
+    lookup_row({&t.data[r * k], k}, t.scale[r], row);
+    const float s = f16_to_f32(t.scale[r]);
+    for (size_t c = 0; c < k; ++c) CHECK(std::fabs(row[c] - w[r * k + c]) <= 0.5001f * s);
+  }
+}
+
+TEST_CASE("errors name what was expected and found") {
+  const std::vector<float> w(4 * 8, 1.0f);
+  const auto message = [](auto&& f) -> std::string {
+    try {
+      f();
+    } catch (const sterna::Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  CHECK(message([&] { pack(Type::t2, w, 4, 8, 32); }) ==
+        "t2 weights [4, 8]: expected group 0, 64, 128 or 256, found 32");
+  CHECK(message([&] { pack(Type::t2, w, 4, 9); }) ==
+        "t2 weights [4, 9]: expected 36 numbers, found 32");
+  std::vector<float> bad = w;
+  bad[11] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(message([&] { pack(Type::t5, bad, 4, 8); }) ==
+        "t5 weights [4, 8]: expected finite numbers, found nan in row 1");
+  const Packed p = pack(Type::t5, w, 4, 8);
+  CHECK(message([&] {
+          Linear({Type::t5, 4, 21, p.data, p.scale, 0});
+        }) == "t5 weights [4, 21]: expected 128 bytes, found 64");
+  CHECK(message([&] {
+          Linear({Type::t5, 4, 8, p.data, {}, 0});
+        }) == "t5 weights [4, 8]: expected 4 scales, found 0");
+  CHECK(message([&] {
+          Linear({Type::t5, 0, 8, {}, {}, 0});
+        }) == "t5 weights [0, 8]: expected at least one row and column");
+  CHECK(message([&] {
+          Linear({Type::t5, 4, 8, p.data, p.scale, 0}, std::span(w).first(3));
+        }) == "bias: expected 4 numbers, found 3");
+  CHECK(message([&] { parse_type("q4"); }) ==
+        "weight type: expected one of f32, bf16, i8, t2, t5, found \"q4\"");
+  CHECK(message([&] { parse_isa("sse9"); }) ==
+        "instruction set: expected one of scalar, avx2, avx512, neon, found \"sse9\"");
+  CHECK_THROWS_AS(weight_bytes(Type::f32, SIZE_MAX / 2, 9), sterna::Error);
+  CHECK_THROWS_AS(weight_bytes(Type::t5, SIZE_MAX, SIZE_MAX), sterna::Error);
+  CHECK(has_isa(parse_isa(name(best_isa()))));
+}

@@ -1,0 +1,256 @@
+#include <doctest/doctest.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+#include <sterna/quant/linear.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "support.h"
+
+using namespace sterna::quant;
+using namespace sterna::quant::test;
+
+namespace {
+
+using MatrixF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using MatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+constexpr Type kIntegers[] = {Type::i8, Type::t2, Type::t5};
+constexpr Type kAll[] = {Type::f32, Type::bf16, Type::i8, Type::t2, Type::t5};
+
+MatrixD real_weights(const WeightView& w) {
+  std::vector<float> real(w.m * w.k);
+  dequantise(w, real);
+  return Eigen::Map<const MatrixF>(real.data(), static_cast<Eigen::Index>(w.m),
+                                   static_cast<Eigen::Index>(w.k))
+      .cast<double>();
+}
+
+// x as the kernels see it: itself, rounded to bfloat16, or quantised a token.
+MatrixD seen_inputs(Type type, const std::vector<float>& x, size_t n, size_t k) {
+  std::vector<float> seen(x);
+  for (size_t t = 0; t < n; ++t) {
+    float top = 0;
+    for (size_t c = 0; c < k; ++c) top = std::max(top, std::fabs(x[t * k + c]));
+    for (size_t c = 0; c < k; ++c) {
+      float& v = seen[t * k + c];
+      if (type == Type::bf16) v = bf16_to_f32(f32_to_bf16(v));
+      if (is_integer(type))
+        v = top == 0 ? 0.0f : std::nearbyint(v * (127.0f / top)) * (top / 127.0f);
+    }
+  }
+  return Eigen::Map<const MatrixF>(seen.data(), static_cast<Eigen::Index>(n),
+                                   static_cast<Eigen::Index>(k))
+      .cast<double>();
+}
+
+// |y - reference| <= bound, element by element. A float sum of k products in any order, fused or
+// not, errs at most (k + 2) * eps * sum |w||x| (Higham, Accuracy and Stability, section 3.1); the
+// integer sums are exact, so only the few roundings of the epilogue remain.
+void check_against_double(const Weights& w, const std::vector<float>& x, size_t n,
+                          const std::vector<float>& bias, const std::vector<float>& y) {
+  const size_t k = w.view.k, m = w.view.m;
+  const MatrixD weights = real_weights(w.view);
+  const MatrixD inputs = seen_inputs(w.view.type, x, n, k);
+  const MatrixD expected = inputs * weights.transpose();
+  const MatrixD size = inputs.cwiseAbs() * weights.cwiseAbs().transpose();
+  const double roundings = is_integer(w.view.type)
+                               ? 6.0 + 2.0 * static_cast<double>(group_count(k, w.view.group))
+                               : static_cast<double>(k) + 2.0;
+  const double eps = std::numeric_limits<float>::epsilon();
+  for (size_t t = 0; t < n; ++t) {
+    for (size_t r = 0; r < m; ++r) {
+      const auto i = static_cast<Eigen::Index>(t), j = static_cast<Eigen::Index>(r);
+      const double b = bias.empty() ? 0.0 : static_cast<double>(bias[r]);
+      const double bound = eps * (roundings * size(i, j) + std::fabs(b)) + 1e-30;
+      const double error = std::fabs(static_cast<double>(y[t * m + r]) - (expected(i, j) + b));
+      if (error > bound) {
+        CAPTURE(t);
+        CAPTURE(r);
+        CAPTURE(error);
+        CAPTURE(bound);
+        REQUIRE(error <= bound);
+      }
+    }
+  }
+}
+
+struct Shape {
+  size_t m, k, n;
+};
+constexpr Shape kShapes[] = {
+    {1, 1, 1},    {1, 2, 3},    {16, 4, 1},    {16, 16, 2},  {17, 20, 4},   {15, 19, 5},
+    {33, 21, 7},  {48, 64, 8},  {47, 63, 9},   {64, 65, 10}, {31, 127, 11}, {97, 129, 13},
+    {5, 255, 16}, {80, 257, 1}, {50, 320, 1},  {24, 16, 49}, {7, 96, 50},   {112, 101, 70},
+    {3, 1283, 6}, {257, 31, 3}, {40, 640, 23}, {65, 1531, 2}};
+
+}  // namespace
+
+TEST_CASE("every type, instruction set and ragged shape against Eigen in double") {
+  for (Isa isa : isas()) {
+    for (Type type : kAll) {
+      unsigned seed = 1;
+      for (const auto& [m, k, n] : kShapes) {
+        for (size_t group : {0, 64, 128, 256}) {
+          if (group != 0 && !is_integer(type)) continue;
+          CAPTURE(name(isa));
+          CAPTURE(name(type));
+          CAPTURE(m);
+          CAPTURE(k);
+          CAPTURE(n);
+          CAPTURE(group);
+          const Weights w(type, normal(m * k, seed, 0.05f), m, k, group);
+          const auto x = normal(n * k, seed + 100);
+          const auto bias = seed % 2 == 0 ? normal(m, seed + 200) : std::vector<float>{};
+          check_against_double(w, x, n, bias, apply(Linear(w.view, bias, isa), x, n));
+          ++seed;
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("integer types give the same bits on every instruction set") {
+  for (Isa isa : isas()) {
+    for (Type type : kIntegers) {
+      for (size_t m : {1, 16, 31, 50}) {
+        for (size_t k : {1, 3, 20, 64, 79, 200, 517}) {
+          const size_t group = k % 2 == 0 ? 0 : 64;
+          const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
+          const auto bias = normal(m, 5);
+          const Linear reference(w.view, bias, Isa::scalar), tested(w.view, bias, isa);
+          for (size_t n = 1; n <= 70; n += n < 26 ? 1 : 11) {
+            const auto x = normal(n * k, static_cast<unsigned>(n));
+            CAPTURE(name(isa));
+            CAPTURE(name(type));
+            CAPTURE(m);
+            CAPTURE(k);
+            CAPTURE(n);
+            REQUIRE(same_bits(apply(tested, x, n), apply(reference, x, n)));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("extremes stay exact: nothing saturates, nothing wraps") {
+  // All weights +1 (or +-127) and all activations at one end: int16 sums elsewhere wrap here.
+  const size_t m = 19, n = 9;
+  for (Isa isa : isas()) {
+    for (Type type : kIntegers) {
+      for (size_t k : {64, 4096, 8191, 131072}) {
+        if (k == 131072 && type != Type::i8 && isa == Isa::scalar) continue;
+        for (float sign : {1.0f, -1.0f}) {
+          const Weights w(type, std::vector<float>(m * k, sign), m, k);
+          const double s =
+              static_cast<double>(f16_to_f32(w.view.scale[0])) * (type == Type::i8 ? 127 : 1);
+          // The first input 127 and the others 64 make the integers themselves 127, 64, 64 ...
+          std::vector<float> x(n * k, 64.0f);
+          for (size_t t = 0; t < n; ++t) x[t * k] = t % 2 == 0 ? 127.0f : -127.0f;
+          std::fill(x.begin(), x.begin() + static_cast<ptrdiff_t>(k), 127.0f);
+          std::fill(x.begin() + static_cast<ptrdiff_t>(k),
+                    x.begin() + static_cast<ptrdiff_t>(2 * k), -127.0f);
+          const auto y = apply(Linear(w.view, {}, isa), x, n);
+          CAPTURE(name(isa));
+          CAPTURE(name(type));
+          CAPTURE(k);
+          for (size_t t = 0; t < n; ++t) {
+            const double others = t == 0 ? 127.0 : t == 1 ? -127.0 : 64.0;
+            const double first = t % 2 == 0 ? 127.0 : -127.0;
+            const double sum = first + others * static_cast<double>(k - 1);
+            const double expected = sum * s * static_cast<double>(sign);
+            for (size_t r = 0; r < m; ++r)
+              REQUIRE(static_cast<double>(y[t * m + r]) == doctest::Approx(expected).epsilon(2e-7));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("bytes that no packer writes read the same everywhere") {
+  const size_t m = 16, k = 400, n = 5;
+  for (Type type : kIntegers) {
+    std::vector<std::byte> data(weight_bytes(type, m, k));
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 37 % 256);
+    const std::vector<uint16_t> scale(m, f32_to_f16(0.25f));
+    const WeightView view{type, m, k, data, scale, 0};
+    const auto x = normal(n * k, 11);
+    const auto reference = apply(Linear(view, {}, Isa::scalar), x, n);
+    for (Isa isa : isas()) {
+      CAPTURE(name(isa));
+      CAPTURE(name(type));
+      CHECK(same_bits(apply(Linear(view, {}, isa), x, n), reference));
+    }
+  }
+}
+
+TEST_CASE("zero, tiny, infinite and NaN tokens") {
+  const size_t m = 18, k = 45, n = 9;
+  const auto bias = normal(m, 2);
+  for (Isa isa : isas()) {
+    for (Type type : kIntegers) {
+      CAPTURE(name(isa));
+      CAPTURE(name(type));
+      const Weights w(type, normal(m * k, 4), m, k);
+      auto x = normal(n * k, 6);
+      std::fill_n(x.begin(), k, 0.0f);
+      std::fill_n(x.begin() + static_cast<ptrdiff_t>(k), k, 1e-44f);
+      x[2 * k + 7] = std::numeric_limits<float>::infinity();
+      x[3 * k + 44] = std::numeric_limits<float>::quiet_NaN();
+      x[4 * k] = -std::numeric_limits<float>::max();
+      const auto y = apply(Linear(w.view, bias, isa), x, n);
+      for (size_t r = 0; r < m; ++r) {
+        CHECK(y[r] == bias[r]);
+        CHECK(y[m + r] == bias[r]);
+        CHECK(std::isnan(y[2 * m + r]));
+        CHECK(std::isnan(y[3 * m + r]));
+        for (size_t t = 4; t < n; ++t) CHECK(!std::isnan(y[t * m + r]));
+      }
+    }
+  }
+}
+
+TEST_CASE("results do not depend on how rows and tokens are split") {
+  const size_t m = 150, k = 203, n = 37;
+  const auto x = normal(n * k, 8);
+  const auto bias = normal(m, 9);
+  for (Isa isa : isas()) {
+    for (Type type : kAll) {
+      CAPTURE(name(isa));
+      CAPTURE(name(type));
+      const Weights w(type, normal(m * k, 10), m, k);
+      const Linear l(w.view, bias, isa);
+      const auto whole = apply(l, x, n);
+      Scratch scratch(l.scratch_bytes(n));
+      const size_t step = l.token_tile(n);
+      for (size_t n1 = n; n1 > 0;) {  // last tiles first
+        const size_t n0 = (n1 - 1) / step * step;
+        l.prepare(x.data(), k, n, scratch.data(), n0, n1);
+        n1 = n0;
+      }
+      for (size_t rows : {1, 2, 3, 5}) {
+        // A wider y with guard columns: nothing outside [m0, m1) may be written.
+        const size_t ldy = m + 3;
+        std::vector<float> y(n * ldy, -777.0f);
+        for (size_t m0 = 0; m0 < m; m0 += rows * l.row_tile())
+          l.run(scratch.data(), n, m0, std::min(m, m0 + rows * l.row_tile()), y.data(), ldy);
+        for (size_t t = 0; t < n; ++t) {
+          REQUIRE(std::equal(whole.begin() + static_cast<ptrdiff_t>(t * m),
+                             whole.begin() + static_cast<ptrdiff_t>((t + 1) * m),
+                             y.begin() + static_cast<ptrdiff_t>(t * ldy)));
+          for (size_t r = m; r < ldy; ++r) REQUIRE(y[t * ldy + r] == -777.0f);
+        }
+      }
+      // A token alone gives what it gives in company, where sums are exact or in input order.
+      if (type == Type::f32) continue;
+      const std::vector<float> first(x.begin(), x.begin() + static_cast<ptrdiff_t>(k));
+      const auto alone = apply(l, first, 1);
+      CHECK(std::equal(alone.begin(), alone.end(), whole.begin()));
+    }
+  }
+}
