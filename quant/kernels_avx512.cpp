@@ -1,4 +1,81 @@
 #include "kernels.h"
+
+#if defined(__x86_64__)
+
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12's own header warns about its _mm512_undefined_*() (GCC bug 105593), wherever inlined.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include <immintrin.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+
+#include "activations.h"
+#include "codes.h"
+#include "int_scratch.h"
+
+// Everything in the region below may use AVX-512 F, BW, VL, DQ, VNNI; it is entered only through
+// the table, which linear_kernels() hands out only where the CPU has them. Instructions of VBMI and
+// BF16 are written as assembly and reached only where the CPU has those too.
+#if defined(__clang__)
+#pragma clang attribute push(                                                               \
+    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
+#endif
+
+#include "avx512_prepare.h"
+// in this order: the kernels call the packing above
+#include "avx512_float.h"
+#include "avx512_int.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
 namespace sterna::quant {
-const LinearKernels* avx512_kernels(Type) noexcept { return nullptr; }
+
+const LinearKernels* avx512_kernels(Type type) noexcept {
+  namespace k = avx512;
+  static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
+  static constexpr LinearKernels bf16 = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
+                                         k::bf16_run<k::Bf16Dot>};
+  static constexpr LinearKernels bf16_fma = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
+                                             k::bf16_run<k::Bf16Fma>};
+  static constexpr LinearKernels i8 = {k::int_tile, k::int_scratch, k::int_prepare,
+                                       k::int_run<k::I8>};
+  static constexpr LinearKernels t2 = {k::int_tile, k::int_scratch, k::int_prepare,
+                                       k::int_run<k::T2>};
+  static constexpr LinearKernels t5 = {k::int_tile, k::int_scratch, k::int_prepare,
+                                       k::int_run<k::T5Vbmi>};
+  static constexpr LinearKernels t5_shuffle = {k::int_tile, k::int_scratch, k::int_prepare,
+                                               k::int_run<k::T5Shuffle>};
+  switch (type) {
+    case Type::f32:
+      return &f32;
+    case Type::bf16:
+      return cpu_features().bf16 ? &bf16 : &bf16_fma;
+    case Type::i8:
+      return &i8;
+    case Type::t2:
+      return &t2;
+    case Type::t5:
+      return cpu_features().vbmi ? &t5 : &t5_shuffle;
+  }
+  return nullptr;
+}
+
 }  // namespace sterna::quant
+
+#endif

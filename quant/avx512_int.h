@@ -1,0 +1,320 @@
+#pragma once
+
+// i8, t2 and t5 on AVX-512 VNNI. Included by kernels_avx512.cpp alone, inside its target region.
+//
+// A tile is R panels (16 R rows) by T tokens, one 512-bit accumulator a panel and token, held in
+// registers over all of k (or a group). Each block of weights is decoded in registers into units
+// (4 inputs of 16 rows, unsigned codes), each unit multiplies the same 4 inputs of T tokens.
+// `vpdpbusd` does not saturate; a sum starts at base (int_scratch.h) and may wrap on the way, which
+// is harmless modulo 2^32: the result |sum w q| <= 128 * 127 * kMaxInputs fits (formats.h).
+
+namespace sterna::quant::avx512 {
+
+// acc + codes (unsigned bytes) . q (signed bytes). Assembly, because GCC 12 copies and spills the
+// accumulators of a loop of _mm512_dpbusd_epi32.
+inline __m512i dot(__m512i acc, __m512i codes, __m512i q) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(q));
+  return acc;
+}
+
+inline __m512i byte_set(int v) { return _mm512_set1_epi8(static_cast<char>(v)); }
+
+struct I8 {
+  static constexpr Type kType = Type::i8;
+  static constexpr int kUnits = 1;
+  struct Block {
+    __m512i bytes;
+  };
+  struct Tables {};
+  static Block load(const Tables&, const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+  template <int f>
+  static __m512i unit(const Block& b) {
+    return b.bytes;
+  }
+};
+
+struct T2 {
+  static constexpr Type kType = Type::t2;
+  static constexpr int kUnits = 4;
+  struct Block {
+    __m512i bytes;
+  };
+  struct Tables {};
+  static Block load(const Tables&, const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+  template <int f>
+  static __m512i unit(const Block& b) {
+    const __m512i v = f == 0 ? b.bytes : _mm512_srli_epi16(b.bytes, 2 * f);
+    return _mm512_and_si512(v, byte_set(3));
+  }
+};
+
+// Both ways to read t5 take off 81 at most twice: min(b, b - 81) keeps b where b < 81, because the
+// difference wraps to something larger. What was taken off is 0, 81 or 162, and its low two bits
+// are 0, 1, 2: the fifth code.
+inline __m512i take_off(__m512i b, int value) {
+  const __m512i v = byte_set(value);
+  b = _mm512_min_epu8(b, _mm512_sub_epi8(b, v));
+  return _mm512_min_epu8(b, _mm512_sub_epi8(b, v));
+}
+
+// The other four by one look-up of b mod 81 in a table of four 2-bit fields (VBMI).
+struct T5Vbmi {
+  static constexpr Type kType = Type::t5;
+  static constexpr int kUnits = 5;
+  struct Block {
+    __m512i fields, fifth;
+  };
+  struct Tables {
+    __m512i low, high;
+    Tables() {
+      static constexpr auto table = [] {
+        std::array<uint8_t, 128> t{};
+        for (size_t i = 0; i < 128; ++i) {  // bytes above 242 leave 81 .. 93 and read as 80 does
+          const auto b = static_cast<uint8_t>(i < 81 ? i : 80);
+          for (size_t f = 0; f < 4; ++f) t[i] = static_cast<uint8_t>(t[i] | t5_code(b, f) << 2 * f);
+        }
+        return t;
+      }();
+      low = _mm512_loadu_si512(table.data());
+      high = _mm512_loadu_si512(table.data() + 64);
+    }
+  };
+  static Block load(const Tables& t, const uint8_t* p) {
+    const __m512i b = _mm512_loadu_si512(p);
+    const __m512i rest = take_off(b, 81);
+    __m512i fields = rest;
+    asm("vpermi2b %2, %1, %0" : "+v"(fields) : "v"(t.low), "v"(t.high));
+    return {fields, _mm512_sub_epi8(b, rest)};
+  }
+  template <int f>
+  static __m512i unit(const Block& b) {
+    const __m512i v = f == 4   ? b.fifth
+                      : f == 0 ? b.fields
+                               : _mm512_srli_epi16(b.fields, 2 * (f & 3));
+    return _mm512_and_si512(v, byte_set(3));
+  }
+};
+
+// Without VBMI: take off 27 and 9 the same way, then 16-entry look-ups.
+struct T5Shuffle {
+  static constexpr Type kType = Type::t5;
+  static constexpr int kUnits = 5;
+  struct Block {
+    __m512i code[5];
+  };
+  struct Tables {
+    __m512i c0, c1, c3;
+    Tables() {
+      // of b mod 9; and of 0, 27, 54, whose low four bits are 0, 11, 6
+      c0 = repeat(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+      c1 = repeat(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+      c3 = repeat(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0));
+    }
+    static __m512i repeat(__m128i v) { return _mm512_broadcast_i32x4(v); }
+  };
+  static Block load(const Tables& t, const uint8_t* p) {
+    const __m512i b = _mm512_min_epu8(_mm512_loadu_si512(p), byte_set(242));
+    const __m512i b81 = take_off(b, 81), b27 = take_off(b81, 27), b9 = take_off(b27, 9);
+    const __m512i three = byte_set(3);
+    return {{_mm512_shuffle_epi8(t.c0, b9), _mm512_shuffle_epi8(t.c1, b9),
+             _mm512_and_si512(_mm512_sub_epi8(b27, b9), three),
+             _mm512_shuffle_epi8(t.c3, _mm512_sub_epi8(b81, b27)),
+             _mm512_and_si512(_mm512_sub_epi8(b, b81), three)}};
+  }
+  template <int f>
+  static __m512i unit(const Block& b) {
+    return b.code[f];
+  }
+};
+
+// fp16 scales of the rows of one panel, `stride` apart.
+inline __m512 row_scales(const uint16_t* scale, size_t stride, size_t rows) {
+  if (stride == 1) return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(tail_mask(rows), scale));
+  alignas(32) uint16_t s[16] = {};
+  for (size_t i = 0; i < rows; ++i) s[i] = scale[i * stride];
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(s)));
+}
+
+// What the tiles of one call share.
+struct IntCall {
+  const WeightView& w;
+  const IntScratch& s;
+  const float* bias;
+  const std::byte* scratch;
+  size_t n, m1;
+  float* y;
+  size_t ldy;
+  size_t panel_bytes;
+};
+
+// Multiplies unit f .. kUnits-1 of decoded blocks with the T inputs at q.
+template <class F, int R, int T, int f>
+inline void multiply_unit(const typename F::Block (&block)[R], const int32_t* q,
+                          __m512i (&acc)[R][T]) {
+  __m512i codes[R];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) codes[r] = F::template unit<f>(block[r]);
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) {
+    const __m512i a = _mm512_set1_epi32(q[t]);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) acc[r][t] = dot(acc[r][t], codes[r], a);
+  }
+}
+
+template <class F, int R, int T>
+inline void multiply_block(const typename F::Block (&block)[R], const int32_t* q,
+                           __m512i (&acc)[R][T]) {
+  multiply_unit<F, R, T, 0>(block, q, acc);
+  if constexpr (F::kUnits > 1) multiply_unit<F, R, T, 1>(block, q + T, acc);
+  if constexpr (F::kUnits > 2) multiply_unit<F, R, T, 2>(block, q + 2 * T, acc);
+  if constexpr (F::kUnits > 3) multiply_unit<F, R, T, 3>(block, q + 3 * T, acc);
+  if constexpr (F::kUnits > 4) multiply_unit<F, R, T, 4>(block, q + 4 * T, acc);
+}
+
+template <int R, int T>
+inline void start(const int32_t* base, __m512i (&acc)[R][T]) {
+#pragma GCC unroll 16
+  for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) acc[r][t] = _mm512_set1_epi32(base[t]);
+  }
+}
+
+// y = sum * s_a (+ bias) for one panel and the tokens there are.
+template <int T>
+inline void store_panel(const IntCall& c, size_t row0, size_t tile, const __m512 (&sum)[T]) {
+  const __mmask16 rows = tail_mask(c.m1 - row0);
+  const float* s_a = reinterpret_cast<const float*>(c.scratch) + tile * T;
+  const size_t tokens = std::min<size_t>(T, c.n - tile * T);
+  const __m512 bias =
+      c.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, c.bias + row0);
+  float* y = c.y + tile * T * c.ldy + row0;
+#pragma GCC unroll 16
+  for (size_t t = 0; t < T; ++t) {
+    if (t >= tokens) break;
+    __m512 v = _mm512_mul_ps(sum[t], _mm512_set1_ps(s_a[t]));
+    if (c.bias != nullptr) v = _mm512_add_ps(v, bias);
+    _mm512_mask_storeu_ps(y + t * c.ldy, rows, v);
+  }
+}
+
+// One scale a row.
+template <class F, int R, int T>
+void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
+  const typename F::Tables tables;
+  const uint8_t* w =
+      reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
+  const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
+  const size_t panel_bytes = c.panel_bytes;
+  __m512i acc[R][T];
+  start<R, T>(reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * T, acc);
+  for (const uint8_t* end = w + panel_bytes; w != end; w += kBlockBytes, q += F::kUnits * T) {
+    typename F::Block block[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+      block[r] = F::load(tables, w + static_cast<size_t>(r) * panel_bytes);
+    multiply_block<F, R, T>(block, q, acc);
+  }
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; ++r) {
+    const size_t row = row0 + r * kPanelRows;
+    const __m512 s_w = row_scales(c.w.scale.data() + row, 1, c.m1 - row);
+    __m512 sum[T];
+#pragma GCC unroll 16
+    for (int t = 0; t < T; ++t) sum[t] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][t]), s_w);
+    store_panel<T>(c, row, tile, sum);
+  }
+}
+
+// A panel with a scale for each group of inputs. Groups end on units, but not always on blocks of
+// t5: a block with a boundary inside is multiplied unit by unit.
+template <class F, int T>
+struct GroupTile {
+  const IntCall& c;
+  size_t row0, rows;
+  const int32_t* base;  // [groups][T]
+  size_t unit = 0, group = 0, group_end;
+  __m512i acc[1][T];
+  __m512 sum[T];
+
+  GroupTile(const IntCall& call, size_t row, size_t tile)
+      : c(call), row0(row), rows(std::min(kPanelRows, call.m1 - row)) {
+    base = reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * c.s.groups * T;
+    open();
+  }
+  void open() {
+    group_end = std::min((group + 1) * (c.w.group / 4), c.s.units);
+    start<1, T>(base + group * T, acc);
+  }
+  void close() {
+    const __m512 s_w = row_scales(c.w.scale.data() + row0 * c.s.groups + group, c.s.groups, rows);
+#pragma GCC unroll 16
+    for (int t = 0; t < T; ++t) {
+      const __m512 part = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[0][t]), s_w);
+      sum[t] = group == 0 ? part : _mm512_add_ps(sum[t], part);
+    }
+    if (++group < c.s.groups) open();
+  }
+  template <int f>
+  void multiply_one(const typename F::Block (&block)[1], const int32_t* q) {
+    if constexpr (f < F::kUnits) {
+      if (group == c.s.groups) return;  // what is left of the last block is padding
+      multiply_unit<F, 1, T, f>(block, q + f * T, acc);
+      if (++unit == group_end) close();
+      multiply_one<f + 1>(block, q);
+    }
+  }
+  void multiply(const typename F::Block (&block)[1], const int32_t* q) {
+    if (unit + F::kUnits > group_end) return multiply_one<0>(block, q);
+    multiply_block<F, 1, T>(block, q, acc);
+    if ((unit += F::kUnits) == group_end) close();
+  }
+};
+
+template <class F, int T>
+void int_tile_groups(const IntCall& c, size_t row0, size_t tile) {
+  const typename F::Tables tables;
+  const uint8_t* w =
+      reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
+  const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
+  GroupTile<F, T> panel(c, row0, tile);
+  for (const uint8_t* end = w + c.panel_bytes; w != end; w += kBlockBytes, q += F::kUnits * T) {
+    const typename F::Block block[1] = {F::load(tables, w)};
+    panel.multiply(block, q);
+  }
+  store_panel<T>(c, row0, tile, panel.sum);
+}
+
+// Row blocks of R panels outside, token tiles inside: the weights of a block stay in cache.
+template <class F, int R, int T>
+size_t int_rows(const IntCall& c, size_t m0) {
+  for (; m0 + (R - 1) * kPanelRows < c.m1; m0 += R * kPanelRows)
+    for (size_t tile = 0; tile < c.s.tiles; ++tile) int_tile_rows<F, R, T>(c, m0, tile);
+  return m0;
+}
+
+template <class F, int T>
+void int_all(const IntCall& c, size_t m0) {
+  if (c.w.group != 0) {
+    for (; m0 < c.m1; m0 += kPanelRows)
+      for (size_t tile = 0; tile < c.s.tiles; ++tile) int_tile_groups<F, T>(c, m0, tile);
+    return;
+  }
+  m0 = int_rows<F, 2, T>(c, m0);
+  int_rows<F, 1, T>(c, m0);
+}
+
+template <class F>
+void int_run(const WeightView& w, const float* bias, const std::byte* scratch, size_t n, size_t m0,
+             size_t m1, float* y, size_t ldy) noexcept {
+  using Run = void (*)(const IntCall&, size_t);
+  static constexpr Run by_tile[] = {int_all<F, 1>, int_all<F, 2>, int_all<F, 3>, int_all<F, 4>,
+                                    int_all<F, 5>, int_all<F, 6>, int_all<F, 7>, int_all<F, 8>};
+  static_assert(std::size(by_tile) == kMostTile);
+  const IntScratch s(w, n, int_tile(n), 1);
+  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(F::kType, kPanelRows, w.k)};
+  if (n != 0) by_tile[s.tile - 1](call, m0);
+}
+
+}  // namespace sterna::quant::avx512
