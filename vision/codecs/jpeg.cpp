@@ -2,12 +2,14 @@
 // library defaults (JDCT_ISLOW, fancy upsampling, block smoothing), RGB out for one and three
 // components, CMYK out for four, which PIL's "CMYK;I" and convert("RGB") then take to RGB.
 
-#include <jerror.h>
-#include <jpeglib.h>
-
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h needs it first
+#include <cstdio>
 #include <vector>
+
+// jpeglib.h relies on <cstdio> before it.
+#include <jpeglib.h>
+// jerror.h relies on jpeglib.h.
+#include <jerror.h>
 
 #include "../codec.h"
 
