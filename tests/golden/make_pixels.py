@@ -230,7 +230,8 @@ def decoded():
         if path.suffix in (".rgb", ".tsv"):
             continue
         with Image.open(path) as f:
-            stored = f.size
+            # Pillow reports a TIFF's size as it will be turned; its tags say how it is stored.
+            stored = (f.tag_v2[256], f.tag_v2[257]) if f.format == "TIFF" else f.size
             orientation = f.getexif().get(0x0112, 1)
             rgb = ImageOps.exif_transpose(f).convert("RGB")
         (OUT / (path.name + ".rgb")).write_bytes(rgb.tobytes())

@@ -107,7 +107,9 @@ Image decode_stb(Bytes bytes, Format format, const DecodeLimits& limits) {
   };
   // Its own idea of the size is what it allocates, so that is what gets checked.
   if (stbi_info_from_memory(data, size, &w, &h, &channels) == 0) fail();
-  Image image = allocate(static_cast<uint64_t>(w), static_cast<uint64_t>(h), limits);
+  // A BMP stored top row first reports a negative height.
+  const int64_t rows = h < 0 ? -int64_t{h} : int64_t{h};
+  Image image = allocate(static_cast<uint64_t>(w), static_cast<uint64_t>(rows), limits);
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(data, size, &w, &h, &channels, 3), std::free);
   if (!pixels) fail();
