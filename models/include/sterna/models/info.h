@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sterna::models {
+
+/// What a tensor's memory is for.
+///   predictor: the ternary transformer and what it reads its inputs and answers with;
+///   tower: pixels -> vision tokens;
+///   text: ids -> text embedding, without its tables;
+///   table: rows that are looked up, of which a forward pass touches a few (token and class
+///          embeddings, positions);
+///   decoder: what is only read when text is wanted (the answer vocabulary, a text generator);
+///   other: names that Sterna doesn't use.
+enum class Part { predictor, tower, text, table, decoder, other };
+std::string_view name(Part part) noexcept;
+/// By the names of a Sterna model; names of other families are `other`.
+Part part_of(std::string_view tensor) noexcept;
+
+struct Amount {
+  uint64_t tensors = 0;
+  uint64_t weights = 0;
+  uint64_t bytes = 0;  // scales included
+
+  double bits_per_weight() const {
+    return weights == 0 ? 0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(weights);
+  }
+  Amount& operator+=(const Amount& other);
+};
+
+struct TensorInfo {
+  std::string name;
+  std::string type;  // "t5", "i8row", "f32", "q4_k", ...
+  std::vector<uint64_t> shape;
+  Part part = Part::other;
+  Amount amount;
+};
+
+struct FileInfo {
+  std::string file;
+  std::string format;                                         // "GGUF v3", "safetensors"
+  uint64_t bytes = 0;                                         // of the file, and so of its map
+  std::vector<std::pair<std::string, std::string>> metadata;  // values short enough to print
+  std::vector<TensorInfo> tensors;                            // scales counted with their tensors
+  std::vector<std::pair<Part, Amount>> parts;                 // those that occur
+  Amount total;
+};
+
+/// Reads the header of a GGUF or safetensors file (told apart by their first bytes). Throws
+/// sterna::Error naming file and fault.
+FileInfo describe(const std::filesystem::path& path);
+
+}  // namespace sterna::models

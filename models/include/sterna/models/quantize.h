@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sterna::models {
+
+/// Tensors whose names match `pattern` (* stands for any text, ? for one character) are stored as
+/// `type`:
+///   keep               as they are
+///   f32, f16           plain, any shape
+///   bf16, i8, t2, t5   weights of a linear map in quant's layouts; two or more dimensions
+///   i8row              a table that is looked up by row; two dimensions
+struct QuantizeRule {
+  std::string pattern;
+  std::string type;
+  size_t group = 0;  // i8, t2, t5: inputs that share a scale (64, 128, 256), or 0: a row
+};
+
+/// Reads "pattern=type,pattern=type/group,...". The word `shipped` stands for shipped_rules().
+/// Throws sterna::Error naming the rule at fault.
+std::vector<QuantizeRule> parse_rules(std::string_view text);
+
+/// How the default model is stored: ternary maps of the transformer blocks as t5, the text tower as
+/// i8, other matrices as bf16, tables as i8row, and what is small as f32.
+std::span<const QuantizeRule> shipped_rules();
+
+struct QuantizedTensor {
+  std::string name;
+  std::string from, to;  // types
+  std::vector<uint64_t> shape;
+  uint64_t weights = 0;
+  uint64_t bytes_before = 0, bytes_after = 0;  // scales included
+};
+
+struct QuantizeReport {
+  std::vector<QuantizedTensor> tensors;
+  uint64_t file_before = 0, file_after = 0;
+};
+
+/// Rewrites the GGUF `in` as `out`: metadata are copied, and each tensor is stored by the first
+/// rule that matches its name; without one it is kept. Tensors are read, packed and written one
+/// after another, so memory holds one of them at a time. `out` appears only when complete, and may
+/// be `in`. Only f32, f16 and bf16 (ggml's, row-major) tensors can change type; asking for another
+/// type of an already quantised one is an error.
+///
+/// Ternary weights are trained through the very rounding of quant::pack, so that packing them loses
+/// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3).
+QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
+                        std::span<const QuantizeRule> rules);
+
+}  // namespace sterna::models

@@ -1,0 +1,124 @@
+#include "sterna/models/info.h"
+
+#include <array>
+#include <cstdio>
+#include <type_traits>
+
+#include "sterna/models/gguf.h"
+#include "sterna/models/mapped_file.h"
+#include "sterna/models/safetensors.h"
+#include "stored.h"
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+constexpr std::array part_names = {"predictor", "tower", "text", "table", "decoder", "other"};
+
+std::string shown(const GgufValue& value) {
+  return std::visit(
+      [](const auto& v) -> std::string {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, bool>) {
+          return v ? "true" : "false";
+        } else if constexpr (std::is_same_v<T, double>) {
+          char text[32];
+          std::snprintf(text, sizeof text, "%.6g", v);
+          return text;
+        } else if constexpr (std::is_integral_v<T>) {
+          return std::to_string(v);
+        } else if constexpr (std::is_same_v<T, std::string_view>) {
+          return in_quotes(v);
+        } else {
+          return "array of " + std::to_string(v.size());
+        }
+      },
+      value);
+}
+
+void finish(FileInfo& info) {
+  std::array<Amount, part_names.size()> amounts;
+  for (const TensorInfo& tensor : info.tensors) {
+    amounts[static_cast<size_t>(tensor.part)] += tensor.amount;
+    info.total += tensor.amount;
+  }
+  for (size_t i = 0; i < amounts.size(); ++i) {
+    if (amounts[i].tensors != 0) info.parts.emplace_back(static_cast<Part>(i), amounts[i]);
+  }
+}
+
+FileInfo describe(const Gguf& gguf) {
+  FileInfo info{
+      gguf.file(), "GGUF v" + std::to_string(gguf.version()), gguf.file_bytes(), {}, {}, {}, {}};
+  for (const auto& [key, value] : gguf.metadata()) {
+    // Types and shapes of tensors are listed with the tensors.
+    if (!key.starts_with("sterna.tensor.")) info.metadata.emplace_back(key, shown(value));
+  }
+  for (const GgufTensor& tensor : gguf.tensors()) {
+    if (is_scale(gguf, tensor)) continue;
+    const StoredTensor s = stored(gguf, tensor);
+    info.tensors.push_back(
+        {tensor.name, s.type(), s.shape, part_of(tensor.name), {1, s.elements(), s.bytes()}});
+  }
+  return info;
+}
+
+FileInfo describe(const Safetensors& file) {
+  FileInfo info{file.file(), "safetensors", file.file_bytes(), {}, {}, {}, {}};
+  for (const auto& [key, value] : file.metadata())
+    info.metadata.emplace_back(key, in_quotes(value));
+  for (const SafeTensor& tensor : file.tensors()) {
+    std::string type(name(tensor.dtype));
+    for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    info.tensors.push_back({tensor.name,
+                            std::move(type),
+                            tensor.shape,
+                            part_of(tensor.name),
+                            {1, tensor.elements(), tensor.data.size()}});
+  }
+  return info;
+}
+
+}  // namespace
+
+std::string_view name(Part part) noexcept { return part_names[static_cast<size_t>(part)]; }
+
+Part part_of(std::string_view tensor) noexcept {
+  for (const std::string_view table : {"language.token_embedding", "language.position",
+                                       "language.type", "vision.class_embedding"}) {
+    if (tensor == table) return Part::table;
+  }
+  if (tensor.starts_with("predictor.")) return Part::predictor;
+  if (tensor.starts_with("vision.")) return Part::tower;
+  if (tensor.starts_with("language.")) return Part::text;
+  if (tensor.starts_with("decoder.")) return Part::decoder;
+  return Part::other;
+}
+
+Amount& Amount::operator+=(const Amount& other) {
+  tensors += other.tensors;
+  weights += other.weights;
+  bytes += other.bytes;
+  return *this;
+}
+
+FileInfo describe(const std::filesystem::path& path) {
+  const MappedFile map(path);
+  const auto bytes = map.bytes();
+  const auto byte_at = [&](size_t i) {
+    return i < bytes.size() ? static_cast<char>(bytes[i]) : '\0';
+  };
+  const char magic[] = {byte_at(0), byte_at(1), byte_at(2), byte_at(3)};
+  FileInfo info;
+  if (std::string_view(magic, 4) == "GGUF") {
+    info = describe(Gguf::parse(map.file(), bytes));
+  } else if (byte_at(8) == '{') {
+    info = describe(Safetensors::parse(map.file(), bytes));
+  } else {
+    throw Error(map.file() + ": expected a GGUF or safetensors file, found something else");
+  }
+  finish(info);
+  return info;
+}
+
+}  // namespace sterna::models

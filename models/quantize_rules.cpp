@@ -1,0 +1,113 @@
+#include "quantize_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "sterna/models/quantize.h"
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+constexpr std::array types = {"keep", "f32", "f16", "bf16", "i8", "t2", "t5", "i8row"};
+
+// The first match wins. Order: from the exception to the rule.
+const std::vector<QuantizeRule>& shipped() {
+  static const std::vector<QuantizeRule> rules = {
+      // Read by the convolutions as they lie.
+      {"vision.stem.conv.weight", "f32"},
+      {"vision.stem.blocks.*.depthwise.weight", "f32"},
+      // Trained ternary.
+      {"*.blocks.*norm.weight", "f32"},
+      {"vision.blocks.*.weight", "t5"},
+      {"predictor.blocks.*.weight", "t5"},
+      // Trained in float, and int8 loses little (cosine >= 0.999 to the original).
+      {"language.blocks.*.weight", "i8"},
+      {"language.token_embedding", "i8row"},
+      {"vision.class_embedding", "i8row"},
+      {"decoder.answers", "i8row"},
+      // 1x1 convolutions, class head and projections: few weights that all pictures pass through.
+      {"vision.stem.blocks.*.weight", "bf16"},
+      {"vision.stem.head.weight", "bf16"},
+      {"vision.classifier.weight", "bf16"},
+      {"vision.tokens.weight", "bf16"},
+      {"predictor.question.weight", "bf16"},
+      {"predictor.vision.weight", "bf16"},
+      {"predictor.head.weight", "bf16"},
+      {"predictor.pointer_*.weight", "bf16"},
+      // Biases, norms, positions, the gate.
+      {"*", "keep"},
+  };
+  return rules;
+}
+
+QuantizeRule parse_rule(std::string_view text) {
+  const auto fail = [&](const std::string& fault) {
+    throw Error("rule " + in_quotes(text) + ": " + fault);
+  };
+  const size_t equals = text.rfind('=');
+  if (equals == std::string_view::npos || equals == 0) fail("expected PATTERN=TYPE");
+  QuantizeRule rule{std::string(text.substr(0, equals)), {}};
+  std::string_view type = text.substr(equals + 1);
+  if (const size_t slash = type.find('/'); slash != std::string_view::npos) {
+    const std::string_view group = type.substr(slash + 1);
+    const auto [end, code] = std::from_chars(group.data(), group.data() + group.size(), rule.group);
+    const bool known = rule.group == 64 || rule.group == 128 || rule.group == 256;
+    if (code != std::errc() || end != group.data() + group.size() || !known) {
+      fail("expected a group of 64, 128 or 256, found " + in_quotes(group));
+    }
+    type = type.substr(0, slash);
+  }
+  rule.type = type;
+  if (std::find(types.begin(), types.end(), type) == types.end()) {
+    fail("expected type keep, f32, f16, bf16, i8, t2, t5 or i8row, found " + in_quotes(type));
+  }
+  if (rule.group != 0 && type != "i8" && type != "t2" && type != "t5") {
+    fail("expected no group for " + rule.type);
+  }
+  return rule;
+}
+
+}  // namespace
+
+bool glob_matches(std::string_view pattern, std::string_view text) noexcept {
+  // Greedy with one point of return: on a mismatch the last * takes one more byte.
+  size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::vector<QuantizeRule> parse_rules(std::string_view text) {
+  std::vector<QuantizeRule> rules;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    const std::string_view rule = text.substr(0, comma);
+    text = text.substr(std::min(comma + 1, text.size()));
+    if (rule == "shipped") {
+      rules.insert(rules.end(), shipped().begin(), shipped().end());
+    } else {
+      rules.push_back(parse_rule(rule));
+    }
+  }
+  if (rules.empty()) throw Error("expected rules PATTERN=TYPE,..., found none");
+  return rules;
+}
+
+std::span<const QuantizeRule> shipped_rules() { return shipped(); }
+
+}  // namespace sterna::models

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sterna/quant/linear.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sterna/models/gguf.h"
+
+namespace sterna::models {
+
+/// A tensor as Sterna means it. GGUF has no types for Sterna's layouts, so NAME is stored as bytes
+/// (a one-dimensional I8 tensor) with its type and shape in metadata,
+///   sterna.tensor.NAME.type = "bf16" | "i8" | "t2" | "t5"
+///   sterna.tensor.NAME.rows, .cols, .group (inputs that share a scale; 0 or absent: the row)
+/// and, for the integer types, its scales in a second tensor NAME.scale (F16, [rows * groups]).
+/// A table of rows ("i8row") is a plain I8 matrix NAME [rows, cols] with NAME.scale F16 [rows].
+struct StoredTensor {
+  const GgufTensor* data = nullptr;
+  const GgufTensor* scale = nullptr;
+  std::optional<quant::Type> layout;  // of bytes with a type in metadata
+  bool row_table = false;
+  std::vector<uint64_t> shape;  // rows and cols for bytes with a type
+  uint64_t group = 0;
+
+  std::string type() const;   // "t5", "i8row", "f32", "q4_k", ...
+  std::string text() const;   // "t5 [768, 256]", for messages
+  uint64_t bytes() const;     // scales included
+  uint64_t elements() const;  // product of shape
+};
+
+/// What the file says about `tensor`; checks that data, metadata and scales fit one another.
+StoredTensor stored(const Gguf& file, const GgufTensor& tensor);
+
+/// Whether `tensor` is NAME.scale of another tensor, and so no tensor of its own.
+bool is_scale(const Gguf& file, const GgufTensor& tensor);
+
+/// The metadata key "sterna.tensor.NAME.FIELD".
+std::string tensor_key(std::string_view name, std::string_view field);
+
+}  // namespace sterna::models

@@ -1,0 +1,115 @@
+#include "sterna/models/weights.h"
+
+#include <sterna/quant/formats.h>
+
+#include "stored.h"
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+template <class T>
+bool aligned(const void* p, size_t alignment = alignof(T)) {
+  return reinterpret_cast<uintptr_t>(p) % alignment == 0;
+}
+
+std::string matrix_text(uint64_t rows, uint64_t cols) {
+  const std::string r = rows == 0 ? "any" : std::to_string(rows);
+  return "[" + r + ", " + std::to_string(cols) + "]";
+}
+
+}  // namespace
+
+Weights Weights::in(std::string_view name) const {
+  Weights inner(*this);
+  inner.prefix_ += std::string(name) + ".";
+  return inner;
+}
+
+bool Weights::has(std::string_view name) const {
+  return file_->find(prefix_ + std::string(name)) != nullptr;
+}
+
+void Weights::wrong(const GgufTensor& tensor, const std::string& expected,
+                    const std::string& found) const {
+  throw Error(file_->file() + ": tensor " + in_quotes(tensor.name) + ": expected " + expected +
+              ", found " + found);
+}
+
+const GgufTensor& Weights::tensor(std::string_view name, const std::string& expected) const {
+  const std::string full = prefix_ + std::string(name);
+  if (const GgufTensor* found = file_->find(full)) return *found;
+  throw Error(file_->file() + ": tensor " + in_quotes(full) + " is missing: expected " + expected);
+}
+
+template <class T>
+std::span<const T> Weights::data(const GgufTensor& tensor) const {
+  // Maps start at a page and alignments are at least 8, but bytes from elsewhere may lie anywhere.
+  if (!aligned<T>(tensor.data.data())) {
+    wrong(tensor, "data at a multiple of " + std::to_string(alignof(T)) + " bytes",
+          "another address");
+  }
+  return {reinterpret_cast<const T*>(tensor.data.data()), tensor.data.size() / sizeof(T)};
+}
+
+quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) const {
+  const std::string expected = "a linear map " + matrix_text(m, k);
+  const GgufTensor& t = tensor(name, expected);
+  const StoredTensor s = stored(*file_, t);
+  const bool plain = !s.layout && t.type == GgmlType::f32;
+  if (!plain && !s.layout) wrong(t, expected + " in f32, bf16, i8, t2 or t5", s.text());
+  const uint64_t rows = s.shape.empty() ? 1 : s.shape[0];
+  if (rows != m || s.elements() / rows != k) wrong(t, expected, s.text());
+
+  quant::WeightView view;
+  view.type = plain ? quant::Type::f32 : *s.layout;
+  view.m = m;
+  view.k = k;
+  view.data = plain ? std::as_bytes(data<float>(t)) : t.data;
+  view.group = static_cast<size_t>(s.group);
+  if (s.scale != nullptr) view.scale = data<uint16_t>(*s.scale);
+  if (!plain && !aligned<std::byte>(view.data.data(), quant::kBlockBytes)) {
+    wrong(t, "data at a multiple of 64 bytes",
+          "general.alignment " + std::to_string(file_->alignment()));
+  }
+  try {
+    quant::check(view);
+  } catch (const Error& e) {
+    throw Error(file_->file() + ": tensor " + in_quotes(t.name) + ": " + e.what());
+  }
+  return view;
+}
+
+std::span<const float> Weights::floats(std::string_view name,
+                                       std::initializer_list<uint64_t> shape) const {
+  const std::string expected = "f32 " + shape_text(std::span(shape.begin(), shape.size()));
+  const GgufTensor& t = tensor(name, expected);
+  const bool same = std::equal(shape.begin(), shape.end(), t.shape.begin(), t.shape.end());
+  if (t.type != GgmlType::f32 || !same) wrong(t, expected, stored(*file_, t).text());
+  return data<float>(t);
+}
+
+TableView Weights::table(std::string_view name, size_t rows, size_t cols) const {
+  const std::string expected = "a table " + matrix_text(rows, cols);
+  const GgufTensor& t = tensor(name, expected);
+  const StoredTensor s = stored(*file_, t);
+  if (s.shape.size() != 2 || (rows != 0 && s.shape[0] != rows) || s.shape[1] != cols) {
+    wrong(t, expected, s.text());
+  }
+  TableView view;
+  view.rows = static_cast<size_t>(s.shape[0]);
+  view.cols = cols;
+  if (s.row_table) {
+    view.i8 = data<int8_t>(t);
+    view.scale = data<uint16_t>(*s.scale);
+  } else if (t.type == GgmlType::f32) {
+    view.f32 = data<float>(t);
+  } else if (t.type == GgmlType::f16) {
+    view.f16 = data<uint16_t>(t);
+  } else {
+    wrong(t, expected + " in f32, f16 or i8row", s.text());
+  }
+  return view;
+}
+
+}  // namespace sterna::models

@@ -1,0 +1,348 @@
+#include <doctest/doctest.h>
+#include <sterna/models/gguf.h>
+#include <sterna/models/gguf_writer.h>
+#include <sterna/models/info.h>
+#include <sterna/models/quantize.h>
+#include <sterna/models/weights.h>
+#include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "models/quantize_rules.h"
+#include "tests/models/scratch.h"
+
+using namespace sterna;
+using namespace sterna::models;
+using namespace sterna::test;
+
+namespace {
+
+struct Plain {
+  std::string name;
+  std::vector<uint64_t> shape;
+};
+const std::vector<Plain> tensors = {
+    {"vision.blocks.0.qkv.weight", {48, 40}},
+    {"vision.blocks.0.attn_norm.weight", {40}},
+    {"vision.stem.blocks.0.expand.weight", {24, 1, 1, 7}},
+    {"vision.stem.head.bias", {24}},
+    {"language.blocks.0.mlp_up.weight", {20, 33}},
+    {"language.token_embedding", {50, 12}},
+    {"predictor.head.weight", {12, 40}},
+    {"decoder.answers", {5, 12}},
+};
+
+size_t count(const Plain& t) {
+  size_t n = 1;
+  for (const uint64_t d : t.shape) n *= d;
+  return n;
+}
+
+std::vector<float> values(const Plain& t) {
+  std::mt19937 random(static_cast<uint32_t>(t.name.size()));
+  std::normal_distribution<float> normal(0, 0.1f);
+  std::vector<float> v(count(t));
+  for (float& x : v) x = normal(random);
+  return v;
+}
+
+void write_float_file(const std::filesystem::path& path,
+                      const std::vector<Plain>& plain = tensors) {
+  GgufWriter w(path);
+  w.set("general.architecture", "sterna");
+  w.set("a.words", std::vector<std::string_view>{"x", "yy"});
+  for (const Plain& t : plain) w.declare(t.name, GgmlType::f32, t.shape);
+  for (const Plain& t : plain) {
+    const auto v = values(t);
+    w.write(std::as_bytes(std::span(v)));
+  }
+  w.commit();
+}
+
+const Plain& named(const std::string& name) {
+  for (const Plain& t : tensors) {
+    if (t.name == name) return t;
+  }
+  throw std::logic_error(name);
+}
+
+std::string error(auto f) { return message_of<Error>(f); }
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("globs") {
+  CHECK(glob_matches("*", ""));
+  CHECK(glob_matches("a*c", "abbc"));
+  CHECK(glob_matches("a*b*c", "a.b.b.c"));
+  CHECK(glob_matches("*.weight", "x.weight.weight"));
+  CHECK(glob_matches("b.?.w", "b.3.w"));
+  CHECK(!glob_matches("b.?.w", "b.12.w"));
+  CHECK(!glob_matches("a*c", "abcd"));
+  CHECK(!glob_matches("", "a"));
+  // Without a bound on backtracking this takes for ever.
+  std::string pattern;
+  for (int i = 0; i < 50; ++i) pattern += "a*";
+  CHECK(!glob_matches(pattern + "b", std::string(10000, 'a')));
+}
+
+TEST_CASE("rules") {
+  const auto rules = parse_rules("a.*=t5/128,b=i8row,shipped");
+  REQUIRE(rules.size() == 2 + shipped_rules().size());
+  CHECK(rules[0].pattern == "a.*");
+  CHECK(rules[0].type == "t5");
+  CHECK(rules[0].group == 128);
+  CHECK(rules[1].type == "i8row");
+  CHECK(error([] { parse_rules(""); }) == "expected rules PATTERN=TYPE,..., found none");
+  CHECK(error([] { parse_rules("a"); }) == "rule \"a\": expected PATTERN=TYPE");
+  CHECK(
+      contains(error([] { parse_rules("a=q4"); }), "rule \"a=q4\": expected type keep, f32, f16"));
+  CHECK(contains(error([] { parse_rules("a=t5/12"); }), "group of 64, 128 or 256, found \"12\""));
+  CHECK(contains(error([] { parse_rules("a=t5/128x"); }), "found \"128x\""));
+  CHECK(contains(error([] { parse_rules("a=f32/64"); }), "expected no group for f32"));
+}
+
+TEST_CASE("the shipped rules turn a float file into the shipped types, and Weights binds them") {
+  const Scratch scratch;
+  write_float_file(scratch / "float.gguf");
+  const QuantizeReport report =
+      quantize(scratch / "float.gguf", scratch / "small.gguf", shipped_rules());
+  CHECK(report.tensors.size() == tensors.size());
+  CHECK(report.file_after < report.file_before);
+  const Gguf file = Gguf::open(scratch / "small.gguf");
+  CHECK(file.strings("a.words") == std::vector<std::string_view>{"x", "yy"});
+  const Weights weights(file);
+
+  const auto check_linear = [&](const std::string& name, quant::Type type) {
+    const Plain& t = named(name);
+    const size_t m = t.shape[0], k = count(t) / m;
+    const quant::WeightView view = weights.linear(name, m, k);
+    CHECK(view.type == type);
+    const quant::Packed wanted = quant::pack(type, values(t), m, k, 0);
+    CHECK(std::equal(view.data.begin(), view.data.end(), wanted.data.begin(), wanted.data.end()));
+    CHECK(
+        std::equal(view.scale.begin(), view.scale.end(), wanted.scale.begin(), wanted.scale.end()));
+    CHECK(reinterpret_cast<uintptr_t>(view.data.data()) % 64 == 0);
+  };
+  check_linear("vision.blocks.0.qkv.weight", quant::Type::t5);
+  check_linear("vision.stem.blocks.0.expand.weight", quant::Type::bf16);
+  check_linear("language.blocks.0.mlp_up.weight", quant::Type::i8);
+  check_linear("predictor.head.weight", quant::Type::bf16);
+
+  const TableView table = weights.table("language.token_embedding", 0, 12);
+  CHECK(table.rows == 50);
+  const auto v = values(named("language.token_embedding"));
+  std::vector<float> row(12);
+  float worst = 0, top = 0;
+  for (size_t r = 0; r < table.rows; ++r) {
+    quant::lookup_row(table.i8.subspan(r * 12, 12), table.scale[r], row);
+    for (size_t c = 0; c < 12; ++c) {
+      worst = std::max(worst, std::fabs(row[c] - v[r * 12 + c]));
+      top = std::max(top, std::fabs(v[r * 12 + c]));
+    }
+  }
+  // Half a step of 1/127 of the row's largest, and the rounding of the scale (2^-11 of each value).
+  CHECK(worst <= top * (0.5f / 127 + 0x1p-11f) * 1.001f);
+  const auto norm = weights.in("vision.blocks.0").floats("attn_norm.weight", {40});
+  CHECK(std::vector<float>(norm.begin(), norm.end()) ==
+        values(named("vision.blocks.0.attn_norm.weight")));
+
+  // A float file binds too, row-major.
+  const Gguf plain = Gguf::open(scratch / "float.gguf");
+  const auto view = Weights(plain).linear("vision.stem.blocks.0.expand.weight", 24, 7);
+  CHECK(view.type == quant::Type::f32);
+  CHECK(view.data.size() == 24 * 7 * 4);
+}
+
+TEST_CASE("quantising a quantised file again changes nothing") {
+  const Scratch scratch;
+  write_float_file(scratch / "float.gguf");
+  quantize(scratch / "float.gguf", scratch / "a.gguf", shipped_rules());
+  quantize(scratch / "a.gguf", scratch / "b.gguf", shipped_rules());
+  CHECK(describe(scratch / "b.gguf").total.bytes == describe(scratch / "a.gguf").total.bytes);
+  quantize(scratch / "b.gguf", scratch / "b.gguf", shipped_rules());  // onto itself
+  const Gguf a = Gguf::open(scratch / "a.gguf"), b = Gguf::open(scratch / "b.gguf");
+  REQUIRE(a.tensors().size() == b.tensors().size());
+  for (const GgufTensor& t : a.tensors()) {
+    const auto other = b.find(t.name)->data;
+    CHECK(std::equal(t.data.begin(), t.data.end(), other.begin(), other.end()));
+  }
+}
+
+TEST_CASE("every type, groups, and what can't be") {
+  const Scratch scratch;
+  const auto in = scratch / "float.gguf", out = scratch / "out.gguf";
+  write_float_file(in);
+  for (const char* type : {"t2", "t5", "i8"}) {
+    quantize(in, out, parse_rules("vision.blocks.0.qkv.weight=" + std::string(type) + "/64"));
+    const Gguf file = Gguf::open(out);
+    const auto view = Weights(file).linear("vision.blocks.0.qkv.weight", 48, 40);
+    CHECK(quant::name(view.type) == type);
+    CHECK(view.group == 64);
+    CHECK(view.scale.size() == 48);
+  }
+  quantize(in, out, parse_rules("decoder.answers=f16"));
+  {
+    const Gguf file = Gguf::open(out);
+    const TableView t = Weights(file).table("decoder.answers", 5, 12);
+    const auto v = values(named("decoder.answers"));
+    REQUIRE(t.f16.size() == v.size());
+    CHECK(t.f16[7] == quant::f32_to_f16(v[7]));
+    // And back again: exact, for every half is a float.
+    quantize(out, out, parse_rules("*=f32"));
+    const Gguf back = Gguf::open(out);
+    CHECK(Weights(back).table("decoder.answers", 5, 12).f32[7] == quant::f16_to_f32(t.f16[7]));
+  }
+  const auto fault = [&](const std::string& rules) {
+    return error([&] { quantize(in, scratch / "no.gguf", parse_rules(rules)); });
+  };
+  CHECK(fault("vision.stem.head.bias=t5") ==
+        in.string() +
+            ": tensor \"vision.stem.head.bias\": rule \"vision.stem.head.bias=t5\": expected "
+            "two or more dimensions, found f32 [24]");
+  CHECK(contains(fault("vision.stem.blocks.*=i8row"),
+                 "expected two dimensions, found f32 [24, 1, 1, 7]"));
+  quantize(in, scratch / "small.gguf", shipped_rules());
+  CHECK(contains(
+      error([&] { quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*=t2")); }),
+      "expected f32, f16 or bf16, found t5 [48, 40]"));
+  CHECK(!std::filesystem::exists(scratch / "no.gguf"));
+}
+
+TEST_CASE("weights that aren't numbers are named") {
+  const Scratch scratch;
+  const std::vector<uint64_t> shape{2, 4};
+  for (const float bad : {INFINITY, NAN, 70000.0f}) {
+    {
+      GgufWriter w(scratch / "in.gguf");
+      w.declare("t", GgmlType::f32, shape);
+      std::vector<float> v(8, 1.0f);
+      v[5] = bad;
+      w.write(std::as_bytes(std::span(v)));
+      w.commit();
+    }
+    for (const char* rule : {"t=t5", "t=i8", "t=f16", "t=i8row"}) {
+      if (bad == 70000.0f && rule != std::string("t=f16")) continue;
+      const std::string message =
+          error([&] { quantize(scratch / "in.gguf", scratch / "out.gguf", parse_rules(rule)); });
+      CHECK(contains(message, "in.gguf: tensor \"t\": "));
+    }
+  }
+}
+
+TEST_CASE("binding errors name file, tensor, expected and found") {
+  const Scratch scratch;
+  write_float_file(scratch / "float.gguf");
+  quantize(scratch / "float.gguf", scratch / "m.gguf", shipped_rules());
+  const Gguf file = Gguf::open(scratch / "m.gguf");
+  const Weights w(file);
+  const std::string m = (scratch / "m.gguf").string() + ": tensor ";
+  CHECK(error([&] { w.linear("no", 2, 3); }) ==
+        m + "\"no\" is missing: expected a linear map [2, 3]");
+  CHECK(error([&] { w.in("vision.blocks.0").linear("qkv.weight", 40, 48); }) ==
+        m + "\"vision.blocks.0.qkv.weight\": expected a linear map [40, 48], found t5 [48, 40]");
+  CHECK(error([&] { w.linear("decoder.answers", 5, 12); }) ==
+        m + "\"decoder.answers\": expected a linear map [5, 12] in f32, bf16, i8, t2 or t5, found "
+            "i8row [5, 12]");
+  CHECK(error([&] {
+          w.floats("vision.stem.head.bias", {2, 12});
+        }) == m + "\"vision.stem.head.bias\": expected f32 [2, 12], found f32 [24]");
+  CHECK(error([&] {
+          w.floats("decoder.answers", {5, 12});
+        }) == m + "\"decoder.answers\": expected f32 [5, 12], found i8row [5, 12]");
+  CHECK(error([&] { w.table("decoder.answers", 6, 12); }) ==
+        m + "\"decoder.answers\": expected a table [6, 12], found i8row [5, 12]");
+  CHECK(error([&] { w.table("decoder.answers", 0, 13); }) ==
+        m + "\"decoder.answers\": expected a table [any, 13], found i8row [5, 12]");
+}
+
+TEST_CASE("metadata that don't fit their tensor are refused") {
+  const Scratch scratch;
+  const auto path = scratch / "m.gguf";
+  struct Fields {
+    std::string type = "t5";
+    uint64_t rows = 16, cols = 20, group = 0, bytes = 64, scales = 16;
+    bool with_scale = true;
+  };
+  const auto fault = [&](const Fields& f) {
+    {
+      GgufWriter w(path);
+      w.set("sterna.tensor.t.type", std::string_view(f.type));
+      w.set("sterna.tensor.t.rows", f.rows);
+      w.set("sterna.tensor.t.cols", f.cols);
+      w.set("sterna.tensor.t.group", f.group);
+      const std::vector<uint64_t> data{f.bytes}, scale{f.scales};
+      w.declare("t", GgmlType::i8, data);
+      if (f.with_scale) w.declare("t.scale", GgmlType::f16, scale);
+      w.write(Bytes(f.bytes));
+      if (f.with_scale) w.write(Bytes(f.scales * 2));
+      w.commit();
+    }
+    const Gguf file = Gguf::open(path);
+    const std::string bound = error([&] { Weights(file).linear("t", 16, 20); });
+    const std::string described = error([&] { describe(path); });
+    if (f.rows == 16 && f.cols == 20 && f.group == 0) CHECK(bound == described);
+    return bound;
+  };
+  CHECK(fault({}).empty());
+  CHECK(contains(fault({.type = "t9\n"}),
+                 "\"sterna.tensor.t.type\": expected f32, bf16, i8, t2 or t5, found \"t9\\x0a\""));
+  CHECK(contains(fault({.rows = 17}), "expected 128 bytes for t5 [17, 20], found 64"));
+  CHECK(contains(fault({.rows = 0}), "expected an integer from 1 to"));
+  CHECK(contains(fault({.rows = UINT64_MAX}), "expected an integer from 1 to"));
+  CHECK(contains(fault({.cols = uint64_t{1} << 62}), "expected an integer from 1 to 131072"));
+  CHECK(contains(fault({.rows = uint64_t{1} << 40, .cols = 1 << 17}), "bytes for t5"));
+  CHECK(contains(fault({.bytes = 63}), "expected 64 bytes for t5 [16, 20], found 63"));
+  CHECK(contains(fault({.scales = 15}), "expected scales f16 [16], found f16 [15]"));
+  CHECK(contains(fault({.with_scale = false}),
+                 "expected its scales in tensor \"t.scale\", found none"));
+  CHECK(contains(fault({.group = 5, .scales = 64}), "expected group 0, 64, 128 or 256, found 5"));
+}
+
+TEST_CASE("info: sums, parts, and both formats") {
+  const Scratch scratch;
+  write_float_file(scratch / "float.gguf");
+  quantize(scratch / "float.gguf", scratch / "m.gguf", shipped_rules());
+  const FileInfo info = describe(scratch / "m.gguf");
+  CHECK(info.format == "GGUF v3");
+  CHECK(info.bytes == std::filesystem::file_size(scratch / "m.gguf"));
+  CHECK(info.tensors.size() == tensors.size());  // scales aren't tensors of their own
+  Amount sum, parts;
+  for (const auto& t : info.tensors) sum += t.amount;
+  for (const auto& [part, amount] : info.parts) parts += amount;
+  CHECK(sum.bytes == info.total.bytes);
+  CHECK(parts.weights == info.total.weights);
+  size_t weights = 0;
+  for (const Plain& t : tensors) weights += count(t);
+  CHECK(info.total.weights == weights);
+  const auto& qkv = info.tensors[0];
+  CHECK(qkv.type == "t5");
+  CHECK(qkv.part == Part::tower);
+  CHECK(qkv.amount.bytes == 48 / 16 * (40 / 20) * 64 + 48 * 2);
+  CHECK(qkv.amount.bits_per_weight() == doctest::Approx(1.6 + 16.0 / 40));
+  CHECK(part_of("predictor.head.weight") == Part::predictor);
+  CHECK(part_of("language.token_embedding") == Part::table);
+  CHECK(part_of("language.blocks.0.qkv.bias") == Part::text);
+  CHECK(part_of("decoder.answers") == Part::decoder);
+  CHECK(part_of("blk.0.attn_q.weight") == Part::other);
+
+  const std::string header = R"({"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}})";
+  std::string text(8, '\0');
+  text[0] = static_cast<char>(header.size());
+  text += header + std::string(12, 'x');
+  const auto path = scratch.file("m.safetensors", std::as_bytes(std::span(text)));
+  const FileInfo safe = describe(path);
+  CHECK(safe.format == "safetensors");
+  CHECK(safe.tensors.at(0).type == "bf16");
+  CHECK(safe.total.bits_per_weight() == 16);
+  text = "neither one nor the other";
+  CHECK(contains(error([&] { describe(scratch.file("x", std::as_bytes(std::span(text)))); }),
+                 "expected a GGUF or safetensors file, found something else"));
+}
