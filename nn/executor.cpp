@@ -25,7 +25,7 @@ Executor& Executor::operator=(Executor&&) noexcept = default;
 void Executor::run(size_t n, size_t grain, Range body, void* ctx) const {
   const size_t pieces = (n + grain - 1) / grain;
   if (!arena_ || pieces <= 1) {
-    if (n > 0) body(ctx, 0, n);
+    if (n > 0) body(ctx, 0, 0, n);
     return;
   }
   // Even pieces, one to four a thread: enough to balance, few enough to stay cheap.
@@ -35,7 +35,10 @@ void Executor::run(size_t n, size_t grain, Range body, void* ctx) const {
   arena_->tbb.execute([&] {
     oneapi::tbb::parallel_for(
         size_t{0}, ranges,
-        [&](size_t i) { body(ctx, i * step, std::min(n, (i + 1) * step)); },
+        [&](size_t i) {
+          const auto slot = static_cast<size_t>(oneapi::tbb::this_task_arena::current_thread_index());
+          body(ctx, slot, i * step, std::min(n, (i + 1) * step));
+        },
         oneapi::tbb::simple_partitioner{});
   });
 }

@@ -1,4 +1,68 @@
 #include "kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+
+#include "activations.h"
+#include "codes.h"
+#include "int_scratch.h"
+
+// Everything in the region below may use AVX2, FMA and F16C; it is entered only through the table,
+// which linear_kernels() hands out only where the CPU has them.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+
+#include "avx2_prepare.h"
+// in this order: the kernels use the masks above
+#include "avx2_float.h"
+#include "avx2_int.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
 namespace sterna::quant {
-const LinearKernels* avx2_kernels(Type) noexcept { return nullptr; }
+
+const LinearKernels* avx2_kernels(Type type) noexcept {
+  namespace k = avx2;
+  static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
+  static constexpr LinearKernels bf16 = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
+                                         k::bf16_run};
+  static constexpr LinearKernels i8 = {k::int_tile<k::I8>, k::int_scratch<k::I8>,
+                                       k::int_prepare<k::I8>, k::int_run<k::I8>};
+  static constexpr LinearKernels t2 = {k::int_tile<k::T2>, k::int_scratch<k::T2>,
+                                       k::int_prepare<k::T2>, k::int_run<k::T2>};
+  static constexpr LinearKernels t5 = {k::int_tile<k::T5>, k::int_scratch<k::T5>,
+                                       k::int_prepare<k::T5>, k::int_run<k::T5>};
+  switch (type) {
+    case Type::f32:
+      return &f32;
+    case Type::bf16:
+      return &bf16;
+    case Type::i8:
+      return &i8;
+    case Type::t2:
+      return &t2;
+    case Type::t5:
+      return &t5;
+  }
+  return nullptr;
+}
+
 }  // namespace sterna::quant
+
+#endif

@@ -1,0 +1,136 @@
+#include <sterna/nn/attention.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "kernels.h"
+
+namespace sterna::nn {
+
+namespace {
+
+constexpr size_t kQueries = 24;  // a work item: four tiles of the kernel's six rows
+
+/// One text's keys: rows [first, first + count), packed at row `packed` of each head's panel.
+struct Segment {
+  size_t first, count, packed;
+};
+/// Queries [first, first + count) of one segment.
+struct Block {
+  size_t segment, first, count;
+};
+
+size_t round16(size_t n) { return (n + 15) / 16 * 16; }
+
+void check(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
+           Mat<float> out) {
+  const auto text = [](const char* what, size_t rows, size_t cols) {
+    return std::string(what) + " [" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+  };
+  const size_t d = q.cols;
+  if (heads == 0 || d % heads != 0 || d / heads > kMaxHeadDim)
+    throw Error("attention: expected a width of heads x at most " + std::to_string(kMaxHeadDim) +
+                ", found width " + std::to_string(d) + " and " + std::to_string(heads) + " heads");
+  if (k.cols != d || v.cols != d || out.cols != d || k.rows != v.rows || out.rows != q.rows ||
+      (k.rows == 0 && q.rows > 0))
+    throw Error("attention: shapes disagree: " + text("q", q.rows, d) + ", " +
+                text("k", k.rows, k.cols) + ", " + text("v", v.rows, v.cols) + ", " +
+                text("out", out.rows, out.cols));
+}
+
+/// `queries(i)` = first and past-the-end row of q that attend to segment i.
+template <class Queries>
+void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads, float scale,
+            std::span<const Segment> segments, const Queries& queries, Mat<float> out,
+            const Executor& executor, Workspace& workspace, quant::Isa isa) {
+  const Kernels& kernel = kernels(isa);
+  const size_t dim = q.cols / heads, wide = round16(dim);
+  const size_t tall = segments.back().packed + round16(segments.back().count);
+  float* kt = workspace.mat<float>(heads * tall, dim).data;
+  float* vp = workspace.mat<float>(heads * tall, wide).data;
+
+  size_t blocks = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const auto [begin, end] = queries(i);
+    blocks += (end - begin + kQueries - 1) / kQueries;
+  }
+  auto* block = reinterpret_cast<Block*>(workspace.bytes(blocks * sizeof(Block)));
+  blocks = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const auto [begin, end] = queries(i);
+    for (size_t r = begin; r < end; r += kQueries)
+      block[blocks++] = {i, r, std::min(kQueries, end - r)};
+  }
+
+  const size_t pack_grain = std::max<size_t>(1, 16384 * segments.size() / (tall * dim + 1));
+  executor.for_ranges(heads * segments.size(), pack_grain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t h = i / segments.size();
+      const Segment& s = segments[i % segments.size()];
+      const size_t at = h * tall + s.packed;
+      kernel.pack_keys(k.row(s.first) + h * dim, k.stride, s.count, dim, kt + at * dim);
+      kernel.pack_values(v.row(s.first) + h * dim, v.stride, s.count, dim, vp + at * wide);
+    }
+  });
+  const size_t average = std::max<size_t>(1, q.rows / blocks * k.rows / segments.size() * dim * 2);
+  executor.for_ranges(heads * blocks, std::max<size_t>(1, (size_t{1} << 18) / average),
+                      [&](size_t begin, size_t end) {
+                        for (size_t i = begin; i < end; ++i) {
+                          const size_t h = i / blocks;
+                          const Block& b = block[i % blocks];
+                          const Segment& s = segments[b.segment];
+                          const size_t at = h * tall + s.packed;
+                          kernel.attend(q.row(b.first) + h * dim, q.stride, b.count, kt + at * dim,
+                                        vp + at * wide, s.count, dim, scale,
+                                        out.row(b.first) + h * dim, out.stride);
+                        }
+                      });
+}
+
+}  // namespace
+
+void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
+               float scale, Mat<float> out, const Executor& executor, Workspace& workspace,
+               quant::Isa isa) {
+  check(q, k, v, heads, out);
+  if (q.rows == 0) return;
+  const Workspace::Frame frame(workspace);
+  const Segment segment{0, k.rows, 0};
+  attend(
+      q, k, v, heads, scale, std::span(&segment, 1),
+      [&](size_t) {
+        return std::array<size_t, 2>{0, q.rows};
+      },
+      out, executor, workspace, isa);
+}
+
+void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
+               float scale, std::span<const uint32_t> starts, Mat<float> out,
+               const Executor& executor, Workspace& workspace, quant::Isa isa) {
+  check(q, k, v, heads, out);
+  const bool rises = std::is_sorted(starts.begin(), starts.end());
+  if (starts.empty() || !rises || starts.front() != 0 || starts.back() != q.rows ||
+      k.rows != q.rows)
+    throw Error("attention: expected starts that rise from 0 to " + std::to_string(q.rows));
+  if (q.rows == 0) return;
+  const Workspace::Frame frame(workspace);
+  const size_t n = starts.size() - 1;
+  auto* segments = reinterpret_cast<Segment*>(workspace.bytes(n * sizeof(Segment)));
+  size_t packed = 0, used = 0;
+  for (size_t i = 0; i < n; ++i) {
+    if (starts[i] == starts[i + 1]) continue;  // an empty text
+    segments[used++] = {starts[i], starts[i + 1] - starts[i], packed};
+    packed += round16(starts[i + 1] - starts[i]);
+  }
+  const std::span<const Segment> all(segments, used);
+  attend(
+      q, k, v, heads, scale, all,
+      [&](size_t i) {
+        return std::array<size_t, 2>{all[i].first, all[i].first + all[i].count};
+      },
+      out, executor, workspace, isa);
+}
+
+}  // namespace sterna::nn

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sterna/nn/executor.h>
+#include <sterna/nn/mat.h>
+#include <sterna/quant/isa.h>
+
+// Element-wise maps, f32; the same bits on every instruction set and for any number of threads.
+// y may be x. Sizes must agree (asserted).
+namespace sterna::nn {
+
+/// y = x / 2 (1 + erf(x / sqrt 2)): the exact GELU (arXiv 1606.08415), not its tanh form. Absolute
+/// error below 2^-22 max(|x|, 1).
+void gelu(Mat<const float> x, Mat<float> y, const Executor& executor,
+          quant::Isa isa = quant::best_isa()) noexcept;
+
+/// y = max(x, 0)^2 (So et al., arXiv 2109.08668).
+void relu_squared(Mat<const float> x, Mat<float> y, const Executor& executor,
+                  quant::Isa isa = quant::best_isa()) noexcept;
+
+/// y += x: the residual connection.
+void add(Mat<const float> x, Mat<float> y, const Executor& executor,
+         quant::Isa isa = quant::best_isa()) noexcept;
+
+}  // namespace sterna::nn

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <sterna/nn/executor.h>
+#include <sterna/nn/mat.h>
+#include <sterna/nn/workspace.h>
+#include <sterna/quant/linear.h>
+
+namespace sterna::nn {
+
+/// y [n, m] = x [n, k] W^T + bias. Activations are prepared once in blocks of tokens, then outputs
+/// are shared out over blocks x rows of W. y may not overlap x. The split into blocks does not
+/// depend on the number of threads, so neither do the results. Throws sterna::Error if shapes
+/// disagree.
+void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
+           Workspace& workspace);
+
+}  // namespace sterna::nn

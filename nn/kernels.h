@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sterna/quant/isa.h>
+
+#include <cstddef>
+
+namespace sterna::nn {
+
+/// The float kernels of this module, compiled once per instruction set from one body (kernels.inl)
+/// over 16 virtual lanes: lane sums, fused multiply-adds and the final tree of 16 happen in the
+/// same order everywhere, so every table gives the same bits. Rows are contiguous; `x` may be `y`.
+struct Kernels {
+  /// y = (x - mean) / sqrt(variance + eps) * gain + bias over n elements; bias may be null.
+  void (*layer_norm)(const float* x, const float* gain, const float* bias, float eps, size_t n,
+                     float* y) noexcept;
+  /// y = x / sqrt(mean(x^2) + eps) * gain.
+  void (*rms_norm)(const float* x, const float* gain, float eps, size_t n, float* y) noexcept;
+  void (*softmax)(const float* x, size_t n, float* y) noexcept;
+  void (*gelu)(const float* x, size_t n, float* y) noexcept;
+  void (*relu_squared)(const float* x, size_t n, float* y) noexcept;
+  void (*add)(const float* x, size_t n, float* y) noexcept;  // y += x
+  void (*exp)(const float* x, size_t n, float* y) noexcept;
+  void (*erf)(const float* x, size_t n, float* y) noexcept;
+
+  /// kt[c / 16][j][c % 16] = k[c][j] for keys c < keys, zeros up to a multiple of 16; j < dim.
+  void (*pack_keys)(const float* k, size_t ldk, size_t keys, size_t dim, float* kt) noexcept;
+  /// vp[c][j] = v[c][j], zeros for c up to a multiple of 16 and j up to a multiple of 16.
+  void (*pack_values)(const float* v, size_t ldv, size_t keys, size_t dim, float* vp) noexcept;
+  /// out[i] = softmax(scale * q[i] kt) vp for `rows` queries; dim <= kMaxHeadDim.
+  void (*attend)(const float* q, size_t ldq, size_t rows, const float* kt, const float* vp,
+                 size_t keys, size_t dim, float scale, float* out, size_t ldo) noexcept;
+};
+
+inline constexpr size_t kMaxHeadDim = 256;
+
+/// The table for `isa`, which the CPU must have (quant::has_isa). neon runs the portable body.
+const Kernels& kernels(quant::Isa isa) noexcept;
+
+namespace scalar {
+extern const Kernels kKernels;
+}
+namespace avx2 {
+extern const Kernels kKernels;
+}
+namespace avx512 {
+extern const Kernels kKernels;
+}
+
+}  // namespace sterna::nn

@@ -1,0 +1,57 @@
+#include <sterna/nn/linear.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <string>
+
+namespace sterna::nn {
+
+namespace {
+
+// A block's prepared activations stay in a level-2 cache while all of W passes over them.
+constexpr size_t kTokens = 128;
+// Multiply-adds that are worth handing to another thread (about 10 us of int8 on one core).
+constexpr size_t kWork = size_t{1} << 20;
+
+std::string shape(size_t rows, size_t cols) {
+  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+}
+
+}  // namespace
+
+void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
+           Workspace& workspace) {
+  const size_t n = x.rows, m = linear.m(), k = linear.k();
+  if (x.cols != k || y.rows != n || y.cols != m)
+    throw Error("linear map " + shape(m, k) + ": expected x " + shape(n, k) + " and y " +
+                shape(n, m) + ", found x " + shape(n, x.cols) + " and y " + shape(y.rows, y.cols));
+  if (n == 0 || m == 0) return;
+
+  const Workspace::Frame frame(workspace);
+  const size_t blocks = (n + kTokens - 1) / kTokens;
+  const auto tokens = [&](size_t b) { return std::min(kTokens, n - b * kTokens); };
+  const size_t bytes = (linear.scratch_bytes(kTokens) + 63) / 64 * 64;
+  std::byte* scratch = workspace.bytes(blocks > 1 ? blocks * bytes : linear.scratch_bytes(n));
+  executor.for_ranges(blocks, 1, [&](size_t begin, size_t end) {
+    for (size_t b = begin; b < end; ++b)
+      linear.prepare(x.row(b * kTokens), x.stride, tokens(b), scratch + b * bytes);
+  });
+
+  // Work items are (block, tile of W's rows), tiles innermost; a range of them that lies in one
+  // block is one call.
+  const size_t row_tile = std::max<size_t>(1, linear.row_tile());
+  const size_t tiles = (m + row_tile - 1) / row_tile;
+  const size_t per_tile = std::min(n, kTokens) * row_tile * k;
+  const size_t grain = std::max<size_t>(1, kWork / std::max<size_t>(1, per_tile));
+  executor.for_ranges(blocks * tiles, grain, [&](size_t begin, size_t end) {
+    while (begin < end) {
+      const size_t b = begin / tiles, first = begin % tiles;
+      const size_t last = std::min(tiles, first + (end - begin));
+      linear.run(scratch + b * bytes, tokens(b), first * row_tile, std::min(m, last * row_tile),
+                 y.row(b * kTokens), y.stride);
+      begin += last - first;
+    }
+  });
+}
+
+}  // namespace sterna::nn

@@ -1,0 +1,53 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "row_kernels.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+
+namespace sterna::nn {
+namespace {
+
+struct L {
+  __m256 a, b;
+  static L zero() noexcept { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static L set(float x) noexcept { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static L load(const float* p) noexcept { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static L load(const uint16_t* p) noexcept {
+    const auto* v = reinterpret_cast<const __m128i*>(p);
+    return {_mm256_cvtph_ps(_mm_loadu_si128(v)), _mm256_cvtph_ps(_mm_loadu_si128(v + 1))};
+  }
+  static L load(const int8_t* p) noexcept {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(v, 8)))};
+  }
+  void store(float* p) const noexcept {
+    _mm256_storeu_ps(p, a);
+    _mm256_storeu_ps(p + 8, b);
+  }
+  static L fma(L x, L y, L z) noexcept {
+    return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+  }
+};
+
+#include "row_body.inc"
+
+}  // namespace
+}  // namespace sterna::nn
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace sterna::nn {
+const RowKernels& row_kernels_avx2() noexcept { return kKernels; }
+}  // namespace sterna::nn
+#endif

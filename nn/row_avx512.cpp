@@ -1,0 +1,49 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "row_kernels.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma")
+#endif
+
+namespace sterna::nn {
+namespace {
+
+// Conversions take the zero-masked form under a full mask: GCC 12 warns that the plain ones read an
+// undefined register (bug 105593), and folds the mask away.
+struct L {
+  __m512 v;
+  static L zero() noexcept { return {_mm512_setzero_ps()}; }
+  static L set(float x) noexcept { return {_mm512_set1_ps(x)}; }
+  static L load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
+  static L load(const uint16_t* p) noexcept {
+    return {_mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static L load(const int8_t* p) noexcept {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_maskz_cvtepi8_epi32(0xFFFF, bytes))};
+  }
+  void store(float* p) const noexcept { _mm512_storeu_ps(p, v); }
+  static L fma(L x, L y, L z) noexcept { return {_mm512_fmadd_ps(x.v, y.v, z.v)}; }
+};
+
+#include "row_body.inc"
+
+}  // namespace
+}  // namespace sterna::nn
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace sterna::nn {
+const RowKernels& row_kernels_avx512() noexcept { return kKernels; }
+}  // namespace sterna::nn
+#endif

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <sterna/quant/isa.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sterna::nn {
+
+/// Maps over one stored row; `row` is float, half or int8 (without its scale). Sums run over 16
+/// lanes and end in the same tree on every instruction set.
+struct RowKernels {
+  struct Dot {
+    float dot;     // sum x * row
+    float square;  // sum row * row
+  };
+  template <class T>
+  struct Of {
+    void (*add)(const T* row, float factor, size_t n, float* y) noexcept;  // y += factor * row
+    Dot (*dot)(const T* row, const float* x, size_t n) noexcept;
+  };
+  Of<float> f32;
+  Of<uint16_t> f16;
+  Of<int8_t> i8;
+};
+
+/// The kernels of `isa`, or the portable ones if this build has none for it.
+const RowKernels& row_kernels(quant::Isa isa) noexcept;
+
+#if defined(__x86_64__)
+const RowKernels& row_kernels_avx2() noexcept;
+const RowKernels& row_kernels_avx512() noexcept;
+#endif
+
+}  // namespace sterna::nn

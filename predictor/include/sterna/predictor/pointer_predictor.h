@@ -1,0 +1,66 @@
+#pragma once
+
+#include <sterna/nn/executor.h>
+#include <sterna/nn/mat.h>
+#include <sterna/nn/ternary_block.h>
+#include <sterna/nn/workspace.h>
+#include <sterna/quant/linear.h>
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace sterna::predictor {
+
+/// One question about one picture. L question tokens, T vision tokens.
+struct Query {
+  nn::Mat<const float> question;  // [L, question width]: last hidden states of the text tower
+  nn::Mat<const float> vision;    // [T, vision width]
+  nn::Mat<const float> meaning;   // [T, dim]: what each place says in the text space
+};
+
+/// The joint-embedding predictor: a bidirectional transformer over [answer token; question; vision]
+/// that predicts the embedding of the answer (the shape of VL-JEPA, arXiv 2512.10942), with a gated
+/// pointer (after See et al., arXiv 1704.04368) that copies what a place of the picture says:
+///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
+///   e = W_head z_0 + b;  alpha = softmax over vision of (W_pq z_0) . (W_pk z_i) / sqrt(c)
+///   out = L2norm(e + sigmoid(w_g . z_0 + b_g) sum alpha_i s_i)
+/// Const after construction, shared by threads.
+class PointerPredictor {
+ public:
+  struct Weights {
+    std::span<const float> answer;  // [d]
+    quant::Linear question;         // [d, question width] + bias
+    quant::Linear vision;           // [d, vision width] + bias
+    std::vector<nn::TernaryBlock> blocks;
+    std::span<const float> norm;  // [d]
+    quant::Linear head;           // [dim, d] + bias
+    quant::Linear pointer_query;  // [c, d]
+    quant::Linear pointer_key;    // [c, d]
+    quant::Linear gate;           // [1, d] + bias
+  };
+
+  PointerPredictor() = default;
+  /// Throws sterna::Error where shapes disagree.
+  explicit PointerPredictor(Weights weights, quant::Isa isa = quant::best_isa());
+
+  size_t width() const { return weights_.answer.size(); }
+  size_t dim() const { return weights_.head.m(); }
+  size_t question_width() const { return weights_.question.k(); }
+  size_t vision_width() const { return weights_.vision.k(); }
+
+  /// out [queries, dim], rows of unit length. Queries are run as one batch; a query's result does
+  /// not depend on the others. Throws sterna::Error if shapes disagree.
+  void forward(std::span<const Query> queries, nn::Mat<float> out, const nn::Executor& executor,
+               nn::Workspace& workspace) const;
+
+ private:
+  void check(const Query& query) const;
+  void point(const Query& query, nn::Mat<const float> keys, const float* ask, float gate,
+             nn::Mat<float> alpha, float* out, const nn::Executor& executor) const;
+
+  Weights weights_;
+  quant::Isa isa_ = quant::Isa::scalar;
+};
+
+}  // namespace sterna::predictor

@@ -1,0 +1,313 @@
+#pragma once
+
+// i8, t2 and t5 on AVX2. Included by kernels_avx2.cpp alone, inside its target region.
+//
+// A tile is H halves of a panel (8 rows each) by T tokens. Ternary codes (unsigned bytes) multiply
+// int8 inputs with `maddubs`, whose int16 sums saturate: a unit adds at most 2 * 3 * 127 = 762 to a
+// lane (code 3 is possible in a broken file), so they are widened to int32 every kFlush = 40 units,
+// at 30,480 < 32,767. i8 codes reach 255 and need int16 inputs: `madd` sums pairs in int32.
+
+namespace sterna::quant::avx2 {
+
+inline constexpr size_t kFlush = 40;
+
+inline __m256i byte_set(int v) { return _mm256_set1_epi8(static_cast<char>(v)); }
+inline __m256i load_bytes(const uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+// What t2 and t5 share: sums of pairs in 16 int16 lanes, two a row.
+struct Ternary {
+  using Q = int8_t;
+  static constexpr size_t kLeastTile = 6, kMostTile = 8;
+  static constexpr int kVectors = 1;  // accumulators a half
+  static __m256i inputs(const Q* q) {
+    int32_t unit;
+    std::memcpy(&unit, q, 4);
+    return _mm256_set1_epi32(unit);
+  }
+  static void multiply(__m256i (&acc)[1], const __m256i (&codes)[1], __m256i a) {
+    acc[0] = _mm256_add_epi16(acc[0], _mm256_maddubs_epi16(codes[0], a));
+  }
+  static __m256i widen(const __m256i (&acc)[1]) {
+    return _mm256_madd_epi16(acc[0], _mm256_set1_epi16(1));
+  }
+};
+
+struct T2 : Ternary {
+  static constexpr Type kType = Type::t2;
+  static constexpr int kUnits = 4;
+  struct Block {
+    __m256i bytes;
+  };
+  static Block load(const uint8_t* p) { return {load_bytes(p)}; }
+  template <int f>
+  static void unit(const Block& b, __m256i (&codes)[1]) {
+    const __m256i v = f == 0 ? b.bytes : _mm256_srli_epi16(b.bytes, 2 * f);
+    codes[0] = _mm256_and_si256(v, byte_set(3));
+  }
+};
+
+// min(b, b - v) keeps b where b < v, because the difference wraps to something larger.
+inline __m256i take_off(__m256i b, int value) {
+  const __m256i v = byte_set(value);
+  b = _mm256_min_epu8(b, _mm256_sub_epi8(b, v));
+  return _mm256_min_epu8(b, _mm256_sub_epi8(b, v));
+}
+
+// b mod 81, mod 27, mod 9; what each step took off tells a code: the low two bits of 0, 81, 162 and
+// of 0, 9, 18 are 0, 1, 2; the low four of 0, 27, 54 are 0, 11, 6. The rest, 0 .. 8, is looked up.
+struct T5 : Ternary {
+  static constexpr Type kType = Type::t5;
+  static constexpr int kUnits = 5;
+  struct Block {
+    __m256i code[5];
+  };
+  static Block load(const uint8_t* p) {
+    const __m256i c0 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i c1 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i c3 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0));
+    const __m256i b = _mm256_min_epu8(load_bytes(p), byte_set(242)), three = byte_set(3);
+    const __m256i b81 = take_off(b, 81), b27 = take_off(b81, 27), b9 = take_off(b27, 9);
+    return {{_mm256_shuffle_epi8(c0, b9), _mm256_shuffle_epi8(c1, b9),
+             _mm256_and_si256(_mm256_sub_epi8(b27, b9), three),
+             _mm256_shuffle_epi8(c3, _mm256_sub_epi8(b81, b27)),
+             _mm256_and_si256(_mm256_sub_epi8(b, b81), three)}};
+  }
+  template <int f>
+  static void unit(const Block& b, __m256i (&codes)[1]) {
+    codes[0] = b.code[f];
+  }
+};
+
+// Codes as int16: rows 0-3 and rows 4-7 of a half, four inputs a row, so two int32 sums a row.
+struct I8 {
+  static constexpr Type kType = Type::i8;
+  static constexpr int kUnits = 1, kVectors = 2;
+  using Q = int16_t;
+  static constexpr size_t kLeastTile = 3, kMostTile = 4;
+  struct Block {
+    __m256i code[2];
+  };
+  static Block load(const uint8_t* p) {
+    const auto* v = reinterpret_cast<const __m128i*>(p);
+    return {
+        {_mm256_cvtepu8_epi16(_mm_loadu_si128(v)), _mm256_cvtepu8_epi16(_mm_loadu_si128(v + 1))}};
+  }
+  template <int f>
+  static void unit(const Block& b, __m256i (&codes)[2]) {
+    codes[0] = b.code[0];
+    codes[1] = b.code[1];
+  }
+  static __m256i inputs(const Q* q) {
+    int64_t unit;
+    std::memcpy(&unit, q, 8);
+    return _mm256_set1_epi64x(unit);
+  }
+  static void multiply(__m256i (&acc)[2], const __m256i (&codes)[2], __m256i a) {
+    acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(codes[0], a));
+    acc[1] = _mm256_add_epi32(acc[1], _mm256_madd_epi16(codes[1], a));
+  }
+  static __m256i widen(const __m256i (&acc)[2]) {
+    const __m256i pairs = _mm256_hadd_epi32(acc[0], acc[1]);  // rows 0 1 4 5 | 2 3 6 7
+    return _mm256_permute4x64_epi64(pairs, 0xd8);
+  }
+};
+
+// What the tiles of one call share.
+struct IntCall {
+  const WeightView& w;
+  const IntScratch& s;
+  const float* bias;
+  const std::byte* scratch;
+  size_t n, m1;
+  float* y;
+  size_t ldy;
+  size_t panel_bytes;
+};
+
+// H halves starting at row0, T tokens. `narrow` are the sums in registers, `acc` the int32 ones,
+// `sum` the scaled ones of the groups before.
+template <class F, int H, int T>
+struct IntTile {
+  const IntCall& c;
+  const size_t row0, tile;
+  size_t unit = 0, group = 0, group_end, flush_end;
+  __m256i narrow[H][T][F::kVectors];
+  __m256i acc[H][T];
+  __m256 sum[H][T];
+
+  IntTile(const IntCall& call, size_t row, size_t tile_index)
+      : c(call), row0(row), tile(tile_index) {
+    clear();
+    open();
+  }
+
+  void clear() {
+#pragma GCC unroll 16
+    for (int h = 0; h < H; ++h) {
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 2
+        for (int v = 0; v < F::kVectors; ++v) narrow[h][t][v] = _mm256_setzero_si256();
+      }
+    }
+  }
+
+  void open() {
+    const auto* base =
+        reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + (tile * c.s.groups + group) * T;
+    for (int h = 0; h < H; ++h)
+      for (int t = 0; t < T; ++t) acc[h][t] = _mm256_set1_epi32(base[t]);
+    group_end = c.w.group == 0 ? c.s.units : std::min((group + 1) * (c.w.group / 4), c.s.units);
+    flush_end = std::min(group_end, unit + kFlush);
+  }
+
+  void flush() {
+    for (int h = 0; h < H; ++h)
+      for (int t = 0; t < T; ++t) acc[h][t] = _mm256_add_epi32(acc[h][t], F::widen(narrow[h][t]));
+    clear();
+    flush_end = std::min(group_end, unit + kFlush);
+  }
+
+  // fp16 scales of 8 rows; those beyond the matrix are zero.
+  __m256 row_scales(int h) const {
+    const size_t first = row0 + static_cast<size_t>(h) * 8;
+    const size_t rows = first < c.m1 ? std::min<size_t>(8, c.m1 - first) : 0;
+    alignas(16) uint16_t s[8] = {};
+    for (size_t i = 0; i < rows; ++i) s[i] = c.w.scale[(first + i) * c.s.groups + group];
+    return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(s)));
+  }
+
+  void close_group() {
+    for (int h = 0; h < H; ++h) {
+      const __m256 s_w = row_scales(h);
+      for (int t = 0; t < T; ++t) {
+        const __m256 part = _mm256_mul_ps(_mm256_cvtepi32_ps(acc[h][t]), s_w);
+        sum[h][t] = group == 0 ? part : _mm256_add_ps(sum[h][t], part);
+      }
+    }
+    if (++group < c.s.groups) open();
+  }
+
+  // Called where unit has reached flush_end.
+  void boundary() {
+    flush();
+    if (unit == group_end) close_group();
+  }
+
+  template <int f>
+  void multiply_unit(const typename F::Block (&block)[H], const typename F::Q* q) {
+    __m256i codes[H][F::kVectors];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) F::template unit<f>(block[h], codes[h]);
+#pragma GCC unroll 16
+    for (int t = 0; t < T; ++t) {
+      const __m256i a = F::inputs(q + (f * T + t) * 4);
+#pragma GCC unroll 2
+      for (int h = 0; h < H; ++h) F::multiply(narrow[h][t], codes[h], a);
+    }
+  }
+
+  template <int f>
+  void multiply_whole(const typename F::Block (&block)[H], const typename F::Q* q) {
+    if constexpr (f < F::kUnits) {
+      multiply_unit<f>(block, q);
+      multiply_whole<f + 1>(block, q);
+    }
+  }
+
+  template <int f>
+  void multiply_split(const typename F::Block (&block)[H], const typename F::Q* q) {
+    if constexpr (f < F::kUnits) {
+      if (group == c.s.groups) return;  // what is left of the last block is padding
+      multiply_unit<f>(block, q);
+      if (++unit == flush_end) boundary();
+      multiply_split<f + 1>(block, q);
+    }
+  }
+
+  void store() const {
+    const float* s_a = reinterpret_cast<const float*>(c.scratch) + tile * T;
+    const size_t tokens = std::min<size_t>(T, c.n - tile * T);
+    for (int h = 0; h < H; ++h) {
+      const size_t row = row0 + static_cast<size_t>(h) * 8;
+      if (row >= c.m1) return;
+      const __m256i rows = tail_mask(c.m1 - row);
+      for (size_t t = 0; t < tokens; ++t) {
+        __m256 v = _mm256_mul_ps(sum[h][t], _mm256_set1_ps(s_a[t]));
+        if (c.bias != nullptr) v = _mm256_add_ps(v, _mm256_maskload_ps(c.bias + row, rows));
+        _mm256_maskstore_ps(c.y + (tile * T + t) * c.ldy + row, rows, v);
+      }
+    }
+  }
+};
+
+// The halves of panel row0 from `half`.
+template <class F, int H, int T>
+void int_tile_rows(const IntCall& c, size_t row0, size_t half, size_t tile_index) {
+  const uint8_t* w = reinterpret_cast<const uint8_t*>(c.w.data.data()) +
+                     row0 / kPanelRows * c.panel_bytes + half * 32;
+  const auto* q =
+      reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile_index * c.s.tile_bytes());
+  IntTile<F, H, T> tile(c, row0 + half * 8, tile_index);
+  for (size_t b = 0; b * F::kUnits < c.s.units; ++b, w += kBlockBytes, q += F::kUnits * T * 4) {
+    typename F::Block block[H];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) block[h] = F::load(w + h * 32);
+    if (tile.unit + F::kUnits <= tile.flush_end) {
+      tile.template multiply_whole<0>(block, q);
+      if ((tile.unit += F::kUnits) == tile.flush_end) tile.boundary();
+    } else {
+      tile.template multiply_split<0>(block, q);
+    }
+  }
+  tile.store();
+}
+
+// Small tiles take both halves of a panel at once, large ones fill the registers with tokens.
+template <class F, int T>
+void int_all(const IntCall& c, size_t m0) {
+  constexpr int kBoth = T * F::kVectors <= 4 ? 2 : 1;
+  for (; m0 < c.m1; m0 += kPanelRows)
+    for (size_t half = 0; half < 2 && m0 + half * 8 < c.m1; half += kBoth)
+      for (size_t tile = 0; tile < c.s.tiles; ++tile) int_tile_rows<F, kBoth, T>(c, m0, half, tile);
+}
+
+template <class F>
+void int_run(const WeightView& w, const float* bias, const std::byte* scratch, size_t n, size_t m0,
+             size_t m1, float* y, size_t ldy) noexcept {
+  const IntScratch s(w, n, int_tile<F>(n), sizeof(typename F::Q));
+  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(F::kType, kPanelRows, w.k)};
+  switch (n == 0 ? 0 : s.tile) {
+    case 0:
+      return;
+    case 1:
+      return int_all<F, 1>(call, m0);
+    case 2:
+      return int_all<F, 2>(call, m0);
+    case 3:
+      return int_all<F, 3>(call, m0);
+    case 4:
+      return int_all<F, 4>(call, m0);
+    default:
+      break;
+  }
+  if constexpr (F::kMostTile == 8) {
+    switch (s.tile) {
+      case 5:
+        return int_all<F, 5>(call, m0);
+      case 6:
+        return int_all<F, 6>(call, m0);
+      case 7:
+        return int_all<F, 7>(call, m0);
+      default:
+        return int_all<F, 8>(call, m0);
+    }
+  }
+}
+
+}  // namespace sterna::quant::avx2

@@ -1,0 +1,91 @@
+#include <doctest/doctest.h>
+#include <nn/kernels.h>
+#include <sterna/nn/activation.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "common.h"
+
+using namespace sterna;
+
+namespace {
+
+/// |got - want| in units of the last place of a float near `want`.
+double ulps(float got, double want) {
+  if (got == static_cast<float>(want)) return 0.0;
+  const int e = std::max(std::ilogb(want), -126);
+  return std::fabs(got - want) / std::ldexp(1.0, e - 23);
+}
+
+/// Every float whose bits are a multiple of `step` (a prime, so mantissas vary), in blocks.
+template <class F>
+double worst(F f, double (*reference)(double), float low, float high, uint64_t step = 1009) {
+  std::vector<float> x, y;
+  double bound = 0.0;
+  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += step) {
+    const float v = std::bit_cast<float>(static_cast<uint32_t>(bits));
+    if (v >= low && v <= high) x.push_back(v);
+  }
+  y.resize(x.size());
+  f(x.data(), x.size(), y.data());
+  for (size_t i = 0; i < x.size(); ++i)
+    bound = std::max(bound, ulps(y[i], reference(static_cast<double>(x[i]))));
+  return bound;
+}
+
+}  // namespace
+
+TEST_CASE("exp and erf keep their bounds over the floats") {
+  const auto& k = nn::kernels(quant::best_isa());
+  CHECK(worst(k.exp, std::exp, -87.29f, 88.0f) <= 1.1);
+  CHECK(worst(k.erf, std::erf, -1e30f, 1e30f) <= 2.0);
+  const float inf = std::numeric_limits<float>::infinity();
+  const float x[5] = {-inf, -87.4f, 0.0f, -0.0f, inf};
+  float y[5];
+  k.exp(x, 5, y);
+  CHECK(y[0] == 0.0f);
+  CHECK(y[1] == 0.0f);
+  CHECK(y[2] == 1.0f);
+  CHECK(y[3] == 1.0f);
+  CHECK(y[4] == doctest::Approx(std::exp(88.0)));
+  k.erf(x, 5, y);
+  CHECK(y[0] == -1.0f);
+  CHECK(y[4] == 1.0f);
+}
+
+TEST_CASE("element-wise maps: against double, same bits on every ISA, ragged widths in place") {
+  const nn::Executor one(1), two(2);
+  for (const size_t cols : {1, 15, 16, 17, 31, 384, 1000}) {
+    auto x = test::random(70, cols, 5, 3.0f, 3);
+    test::Owned g(70, cols, 1), r(70, cols, 1);
+    nn::gelu(x.view(), g.view(), one, quant::Isa::scalar);
+    nn::relu_squared(x.view(), r.view(), one, quant::Isa::scalar);
+    for (size_t i = 0; i < 70; ++i) {
+      for (size_t j = 0; j < cols; ++j) {
+        const double v = x.at(i, j);
+        const double want = 0.5 * v * (1.0 + std::erf(v / std::sqrt(2.0)));
+        CHECK(std::fabs(g.at(i, j) - want) <= std::ldexp(std::max(1.0, std::fabs(v)), -22));
+        const float u = std::max(x.at(i, j), 0.0f);
+        CHECK(r.at(i, j) == u * u);
+      }
+    }
+    for (const auto isa : test::isas()) {
+      test::Owned y(70, cols, 1);
+      nn::gelu(x.view(), y.view(), two, isa);
+      CHECK(test::same_bits(y.data, g.data));
+      nn::relu_squared(x.view(), y.view(), two, isa);
+      CHECK(test::same_bits(y.data, r.data));
+      auto z = x;
+      nn::gelu(z.view(), z.view(), two, isa);
+      nn::add(x.view(), z.view(), two, isa);
+      bool sums = true;
+      for (size_t i = 0; i < 70; ++i)
+        for (size_t j = 0; j < cols; ++j) sums &= z.at(i, j) == g.at(i, j) + x.at(i, j);
+      CHECK(sums);
+      CHECK(z.data[z.data.size() - 1] == -77.0f);  // padding is left alone
+    }
+  }
+}

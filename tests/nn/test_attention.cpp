@@ -1,0 +1,111 @@
+#include <doctest/doctest.h>
+#include <sterna/nn/attention.h>
+#include <sterna/quant/error.h>
+
+#include <cmath>
+
+#include "common.h"
+
+using namespace sterna;
+
+namespace {
+
+/// Attention by its definition, in double.
+double expected(test::Owned& q, test::Owned& k, test::Owned& v, size_t dim, double scale, size_t i,
+                size_t column, size_t first, size_t last) {
+  const size_t h = column / dim;
+  std::vector<double> s(last - first);
+  double top = -1e300, total = 0.0, sum = 0.0;
+  for (size_t c = first; c < last; ++c) {
+    double dot = 0.0;
+    for (size_t j = h * dim; j < (h + 1) * dim; ++j)
+      dot += static_cast<double>(q.at(i, j)) * k.at(c, j);
+    s[c - first] = dot * scale;
+    top = std::max(top, dot * scale);
+  }
+  for (double& e : s) total += e = std::exp(e - top);
+  for (size_t c = first; c < last; ++c) sum += s[c - first] / total * v.at(c, column);
+  return sum;
+}
+
+// Scores are sums of dim products of size about 1, then softmax and a sum over keys: errors stay
+// below (dim + keys) roundings of numbers of size <= 8.
+double tolerance(size_t dim, size_t keys) {
+  return std::ldexp(8.0 * static_cast<double>(dim + keys + 16), -24);
+}
+
+}  // namespace
+
+TEST_CASE("attention: against double, same bits on every ISA and thread count, ragged sizes") {
+  struct Shape {
+    size_t tq, tk, heads, dim;
+  };
+  const nn::Executor one(1), two(2);
+  for (const auto& [tq, tk, heads, dim] :
+       {Shape{1, 1, 1, 1}, Shape{5, 3, 2, 7}, Shape{50, 50, 4, 64}, Shape{13, 16, 3, 32},
+        Shape{31, 600, 2, 33}, Shape{64, 257, 1, 256}, Shape{7, 256, 12, 32}}) {
+    const size_t d = heads * dim;
+    auto q = test::random(tq, d, 1, 1.0f, 2), k = test::random(tk, d, 2),
+         v = test::random(tk, d, 3);
+    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(dim)));
+    nn::Workspace workspace;
+    test::Owned want(tq, d, 1);
+    nn::attention(q.view(), k.view(), v.view(), heads, scale, want.view(), one, workspace,
+                  quant::Isa::scalar);
+    double worst = 0.0;
+    for (size_t i = 0; i < tq; ++i)
+      for (size_t j = 0; j < d; ++j)
+        worst =
+            std::max(worst, std::fabs(want.at(i, j) - expected(q, k, v, dim, scale, i, j, 0, tk)));
+    CHECK(worst <= tolerance(dim, tk));
+    for (const auto isa : test::isas()) {
+      for (const auto* executor : {&one, &two}) {
+        test::Owned y(tq, d, 1);
+        nn::attention(q.view(), k.view(), v.view(), heads, scale, y.view(), *executor, workspace,
+                      isa);
+        CHECK(test::same_bits(y.data, want.data));
+      }
+    }
+  }
+}
+
+TEST_CASE("attention over several texts equals each text alone, and allocates once") {
+  const size_t heads = 2, dim = 32, d = heads * dim;
+  const std::vector<uint32_t> starts = {0, 1, 1, 18, 30, 100, 101};
+  auto qkv = test::random(101, 3 * d, 4);
+  const auto q = qkv.view().slice_cols(0, d), k = qkv.view().slice_cols(d, d),
+             v = qkv.view().slice_cols(2 * d, d);
+  nn::Workspace workspace;
+  const nn::Executor two(2);
+  test::Owned all(101, d);
+  nn::attention(q, k, v, heads, 0.2f, starts, all.view(), two, workspace);
+  const size_t allocations = workspace.system_allocations();
+  for (size_t i = 0; i + 1 < starts.size(); ++i) {
+    const size_t first = starts[i], n = starts[i + 1] - first;
+    test::Owned alone(n, d);
+    nn::attention(q.slice_rows(first, n), k.slice_rows(first, n), v.slice_rows(first, n), heads,
+                  0.2f, alone.view(), two, workspace);
+    const std::vector<float> part(all.data.begin() + static_cast<std::ptrdiff_t>(first * d),
+                                  all.data.begin() + static_cast<std::ptrdiff_t>((first + n) * d));
+    CHECK(test::same_bits(part, alone.data));
+  }
+  CHECK(workspace.system_allocations() == allocations);
+}
+
+TEST_CASE("attention refuses shapes that disagree") {
+  const nn::Executor one(1);
+  nn::Workspace w;
+  test::Owned q(4, 8), k(5, 8), v(6, 8), out(4, 8), wide(4, 600);
+  const auto call = [&](test::Owned& values, size_t heads) {
+    nn::attention(q.view(), k.view(), values.view(), heads, 1.0f, out.view(), one, w);
+  };
+  CHECK_THROWS_AS(call(v, 2), Error);
+  CHECK_THROWS_AS(call(k, 3), Error);
+  CHECK_THROWS_AS(call(k, 0), Error);
+  CHECK_THROWS_AS(
+      nn::attention(wide.view(), wide.view(), wide.view(), 2, 1.0f, wide.view(), one, w), Error);
+  const std::vector<uint32_t> falls = {0, 3, 2, 4}, shorter = {0, 3};
+  for (const auto& starts : {falls, shorter})
+    CHECK_THROWS_AS(
+        nn::attention(q.view(), q.view(), q.view(), 2, 1.0f, starts, out.view(), one, w), Error);
+}

@@ -1,0 +1,57 @@
+#include <doctest/doctest.h>
+#include <sterna/nn/linear.h>
+#include <sterna/quant/error.h>
+
+#include <cmath>
+
+#include "common.h"
+
+using namespace sterna;
+
+TEST_CASE("apply: y = x W^T + b for any number of tokens and threads, without allocating") {
+  const nn::Executor one(1), two(2);
+  nn::Workspace workspace;
+  for (const size_t k : {3, 64, 97}) {
+    for (const size_t m : {1, 17, 200}) {
+      auto w = test::random(m, k, 1);
+      const auto bias = test::random(1, m, 2).data;
+      const quant::WeightView view{quant::Type::f32, m, k, std::as_bytes(std::span(w.data)), {}, 0};
+      const quant::Linear linear(view, bias);
+      for (const size_t n : {1, 2, 127, 128, 129, 300}) {
+        auto x = test::random(n, k, 3, 1.0f, 4);
+        test::Owned a(n, m, 2), b(n, m, 2);
+        nn::apply(linear, x.view(), a.view(), one, workspace);
+        const size_t allocations = workspace.system_allocations();
+        nn::apply(linear, x.view(), b.view(), two, workspace);
+        CHECK(workspace.system_allocations() == allocations);
+        CHECK(test::same_bits(a.data, b.data));
+        double worst = 0.0;
+        for (size_t i = 0; i < n; ++i) {
+          for (size_t j = 0; j < m; ++j) {
+            double sum = bias[j], size = std::fabs(bias[j]);
+            for (size_t c = 0; c < k; ++c) {
+              const double product = static_cast<double>(x.at(i, c)) * w.at(j, c);
+              sum += product, size += std::fabs(product);
+            }
+            worst = std::max(worst, std::fabs(a.at(i, j) - sum) / size);
+          }
+        }
+        CHECK(worst <= std::ldexp(static_cast<double>(k + 2), -24));
+      }
+    }
+  }
+}
+
+TEST_CASE("apply refuses shapes that disagree") {
+  auto w = test::random(4, 8, 1);
+  const quant::WeightView view{quant::Type::f32, 4, 8, std::as_bytes(std::span(w.data)), {}, 0};
+  const quant::Linear linear(view);
+  const nn::Executor one(1);
+  nn::Workspace workspace;
+  test::Owned x(3, 7), y(3, 4), z(3, 8), short_y(2, 4);
+  CHECK_THROWS_WITH_AS(nn::apply(linear, x.view(), y.view(), one, workspace),
+                       "linear map [4, 8]: expected x [3, 8] and y [3, 4], found x [3, 7] and y "
+                       "[3, 4]",
+                       Error);
+  CHECK_THROWS_AS(nn::apply(linear, z.view(), short_y.view(), one, workspace), Error);
+}

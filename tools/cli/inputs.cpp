@@ -1,0 +1,128 @@
+#include "cli/inputs.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+#include "cli/file.h"
+
+namespace fs = std::filesystem;
+
+namespace sterna::cli {
+
+namespace {
+
+constexpr uint64_t kLongestList = uint64_t{1} << 32;
+
+void add_folder(const std::string& folder, std::vector<std::string>& out) {
+  const size_t before = out.size();
+  std::error_code error;
+  fs::recursive_directory_iterator at(folder, error), end;
+  while (!error && at != end) {
+    const bool hidden = at->path().filename().native().starts_with('.');
+    std::error_code ignored;
+    if (hidden && at->is_directory(ignored)) {
+      at.disable_recursion_pending();
+    } else if (!hidden && at->is_regular_file(ignored) && looks_like_picture(at->path().native())) {
+      out.push_back(at->path().native());
+    } else if (!hidden && at->is_directory(ignored)) {
+      // A folder that can't be entered is an input that fails, not the end of the walk.
+      fs::directory_iterator probe(at->path(), ignored);
+      if (ignored) {
+        out.push_back(at->path().native());
+        at.disable_recursion_pending();
+      }
+    }
+    at.increment(error);
+  }
+  std::sort(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
+  if (out.size() == before) out.push_back(folder);
+}
+
+bool add_pattern(const std::string& pattern, std::vector<std::string>& out) {
+  if (pattern.find_first_of("*?[") == std::string::npos) return false;
+  glob_t found = {};
+  const bool any = glob(pattern.c_str(), 0, nullptr, &found) == 0;
+  for (size_t i = 0; any && i < found.gl_pathc; ++i) {
+    const std::string name = found.gl_pathv[i];
+    std::error_code error;
+    if (fs::is_directory(name, error)) {
+      add_folder(name, out);
+    } else {
+      out.push_back(name);
+    }
+  }
+  globfree(&found);
+  return any;
+}
+
+void add(const std::string& name, std::vector<std::string>& out) {
+  std::error_code error;
+  if (fs::is_directory(name, error)) {
+    add_folder(name, out);
+  } else if (fs::exists(name, error) || !add_pattern(name, out)) {
+    out.push_back(name);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> read_lines(const std::string& file, char separator) {
+  std::vector<std::byte> bytes;
+  read_file(file, kLongestList, bytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    std::string_view line = text.substr(begin, end - begin);
+    if (separator == '\n' && line.ends_with('\r')) line.remove_suffix(1);
+    lines.emplace_back(line);
+    begin = end + 1;
+  }
+  return lines;
+}
+
+std::vector<std::string> expand_inputs(std::span<const std::string> names, char separator) {
+  std::vector<std::string> out;
+  for (const std::string& name : names) {
+    const bool list = name.size() > 1 && name[0] == '@';
+    if (!list && name != "-") {
+      add(name, out);
+      continue;
+    }
+    for (const std::string& line : read_lines(list ? name.substr(1) : name, separator)) {
+      if (!line.empty()) add(line, out);
+    }
+  }
+  return out;
+}
+
+bool has_picture_extension(const std::string& path) {
+  constexpr std::array<std::string_view, 20> kExtensions = {
+      ".jpg",  ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif",
+      ".tiff", ".jp2",  ".j2k", ".jpf",  ".jpx", ".pbm",  ".pgm", ".ppm", ".pnm", ".apng"};
+  std::string extension = fs::path(path).extension().native();
+  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+bool looks_like_picture(const std::string& path) {
+  if (has_picture_extension(path)) return true;
+  if (fs::path(path).has_extension()) return false;
+  std::array<char, 12> head = {};
+  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  const std::string_view first(head.data(), head.size());
+  using namespace std::string_view_literals;
+  for (const std::string_view magic :
+       {"\xFF\xD8\xFF"sv, "\x89PNG\r\n"sv, "GIF8"sv, "II*\0"sv, "MM\0*"sv}) {
+    if (first.starts_with(magic)) return true;
+  }
+  return first.starts_with("RIFF") && first.substr(8) == "WEBP";
+}
+
+}  // namespace sterna::cli

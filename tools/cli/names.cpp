@@ -1,0 +1,20 @@
+#include "cli/names.h"
+
+#include "cli/text.h"
+
+namespace sterna::cli {
+
+void put_name(Json& object, const std::string& key, const std::string& name) {
+  if (is_utf8(name)) {
+    object[key] = name;
+  } else {
+    object[key] = to_utf8(name);
+    object[key + "_bytes"] = base64(name);
+  }
+}
+
+std::string to_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace sterna::cli

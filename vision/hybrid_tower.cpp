@@ -1,0 +1,143 @@
+#include <sterna/nn/activation.h>
+#include <sterna/nn/linear.h>
+#include <sterna/nn/norm.h>
+#include <sterna/quant/error.h>
+#include <sterna/vision/hybrid_tower.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace sterna::vision {
+
+using nn::Executor;
+using nn::Mat;
+using nn::Workspace;
+
+namespace {
+
+void expect(size_t found, size_t expected, const char* what) {
+  if (found == expected) return;
+  throw Error(std::string("vision tower: ") + what + ": expected " + std::to_string(expected) +
+              ", found " + std::to_string(found));
+}
+
+/// Row 0 = mean of rows 1.., column by column, rows in order.
+void pool(Mat<float> x) noexcept {
+  float* mean = x.row(0);
+  std::fill_n(mean, x.cols, 0.0F);
+  for (size_t i = 1; i < x.rows; ++i) {
+    const float* xi = x.row(i);
+    for (size_t j = 0; j < x.cols; ++j) mean[j] += xi[j];
+  }
+  const auto n = static_cast<float>(x.rows - 1);
+  for (size_t j = 0; j < x.cols; ++j) mean[j] /= n;
+}
+
+}  // namespace
+
+HybridTower::HybridTower(Config config, Weights weights, quant::Isa isa)
+    : config_(config), weights_(std::move(weights)), isa_(isa) {
+  const EfficientNet& stem = weights_.stem;
+  const size_t stride = stem.head_stride(), size = config_.image_size;
+  if (size == 0 || size % stride != 0) {
+    throw Error("vision tower: expected an image size that is a multiple of " +
+                std::to_string(stride) + ", found " + std::to_string(size));
+  }
+  grid_ = size / stride;
+  places_ = stride / stem.low_stride();
+  for (size_t c = 0; c < 3; ++c) {
+    if (!(config_.stddev[c] > 0)) {
+      throw Error("vision tower: expected positive standard deviations, found " +
+                  std::to_string(config_.stddev[c]));
+    }
+    for (size_t v = 0; v < 256; ++v) {
+      normalised_[c][v] = (static_cast<float>(v) - config_.mean[c]) / config_.stddev[c];
+    }
+  }
+  expect(weights_.semantic.width(), stem.config().head_width, "classifier inputs");
+  expect(weights_.tokens.m(), width(), "token projection outputs");
+  expect(weights_.tokens.k(), feature_width(), "token projection inputs");
+  expect(weights_.position.size(), tokens() * width(), "position table size");
+  expect(weights_.norm.size(), width(), "final norm size");
+  for (size_t i = 0; i < weights_.blocks.size(); ++i) {
+    weights_.blocks[i].check(width(), "vision tower: block " + std::to_string(i));
+  }
+}
+
+size_t HybridTower::feature_width() const {
+  return dim() + SemanticHead::kConfidences + places_ * places_ * weights_.stem.low_width() +
+         kCells * kCells * kColourFeatures;
+}
+
+void HybridTower::features(std::span<const uint8_t> rgb, Mat<float> out, const Executor& executor,
+                           Workspace& workspace) const {
+  const EfficientNet& stem = weights_.stem;
+  const size_t size = config_.image_size;
+  expect(rgb.size(), size * size * 3, "bytes of the picture");
+  expect(out.rows, tokens(), "feature rows");
+  expect(out.cols, feature_width(), "feature columns");
+  const Workspace::Frame frame(workspace);
+
+  const Mat<float> head = workspace.mat<float>(tokens(), stem.config().head_width);
+  const size_t side = size / stem.low_stride();
+  const Mat<float> low = workspace.mat<float>(side * side, stem.low_width());
+  {
+    const Workspace::Frame pixels_frame(workspace);
+    const Mat<float> pixels = workspace.mat<float>(size * size, 3);
+    executor.for_ranges(size * size, size * 8, [&](size_t begin, size_t end) {
+      for (size_t i = begin * 3; i < end * 3; i += 3) {
+        for (size_t c = 0; c < 3; ++c) pixels.data[i + c] = normalised_[c][rgb[i + c]];
+      }
+    });
+    stem.forward(pixels, size, size, low, head.slice_rows(1, tokens() - 1), executor, workspace);
+  }
+  pool(head);
+  const size_t low_at = dim() + SemanticHead::kConfidences;
+  const size_t low_features = places_ * places_ * low.cols;
+  weights_.semantic.forward(head, out.slice_cols(0, dim()),
+                            out.slice_cols(dim(), SemanticHead::kConfidences), executor, workspace);
+
+  const size_t place = stem.head_stride(), cell = place / kCells;
+  executor.for_ranges(grid_ * grid_, 8, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t gy = i / grid_, gx = i % grid_;
+      float* to = out.row(1 + i) + low_at;
+      for (size_t dy = 0; dy < places_; ++dy) {
+        // The cells of one row are neighbours in the map.
+        const float* from = low.row((gy * places_ + dy) * side + gx * places_);
+        to = std::copy_n(from, places_ * low.cols, to);
+      }
+      for (size_t dy = 0; dy < kCells; ++dy) {
+        for (size_t dx = 0; dx < kCells; ++dx, to += kColourFeatures) {
+          const size_t y = gy * place + dy * cell, x = gx * place + dx * cell;
+          colour_statistics(rgb.data() + (y * size + x) * 3, size * 3, cell, to);
+        }
+      }
+    }
+  });
+  pool(out.slice_cols(low_at, low_features + kCells * kCells * kColourFeatures));
+}
+
+void HybridTower::forward(std::span<const uint8_t> rgb, Mat<float> vision, Mat<float> meaning,
+                          const Executor& executor, Workspace& workspace) const {
+  expect(vision.rows, tokens(), "vision rows");
+  expect(vision.cols, width(), "vision columns");
+  expect(meaning.rows, tokens(), "meaning rows");
+  expect(meaning.cols, dim(), "meaning columns");
+  const Workspace::Frame frame(workspace);
+  const Mat<float> feature = workspace.mat<float>(tokens(), feature_width());
+  features(rgb, feature, executor, workspace);
+  for (size_t i = 0; i < tokens(); ++i) std::copy_n(feature.row(i), dim(), meaning.row(i));
+
+  // x = W feature + b + position
+  nn::apply(weights_.tokens, feature, vision, executor, workspace);
+  nn::add(Mat<const float>(weights_.position.data(), tokens(), width()), vision, executor, isa_);
+  const uint32_t starts[] = {0, static_cast<uint32_t>(tokens())};
+  for (const nn::TernaryBlock& block : weights_.blocks) {
+    block.forward(vision, starts, executor, workspace, isa_);
+  }
+  nn::rms_norm(vision, weights_.norm, nn::TernaryBlock::kEps, vision, executor, isa_);
+}
+
+}  // namespace sterna::vision

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <sterna/nn/executor.h>
+#include <sterna/nn/mat.h>
+#include <sterna/nn/ternary_block.h>
+#include <sterna/nn/workspace.h>
+#include <sterna/vision/colour.h>
+#include <sterna/vision/efficientnet.h>
+#include <sterna/vision/semantic.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sterna::vision {
+
+/// A hybrid vision transformer (Dosovitskiy et al., arXiv 2010.11929, section 3.1) whose tokens
+/// speak the text space: a convolutional stem sees the picture; each of g x g places (and, as token
+/// 0, their mean) becomes
+///   feature = [meaning (dim), confidence (2), low-level map (4 cells), colour statistics (4
+///   cells)] x = W feature + b + position;  blocks;  RMSNorm
+/// and leaves with its meaning, which a predictor may point at. Const after construction, shared by
+/// threads.
+class HybridTower {
+ public:
+  struct Config {
+    size_t image_size = 0;                  // S; a multiple of the stem's stride
+    std::array<float, 3> mean{}, stddev{};  // of RGB in 0..255 units: x = (p - mean) / stddev
+    size_t width = 0;                       // d
+  };
+  struct Weights {
+    EfficientNet stem;
+    SemanticHead semantic;
+    quant::Linear tokens;             // [d, feature_width] + bias
+    std::span<const float> position;  // [1 + g * g, d]
+    std::vector<nn::TernaryBlock> blocks;
+    std::span<const float> norm;  // [d]
+  };
+
+  HybridTower() = default;
+  /// Throws sterna::Error where shapes disagree.
+  HybridTower(Config config, Weights weights, quant::Isa isa = quant::best_isa());
+
+  size_t image_size() const { return config_.image_size; }
+  size_t tokens() const { return 1 + grid_ * grid_; }
+  size_t width() const { return config_.width; }
+  size_t dim() const { return weights_.semantic.dim(); }
+  size_t feature_width() const;
+
+  /// What lies between the picture and the transformer, for tests and training: rgb [S * S * 3] ->
+  /// features [tokens, feature_width].
+  void features(std::span<const uint8_t> rgb, nn::Mat<float> out, const nn::Executor& executor,
+                nn::Workspace& workspace) const;
+  /// rgb [S * S * 3] -> vision [tokens, width], meaning [tokens, dim].
+  void forward(std::span<const uint8_t> rgb, nn::Mat<float> vision, nn::Mat<float> meaning,
+               const nn::Executor& executor, nn::Workspace& workspace) const;
+
+ private:
+  static constexpr size_t kCells = 2;  // colour cells along a side of a place
+
+  Config config_;
+  Weights weights_;
+  quant::Isa isa_ = quant::Isa::scalar;
+  size_t grid_ = 0;    // g
+  size_t places_ = 0;  // low-level map cells along a side of a place
+  std::array<std::array<float, 256>, 3> normalised_{};  // by channel and 8-bit value
+};
+
+}  // namespace sterna::vision
