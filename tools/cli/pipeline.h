@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tbb/enumerable_thread_specific.h>
+#include <tbb/global_control.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 
@@ -31,6 +32,11 @@ void ordered_pipeline(size_t first, size_t n, int threads, MakeWorker make_worke
     size_t index;
     std::optional<Result> result;
   };
+  // oneTBB would cap at the number of cores, and complain.
+  std::optional<tbb::global_control> more;
+  if (threads > 0) {
+    more.emplace(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
+  }
   tbb::task_arena arena(threads > 0 ? threads : tbb::task_arena::automatic);
   tbb::enumerable_thread_specific<Worker> workers(std::move(make_worker));
   size_t next = first;  // the taking stage's own
