@@ -37,7 +37,7 @@ Image decode_webp(Bytes bytes, const DecodeLimits& limits);
 Image decode_gif(Bytes bytes, const DecodeLimits& limits);
 /// stb_image: BMP, and in a build without the others JPEG, PNG and GIF.
 Image decode_stb(Bytes bytes, Format format, const DecodeLimits& limits);
-/// The module loaded on demand: TIFF, JPEG 2000, PNM, and run-length BMP.
+/// The module loaded on demand: TIFF, JPEG 2000, PNM.
 Image decode_module(Bytes bytes, Format format, const DecodeLimits& limits);
 
 inline uint8_t u8(Bytes b, size_t i) { return std::to_integer<uint8_t>(b[i]); }

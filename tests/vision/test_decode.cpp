@@ -31,7 +31,6 @@ std::string message_of(const std::string& path, const DecodeLimits& limits = {})
 }
 
 bool supported(Format f) {
-  if (f == Format::tiff || f == Format::jpeg2000 || f == Format::pnm) return false;
   return !kPortable || f == Format::jpeg || f == Format::png || f == Format::gif ||
          f == Format::bmp;
 }

@@ -1,0 +1,179 @@
+// libsterna-opencv.so: see module_abi.h.
+
+#include <dlfcn.h>
+
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <memory>
+#include <mutex>
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/videoio.hpp>
+#include <stdexcept>
+#include <streambuf>
+#include <string>
+
+#include "../module_abi.h"
+#include "tiff.h"
+
+namespace {
+
+/// Copies one line of `text`.
+void report(char* message, const char* text) {
+  std::snprintf(message, kSternaModuleMessage, "%s", text);
+  for (char* c = message; *c != '\0'; ++c) {
+    if (*c == '\n' || *c == '\r') *c = ' ';
+  }
+}
+
+/// Runs f; an exception becomes its message and 0.
+template <class F>
+auto guarded(char* message, F&& f) noexcept -> decltype(f()) {
+  message[0] = '\0';
+  try {
+    return f();
+  } catch (const cv::Exception& e) {
+    report(message, e.err.c_str());
+  } catch (const std::bad_alloc&) {
+    report(message, "not enough memory");
+  } catch (const std::exception& e) {
+    report(message, e.what());
+  } catch (...) {
+    report(message, "unknown failure");
+  }
+  return {};
+}
+
+/// cv::imdecode tells std::cerr about every file it cannot read, and has no switch for it. This
+/// buffer stands in front of cerr's own from the first decode on and drops what the decoding
+/// thread writes meanwhile; everything else passes through unchanged. Never destroyed.
+class QuietErrors : public std::streambuf {
+ public:
+  static thread_local bool quiet;
+  static void install() {
+    static std::once_flag once;
+    std::call_once(once, [] { std::cerr.rdbuf(new QuietErrors(std::cerr.rdbuf())); });
+  }
+
+ protected:
+  explicit QuietErrors(std::streambuf* to) : to_(to) {}
+  int_type overflow(int_type c) override {
+    if (quiet || traits_type::eq_int_type(c, traits_type::eof())) return traits_type::not_eof(c);
+    return to_->sputc(traits_type::to_char_type(c));
+  }
+  std::streamsize xsputn(const char* text, std::streamsize n) override {
+    return quiet ? n : to_->sputn(text, n);
+  }
+  int sync() override { return to_->pubsync(); }
+
+ private:
+  std::streambuf* to_;
+};
+thread_local bool QuietErrors::quiet = false;
+
+cv::Mat decode_quietly(const cv::Mat& data) {
+  QuietErrors::install();
+  struct Scope {
+    Scope() { QuietErrors::quiet = true; }
+    ~Scope() { QuietErrors::quiet = false; }
+  } scope;
+  return cv::imdecode(data, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+}
+
+/// JPEG 2000 and PNM: 8 bits, colour, as stored.
+void decode_other(const uint8_t* bytes, size_t size, const SternaPictureSink& sink) {
+  if (size > INT_MAX) throw std::runtime_error("expected at most 2 GiB");
+  const cv::Mat data(1, static_cast<int>(size), CV_8UC1, const_cast<uint8_t*>(bytes));
+  const cv::Mat bgr = decode_quietly(data);
+  if (bgr.empty()) throw std::runtime_error("truncated or broken: OpenCV cannot decode it");
+  if (bgr.type() != CV_8UC3) throw std::runtime_error("expected 8-bit colour from OpenCV");
+  uint8_t* out =
+      sink.allocate(sink.context, static_cast<uint64_t>(bgr.cols), static_cast<uint64_t>(bgr.rows));
+  if (out == nullptr) return;
+  for (int y = 0; y < bgr.rows; ++y) {
+    const uint8_t* in = bgr.ptr(y);
+    for (int x = 0; x < bgr.cols; ++x, in += 3) {
+      *out++ = in[2];
+      *out++ = in[1];
+      *out++ = in[0];
+    }
+  }
+}
+
+int decode(const uint8_t* bytes, size_t size, int format, const SternaPictureSink* sink,
+           char* message) {
+  return guarded(message, [&] {
+    if (format == kSternaTiff) {
+      sterna::opencv::decode_tiff(bytes, size, *sink);
+    } else {
+      decode_other(bytes, size, *sink);
+    }
+    return 1;
+  });
+}
+
+struct Video {
+  cv::VideoCapture capture;
+  cv::Mat frame;
+};
+
+/// FFmpeg prints its complaints to stderr at the level that OpenCV sets on first use.
+void silence_ffmpeg() {
+  using SetLevel = void (*)(int);
+  if (auto set = reinterpret_cast<SetLevel>(dlsym(RTLD_DEFAULT, "av_log_set_level"))) set(-8);
+}
+
+void* video_open(const char* source, int camera, SternaVideoInfo* info, char* message) {
+  return guarded(message, [&]() -> void* {
+    auto video = std::make_unique<Video>();
+    silence_ffmpeg();
+    const bool opened =
+        source[0] != '\0' ? video->capture.open(source) : video->capture.open(camera);
+    silence_ffmpeg();
+    if (!opened) throw std::runtime_error("expected a video that OpenCV can open");
+    const auto property = [&](int id) {
+      const double v = video->capture.get(id);
+      return v > 0 && v < 1e15 ? v : 0.0;
+    };
+    info->width = static_cast<uint64_t>(property(cv::CAP_PROP_FRAME_WIDTH));
+    info->height = static_cast<uint64_t>(property(cv::CAP_PROP_FRAME_HEIGHT));
+    info->fps = property(cv::CAP_PROP_FPS);
+    info->frames = property(cv::CAP_PROP_FRAME_COUNT);
+    return video.release();
+  });
+}
+
+int video_read(void* handle, int decode_frame, SternaVideoFrame* frame, char* message) {
+  return guarded(message, [&] {
+    auto* video = static_cast<Video*>(handle);
+    *frame = {};
+    if (!video->capture.grab()) return 0;
+    frame->seconds = video->capture.get(cv::CAP_PROP_POS_MSEC) / 1000.0;
+    if (decode_frame == 0) return 1;
+    if (!video->capture.retrieve(video->frame) || video->frame.empty()) {
+      throw std::runtime_error("a frame that does not decode");
+    }
+    const cv::Mat& m = video->frame;
+    if (m.type() != CV_8UC3) throw std::runtime_error("expected 8-bit BGR frames from OpenCV");
+    frame->bgr = m.data;
+    frame->width = static_cast<uint64_t>(m.cols);
+    frame->height = static_cast<uint64_t>(m.rows);
+    frame->stride = m.step[0];
+    return 1;
+  });
+}
+
+void video_close(void* handle) { delete static_cast<Video*>(handle); }
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const SternaModule* sterna_opencv_module(void) {
+  static const SternaModule module = [] {
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+    return SternaModule{kSternaModuleVersion, decode, video_open, video_read, video_close};
+  }();
+  return &module;
+}
