@@ -1,0 +1,234 @@
+#include "bench_limits.h"
+
+#include <sterna/quant/isa.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace sterna::cli {
+
+namespace {
+
+// Runs body(thread index) once on each thread of the executor; seconds.
+template <class F>
+double on_every_thread(const nn::Executor& executor, F&& body) {
+  const double start = bench_seconds(executor.threads());
+  executor.for_ranges(static_cast<size_t>(executor.threads()), 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) body(i);
+  });
+  return bench_seconds(executor.threads()) - start;
+}
+
+constexpr size_t kLoops = 200'000;
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+
+void read_avx2(const std::byte* p, size_t bytes) {
+  __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+  for (const std::byte* end = p + bytes / 128 * 128; p != end; p += 128) {
+    _mm_prefetch(reinterpret_cast<const char*>(p) + 4096, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(p) + 4160, _MM_HINT_T0);
+    const auto* v = reinterpret_cast<const __m256i*>(p);
+    a = _mm256_or_si256(a, _mm256_loadu_si256(v));
+    b = _mm256_or_si256(b, _mm256_loadu_si256(v + 1));
+    c = _mm256_or_si256(c, _mm256_loadu_si256(v + 2));
+    d = _mm256_or_si256(d, _mm256_loadu_si256(v + 3));
+  }
+  a = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+  asm volatile("" : : "x"(a));
+}
+
+struct Maddubs {
+  using V = __m256i;
+  static constexpr int kChains = 10;
+  static V zero() { return _mm256_setzero_si256(); }
+  static V one() { return _mm256_set1_epi8(1); }
+  static void step(V& acc, V x) {
+    V t;
+    asm volatile("vpmaddubsw %2, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(acc), "=&x"(t) : "x"(x));
+  }
+};
+struct Fma256 {
+  using V = __m256;
+  static constexpr int kChains = 12;
+  static V zero() { return _mm256_setzero_ps(); }
+  static V one() { return _mm256_set1_ps(0.5f); }
+  static void step(V& acc, V x) { asm volatile("vfmadd231ps %1, %1, %0" : "+x"(acc) : "x"(x)); }
+};
+
+// Independent chains of one instruction, all in registers: every loop over them is unrolled.
+template <class Op>
+void chains_256() {
+  typename Op::V acc[Op::kChains];
+  const typename Op::V x = Op::one();
+#pragma GCC unroll 16
+  for (int j = 0; j < Op::kChains; ++j) acc[j] = Op::zero();
+  for (size_t i = 0; i < kLoops; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < Op::kChains; ++j) Op::step(acc[j], x);
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < Op::kChains; ++j) asm volatile("" : : "x"(acc[j]));
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw")
+#endif
+
+void read_avx512(const std::byte* p, size_t bytes) {
+  __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+  for (const std::byte* end = p + bytes / 256 * 256; p != end; p += 256) {
+    for (int i = 0; i < 4; ++i)
+      _mm_prefetch(reinterpret_cast<const char*>(p) + 6144 + 64 * i, _MM_HINT_T0);
+    a = _mm512_or_si512(a, _mm512_loadu_si512(p));
+    b = _mm512_or_si512(b, _mm512_loadu_si512(p + 64));
+    c = _mm512_or_si512(c, _mm512_loadu_si512(p + 128));
+    d = _mm512_or_si512(d, _mm512_loadu_si512(p + 192));
+  }
+  a = _mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(c, d));
+  asm volatile("" : : "v"(a));
+}
+
+struct Vnni {
+  using V = __m512i;
+  static constexpr int kChains = 16;
+  static V zero() { return _mm512_setzero_si512(); }
+  static V one() { return _mm512_set1_epi8(1); }
+  static void step(V& acc, V x) { asm volatile("vpdpbusd %1, %1, %0" : "+v"(acc) : "v"(x)); }
+};
+struct FloatChains {
+  using V = __m512;
+  static constexpr int kChains = 16;
+  static V zero() { return _mm512_setzero_ps(); }
+  static V one() { return _mm512_set1_ps(0.5f); }
+};
+struct Bf16 : FloatChains {
+  static void step(V& acc, V x) { asm volatile("vdpbf16ps %1, %1, %0" : "+v"(acc) : "v"(x)); }
+};
+struct Fma512 : FloatChains {
+  static void step(V& acc, V x) { asm volatile("vfmadd231ps %1, %1, %0" : "+v"(acc) : "v"(x)); }
+};
+
+// Independent chains of one instruction, all in registers: every loop over them is unrolled.
+template <class Op>
+void chains_512() {
+  typename Op::V acc[Op::kChains];
+  const typename Op::V x = Op::one();
+#pragma GCC unroll 16
+  for (int j = 0; j < Op::kChains; ++j) acc[j] = Op::zero();
+  for (size_t i = 0; i < kLoops; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < Op::kChains; ++j) Op::step(acc[j], x);
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < Op::kChains; ++j) asm volatile("" : : "v"(acc[j]));
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif  // __x86_64__
+
+void read_plain(const std::byte* p, size_t bytes) {
+  uint64_t sum[4] = {};
+  for (size_t i = 0; i + 32 <= bytes; i += 32) {
+    uint64_t v[4];
+    std::memcpy(v, p + i, 32);
+    for (int j = 0; j < 4; ++j) sum[j] |= v[j];
+  }
+  asm volatile("" : : "r"(sum[0] | sum[1] | sum[2] | sum[3]));
+}
+
+void read(const std::byte* p, size_t bytes) {
+#if defined(__x86_64__)
+  if (quant::has_isa(quant::Isa::avx512)) return read_avx512(p, bytes);
+  if (quant::has_isa(quant::Isa::avx2)) return read_avx2(p, bytes);
+#endif
+  read_plain(p, bytes);
+}
+
+double dram_read(const nn::Executor& e, std::span<const std::byte> memory) {
+  const size_t share = memory.size() / static_cast<size_t>(e.threads()) / 4096 * 4096;
+  const double s = on_every_thread(e, [&](size_t i) { read(memory.data() + i * share, share); });
+  return static_cast<double>(share) * e.threads() / s * 1e-9;
+}
+
+double l2_read(const nn::Executor& e, std::span<const std::byte> memory) {
+  constexpr size_t kBytes = size_t{512} << 10, kTimes = 400;
+  const double s = on_every_thread(e, [&](size_t i) {
+    for (size_t j = 0; j < kTimes; ++j) read(memory.data() + i * kBytes, kBytes);
+  });
+  return static_cast<double>(kBytes * kTimes) * e.threads() / s * 1e-9;
+}
+
+// Rate of `loop`, which does `operations` in each of its kLoops turns.
+double rate(const nn::Executor& e, void (*loop)(), double operations) {
+  const double s = on_every_thread(e, [&](size_t) { loop(); });
+  return operations * static_cast<double>(kLoops) * e.threads() / s * 1e-9;
+}
+
+#if defined(__x86_64__)
+double vnni(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_512<Vnni>, 16 * 64 * 2);
+}
+double bf16(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_512<Bf16>, 16 * 32 * 2);
+}
+double f32_512(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_512<Fma512>, 16 * 16 * 2);
+}
+double f32_256(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_256<Fma256>, 12 * 8 * 2);
+}
+double maddubs(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_256<Maddubs>, 10 * 32 * 2);
+}
+#endif
+
+}  // namespace
+
+double bench_seconds(int threads) {
+  if (threads == 1) {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  }
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+std::vector<Limit> machine_limits() {
+  std::vector<Limit> limits = {{"dram_read", dram_read}, {"l2_read", l2_read}};
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx512 = quant::has_isa(quant::Isa::avx512);
+  if (avx512) limits.push_back({"vnni", vnni});
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) limits.push_back({"bf16", bf16});
+  if (quant::has_isa(quant::Isa::avx2)) {
+    limits.push_back({"f32", avx512 ? f32_512 : f32_256});
+    limits.push_back({"maddubs", maddubs});
+  }
+#endif
+  return limits;
+}
+
+}  // namespace sterna::cli
