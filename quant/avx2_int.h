@@ -129,143 +129,185 @@ struct IntCall {
   size_t panel_bytes;
 };
 
-// H halves starting at row0, T tokens. `narrow` are the sums in registers, `acc` the int32 ones,
-// `sum` the scaled ones of the groups before.
 template <class F, int H, int T>
-struct IntTile {
-  const IntCall& c;
-  const size_t row0, tile;
-  size_t unit = 0, group = 0, group_end, flush_end;
-  __m256i narrow[H][T][F::kVectors];
-  __m256i acc[H][T];
-  __m256 sum[H][T];
+using Narrow = __m256i[H][T][F::kVectors];
 
-  IntTile(const IntCall& call, size_t row, size_t tile_index)
-      : c(call), row0(row), tile(tile_index) {
-    clear();
-    open();
-  }
-
-  void clear() {
-#pragma GCC unroll 16
-    for (int h = 0; h < H; ++h) {
-#pragma GCC unroll 16
-      for (int t = 0; t < T; ++t) {
+template <class F, int H, int T>
+inline void clear(Narrow<F, H, T>& narrow) {
 #pragma GCC unroll 2
-        for (int v = 0; v < F::kVectors; ++v) narrow[h][t][v] = _mm256_setzero_si256();
-      }
+  for (int h = 0; h < H; ++h) {
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 2
+      for (int v = 0; v < F::kVectors; ++v) narrow[h][t][v] = _mm256_setzero_si256();
     }
   }
+}
 
-  void open() {
-    const auto* base =
-        reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + (tile * c.s.groups + group) * T;
-    for (int h = 0; h < H; ++h)
-      for (int t = 0; t < T; ++t) acc[h][t] = _mm256_set1_epi32(base[t]);
-    group_end = c.w.group == 0 ? c.s.units : std::min((group + 1) * (c.w.group / 4), c.s.units);
-    flush_end = std::min(group_end, unit + kFlush);
+// acc [H][T][8] += narrow. `acc` is memory: registers are for what every unit touches.
+template <class F, int H, int T>
+inline void widen(const Narrow<F, H, T>& narrow, int32_t* acc) {
+#pragma GCC unroll 2
+  for (int h = 0; h < H; ++h) {
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      auto* p = reinterpret_cast<__m256i*>(acc + (h * T + t) * 8);
+      _mm256_store_si256(p, _mm256_add_epi32(_mm256_load_si256(p), F::widen(narrow[h][t])));
+    }
   }
+}
 
-  void flush() {
-    for (int h = 0; h < H; ++h)
-      for (int t = 0; t < T; ++t) acc[h][t] = _mm256_add_epi32(acc[h][t], F::widen(narrow[h][t]));
-    clear();
-    flush_end = std::min(group_end, unit + kFlush);
+template <class F, int H, int T>
+inline void start(const IntCall& c, size_t tile, size_t group, int32_t* acc) {
+  const auto* base =
+      reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + (tile * c.s.groups + group) * T;
+  for (int i = 0; i < H * T; ++i)
+    _mm256_store_si256(reinterpret_cast<__m256i*>(acc + i * 8), _mm256_set1_epi32(base[i % T]));
+}
+
+template <class F, int H, int T, int f>
+inline void multiply_unit(const typename F::Block (&block)[H], const typename F::Q* q,
+                          Narrow<F, H, T>& narrow) {
+  __m256i codes[H][F::kVectors];
+#pragma GCC unroll 2
+  for (int h = 0; h < H; ++h) F::template unit<f>(block[h], codes[h]);
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) {
+    const __m256i a = F::inputs(q + (f * T + t) * 4);
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) F::multiply(narrow[h][t], codes[h], a);
   }
+}
 
-  // fp16 scales of 8 rows; those beyond the matrix are zero.
-  __m256 row_scales(int h) const {
-    const size_t first = row0 + static_cast<size_t>(h) * 8;
+template <class F, int H, int T, int f = 0>
+inline void multiply_block(const typename F::Block (&block)[H], const typename F::Q* q,
+                           Narrow<F, H, T>& narrow) {
+  multiply_unit<F, H, T, f>(block, q, narrow);
+  if constexpr (f + 1 < F::kUnits) multiply_block<F, H, T, f + 1>(block, q, narrow);
+}
+
+template <class F, int H>
+inline void load_blocks(const uint8_t* w, typename F::Block (&block)[H]) {
+#pragma GCC unroll 2
+  for (int h = 0; h < H; ++h) block[h] = F::load(w + h * 32);
+}
+
+// sum [H][T] = or += acc * s_g: fp16 scales of group g, zero for rows beyond the matrix.
+template <int H, int T>
+inline void scale_group(const IntCall& c, size_t row0, size_t g, const int32_t* acc,
+                        __m256 (&sum)[H][T]) {
+  for (size_t h = 0; h < H; ++h) {
+    const size_t first = row0 + h * 8;
     const size_t rows = first < c.m1 ? std::min<size_t>(8, c.m1 - first) : 0;
     alignas(16) uint16_t s[8] = {};
-    for (size_t i = 0; i < rows; ++i) s[i] = c.w.scale[(first + i) * c.s.groups + group];
-    return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(s)));
-  }
-
-  void close_group() {
-    for (int h = 0; h < H; ++h) {
-      const __m256 s_w = row_scales(h);
-      for (int t = 0; t < T; ++t) {
-        const __m256 part = _mm256_mul_ps(_mm256_cvtepi32_ps(acc[h][t]), s_w);
-        sum[h][t] = group == 0 ? part : _mm256_add_ps(sum[h][t], part);
-      }
+    for (size_t i = 0; i < rows; ++i) s[i] = c.w.scale[(first + i) * c.s.groups + g];
+    const __m256 s_w = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(s)));
+    for (size_t t = 0; t < T; ++t) {
+      const auto* p = reinterpret_cast<const __m256i*>(acc + (h * T + t) * 8);
+      const __m256 part = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_load_si256(p)), s_w);
+      sum[h][t] = g == 0 ? part : _mm256_add_ps(sum[h][t], part);
     }
+  }
+}
+
+// y = sum * s_a (+ bias) for the rows and tokens there are.
+template <int H, int T>
+inline void store(const IntCall& c, size_t row0, size_t tile, const __m256 (&sum)[H][T]) {
+  const float* s_a = reinterpret_cast<const float*>(c.scratch) + tile * T;
+  const size_t tokens = std::min<size_t>(T, c.n - tile * T);
+  for (size_t h = 0; h < H && row0 + h * 8 < c.m1; ++h) {
+    const size_t row = row0 + h * 8;
+    const __m256i rows = tail_mask(c.m1 - row);
+    for (size_t t = 0; t < tokens; ++t) {
+      __m256 v = _mm256_mul_ps(sum[h][t], _mm256_set1_ps(s_a[t]));
+      if (c.bias != nullptr) v = _mm256_add_ps(v, _mm256_maskload_ps(c.bias + row, rows));
+      _mm256_maskstore_ps(c.y + (tile * T + t) * c.ldy + row, rows, v);
+    }
+  }
+}
+
+// One scale a row.
+template <class F, int H, int T>
+void int_tile_rows(const IntCall& c, const uint8_t* w, size_t row0, size_t tile) {
+  constexpr size_t kStep = kFlush / F::kUnits * kBlockBytes;  // bytes of a panel between widenings
+  const auto* q =
+      reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
+  alignas(32) int32_t acc[H * T * 8];
+  start<F, H, T>(c, tile, 0, acc);
+  for (const uint8_t* const end = w + c.panel_bytes; w < end;) {
+    Narrow<F, H, T> narrow;
+    clear<F, H, T>(narrow);
+    for (const uint8_t* const stop = std::min(end, w + kStep); w < stop; w += kBlockBytes) {
+      typename F::Block block[H];
+      load_blocks<F, H>(w, block);
+      multiply_block<F, H, T>(block, q, narrow);
+      q += F::kUnits * T * 4;
+    }
+    widen<F, H, T>(narrow, acc);
+  }
+  __m256 sum[H][T];
+  scale_group<H, T>(c, row0, 0, acc, sum);
+  store<H, T>(c, row0, tile, sum);
+}
+
+// A scale for each group of inputs. Groups end on units, but not always on blocks of t5: a block
+// with a boundary inside is multiplied unit by unit.
+template <class F, int H, int T>
+struct GroupTile {
+  const IntCall& c;
+  const size_t row0, tile;
+  size_t unit = 0, group = 0, group_end, widen_at;
+  Narrow<F, H, T> narrow;
+  __m256 sum[H][T];
+  alignas(32) int32_t acc[H * T * 8];
+
+  GroupTile(const IntCall& call, size_t row, size_t tile_index)
+      : c(call), row0(row), tile(tile_index) {
+    clear<F, H, T>(narrow);
+    open();
+  }
+  void open() {
+    start<F, H, T>(c, tile, group, acc);
+    group_end = std::min((group + 1) * (c.w.group / 4), c.s.units);
+    widen_at = std::min(group_end, unit + kFlush);
+  }
+  // Where unit has reached widen_at.
+  void boundary() {
+    widen<F, H, T>(narrow, acc);
+    clear<F, H, T>(narrow);
+    widen_at = std::min(group_end, unit + kFlush);
+    if (unit != group_end) return;
+    scale_group<H, T>(c, row0, group, acc, sum);
     if (++group < c.s.groups) open();
   }
-
-  // Called where unit has reached flush_end.
-  void boundary() {
-    flush();
-    if (unit == group_end) close_group();
-  }
-
-  template <int f>
-  void multiply_unit(const typename F::Block (&block)[H], const typename F::Q* q) {
-    __m256i codes[H][F::kVectors];
-#pragma GCC unroll 2
-    for (int h = 0; h < H; ++h) F::template unit<f>(block[h], codes[h]);
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) {
-      const __m256i a = F::inputs(q + (f * T + t) * 4);
-#pragma GCC unroll 2
-      for (int h = 0; h < H; ++h) F::multiply(narrow[h][t], codes[h], a);
-    }
-  }
-
-  template <int f>
-  void multiply_whole(const typename F::Block (&block)[H], const typename F::Q* q) {
-    if constexpr (f < F::kUnits) {
-      multiply_unit<f>(block, q);
-      multiply_whole<f + 1>(block, q);
-    }
-  }
-
   template <int f>
   void multiply_split(const typename F::Block (&block)[H], const typename F::Q* q) {
     if constexpr (f < F::kUnits) {
       if (group == c.s.groups) return;  // what is left of the last block is padding
-      multiply_unit<f>(block, q);
-      if (++unit == flush_end) boundary();
+      multiply_unit<F, H, T, f>(block, q, narrow);
+      if (++unit == widen_at) boundary();
       multiply_split<f + 1>(block, q);
     }
   }
-
-  void store() const {
-    const float* s_a = reinterpret_cast<const float*>(c.scratch) + tile * T;
-    const size_t tokens = std::min<size_t>(T, c.n - tile * T);
-    for (int h = 0; h < H; ++h) {
-      const size_t row = row0 + static_cast<size_t>(h) * 8;
-      if (row >= c.m1) return;
-      const __m256i rows = tail_mask(c.m1 - row);
-      for (size_t t = 0; t < tokens; ++t) {
-        __m256 v = _mm256_mul_ps(sum[h][t], _mm256_set1_ps(s_a[t]));
-        if (c.bias != nullptr) v = _mm256_add_ps(v, _mm256_maskload_ps(c.bias + row, rows));
-        _mm256_maskstore_ps(c.y + (tile * T + t) * c.ldy + row, rows, v);
-      }
-    }
+  void multiply(const typename F::Block (&block)[H], const typename F::Q* q) {
+    if (unit + F::kUnits > widen_at) return multiply_split<0>(block, q);
+    multiply_block<F, H, T>(block, q, narrow);
+    if ((unit += F::kUnits) == widen_at) boundary();
   }
 };
 
-// The halves of panel row0 from `half`.
 template <class F, int H, int T>
-void int_tile_rows(const IntCall& c, size_t row0, size_t half, size_t tile_index) {
-  const uint8_t* w = reinterpret_cast<const uint8_t*>(c.w.data.data()) +
-                     row0 / kPanelRows * c.panel_bytes + half * 32;
+void int_tile_groups(const IntCall& c, const uint8_t* w, size_t row0, size_t tile) {
   const auto* q =
-      reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile_index * c.s.tile_bytes());
-  IntTile<F, H, T> tile(c, row0 + half * 8, tile_index);
-  for (size_t b = 0; b * F::kUnits < c.s.units; ++b, w += kBlockBytes, q += F::kUnits * T * 4) {
+      reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
+  GroupTile<F, H, T> groups(c, row0, tile);
+  for (const uint8_t* const end = w + c.panel_bytes; w < end; w += kBlockBytes) {
     typename F::Block block[H];
-#pragma GCC unroll 2
-    for (int h = 0; h < H; ++h) block[h] = F::load(w + h * 32);
-    if (tile.unit + F::kUnits <= tile.flush_end) {
-      tile.template multiply_whole<0>(block, q);
-      if ((tile.unit += F::kUnits) == tile.flush_end) tile.boundary();
-    } else {
-      tile.template multiply_split<0>(block, q);
-    }
+    load_blocks<F, H>(w, block);
+    groups.multiply(block, q);
+    q += F::kUnits * T * 4;
   }
-  tile.store();
+  store<H, T>(c, row0, tile, groups.sum);
 }
 
 // Small tiles take both halves of a panel at once, large ones fill the registers with tokens.
@@ -274,7 +316,15 @@ void int_all(const IntCall& c, size_t m0) {
   constexpr int kBoth = T * F::kVectors <= 4 ? 2 : 1;
   for (; m0 < c.m1; m0 += kPanelRows)
     for (size_t half = 0; half < 2 && m0 + half * 8 < c.m1; half += kBoth)
-      for (size_t tile = 0; tile < c.s.tiles; ++tile) int_tile_rows<F, kBoth, T>(c, m0, half, tile);
+      for (size_t tile = 0; tile < c.s.tiles; ++tile) {
+        const uint8_t* w = reinterpret_cast<const uint8_t*>(c.w.data.data()) +
+                           m0 / kPanelRows * c.panel_bytes + half * 32;
+        if (c.w.group == 0) {
+          int_tile_rows<F, kBoth, T>(c, w, m0 + half * 8, tile);
+        } else {
+          int_tile_groups<F, kBoth, T>(c, w, m0 + half * 8, tile);
+        }
+      }
 }
 
 template <class F>

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -174,7 +175,8 @@ std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
     size_t m = 16;  // the tallest that lies in half a megabyte
     while (quant::weight_bytes(type, 2 * m, 1024) <= kL2) m *= 2;
     add(m, 1024, 1, 0, "l2_read");
-    for (size_t n : {8, 64, 512}) add(4096, 4096, n, 0, compute_limit(type, isa));
+    for (const size_t n : std::initializer_list<size_t>{8, 64, 512})
+      add(4096, 4096, n, 0, compute_limit(type, isa));
   }
   return cases;
 }

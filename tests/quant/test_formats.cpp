@@ -4,6 +4,7 @@
 #include <sterna/quant/half.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <string>
 
@@ -112,7 +113,7 @@ TEST_CASE("absmean ternary and absmax int8, by hand") {
 }
 
 TEST_CASE("quantising what was dequantised changes nothing") {
-  for (size_t group : {0, 64, 128, 256}) {
+  for (const size_t group : std::initializer_list<size_t>{0, 64, 128, 256}) {
     for (Type type : {Type::t2, Type::t5, Type::i8, Type::bf16, Type::f32}) {
       CAPTURE(group);
       CAPTURE(name(type));

@@ -6,6 +6,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "support.h"
@@ -94,7 +95,7 @@ TEST_CASE("every type, instruction set and ragged shape against Eigen in double"
     for (Type type : kAll) {
       unsigned seed = 1;
       for (const auto& [m, k, n] : kShapes) {
-        for (size_t group : {0, 64, 128, 256}) {
+        for (const size_t group : std::initializer_list<size_t>{0, 64, 128, 256}) {
           if (group != 0 && !is_integer(type)) continue;
           CAPTURE(name(isa));
           CAPTURE(name(type));
@@ -116,8 +117,8 @@ TEST_CASE("every type, instruction set and ragged shape against Eigen in double"
 TEST_CASE("integer types give the same bits on every instruction set") {
   for (Isa isa : isas()) {
     for (Type type : kIntegers) {
-      for (size_t m : {1, 16, 31, 50}) {
-        for (size_t k : {1, 3, 20, 64, 79, 200, 517}) {
+      for (const size_t m : std::initializer_list<size_t>{1, 16, 31, 50}) {
+        for (const size_t k : std::initializer_list<size_t>{1, 3, 20, 64, 79, 200, 517}) {
           const size_t group = k % 2 == 0 ? 0 : 64;
           const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
           const auto bias = normal(m, 5);
@@ -142,7 +143,7 @@ TEST_CASE("extremes stay exact: nothing saturates, nothing wraps") {
   const size_t m = 19, n = 9;
   for (Isa isa : isas()) {
     for (Type type : kIntegers) {
-      for (size_t k : {64, 4096, 8191, 131072}) {
+      for (const size_t k : std::initializer_list<size_t>{64, 4096, 8191, 131072}) {
         if (k == 131072 && type != Type::i8 && isa == Isa::scalar) continue;
         for (float sign : {1.0f, -1.0f}) {
           const Weights w(type, std::vector<float>(m * k, sign), m, k);
@@ -233,7 +234,7 @@ TEST_CASE("results do not depend on how rows and tokens are split") {
         l.prepare(x.data(), k, n, scratch.data(), n0, n1);
         n1 = n0;
       }
-      for (size_t rows : {1, 2, 3, 5}) {
+      for (const size_t rows : std::initializer_list<size_t>{1, 2, 3, 5}) {
         // A wider y with guard columns: nothing outside [m0, m1) may be written.
         const size_t ldy = m + 3;
         std::vector<float> y(n * ldy, -777.0f);
