@@ -1,0 +1,85 @@
+"""Every number and name of the default model and its training run, in one place."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# Each row: kernel, stride, expand ratio, in, out, repeats (EfficientNet-Lite0).
+LITE0_STAGES = [
+    (3, 1, 1, 32, 16, 1),
+    (3, 2, 6, 16, 24, 2),
+    (5, 2, 6, 24, 40, 2),
+    (3, 2, 6, 40, 80, 3),
+    (5, 1, 6, 80, 112, 3),
+    (5, 2, 6, 112, 192, 4),
+    (3, 1, 6, 192, 320, 1),
+]
+
+EMBED = 384  # width of the shared text space (MiniLM-L6)
+
+
+@dataclass
+class ModelConfig:
+    image_size: int = 224
+    classes: int = 1000
+    top_classes: int = 10
+    low_stage: int = 4
+    width: int = 256
+    heads: int = 4
+    mlp: int = 1024
+    vision_blocks: int = 2
+    predictor_blocks: int = 3
+    pointer_width: int = 64
+    dropout: float = 0.2  # on the low-level part of a picture feature
+    embed_prompt: str = "what is in the picture?"
+
+    @property
+    def grid(self) -> int:
+        return self.image_size // 32
+
+    @property
+    def tokens(self) -> int:
+        return 1 + self.grid * self.grid
+
+    @property
+    def low_width(self) -> int:
+        return 4 * LITE0_STAGES[self.low_stage][4]
+
+    @property
+    def feature_width(self) -> int:
+        return EMBED + 2 + self.low_width + 4 * 33
+
+
+@dataclass
+class TrainConfig:
+    seed: int = 20260
+    batch_pictures: int = 24
+    questions_per_picture: int = 8
+    learning_rate: float = 1.6e-3
+    float_learning_rate: float = 0.8e-3  # ternary training wants about twice the float rate
+    weight_decay: float = 0.02
+    warmup: int = 60
+    steps: int = 3000
+    temperature: float = 0.05
+    all_answers_weight: float = 0.5
+    cosine_weight: float = 0.5
+    ema: float = 0.995
+    bf16: bool = True
+    checkpoint_every_s: float = 300.0
+
+
+@dataclass
+class Paths:
+    work: Path = Path("build/train")
+    photos: Path | None = None
+    cifar: Path | None = None
+    stamps: Path = Path("/usr/share/tuxpaint/stamps")
+    clipart: Path = Path("/usr/share/openclipart/png")
+    wordnet: Path = Path("/usr/share/wordnet")
+
+
+def as_json(*configs) -> dict:
+    """The configurations as one flat dictionary, for logs and checkpoints."""
+    out = {}
+    for config in configs:
+        out.update({k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()})
+    return out

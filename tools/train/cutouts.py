@@ -1,0 +1,145 @@
+"""Objects to paste: photo stamps, clip art, and the objects of the training photos cut out by GrabCut."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from labels import KINDS, KIND_WORDS, LEMMA_ALIAS, COLOURS, Labels
+from vocabulary import PICTURABLE
+
+ARTICLE = re.compile(r"^(a|an|the|some|two|three|a pair of|a bunch of)\s+", re.I)
+STOP = re.compile(r"\b(with|in|on|of|from|for|at|that|which|and|by|also|used|wearing|to)\b|[,(.;:!?]")
+SKIP_FOLDERS = ("flags", "geography", "logos", "signs_and_symbols", "special", "unsorted", "education", "letters",
+                "jigsaw", "symbols", "shapes", "buttons", "seasonal")
+# First words of drawing names that are nouns only by accident.
+NOT_THINGS = set("""gnome home player source user back border classic middle plain small open silhouette hub adult mine port
+john flat clip kit chemical head cut mascot well slate street frame ammo butter base line top bottom front side
+black white computer's simple animal world set art colour color drawing outline shape cartoon image picture icon
+view project system network device general default media video audio sound text file folder document mail desktop
+application program package package2 office internet package web help home2 trash search stop play forward pause
+martin luther van gogh border2 round square circle oval star cross arrow heart lower upper left right inn mouth
+plate2 pattern tile blank test sign symbol logo flag map letter number digit character face man's classic2 open2
+""".split()) | {"martin luther", "van gogh"}
+LIMIT_PER_WORD = 6
+
+
+@dataclass
+class CutOut:
+    word: str  # what people call it
+    source: str  # file it came from
+    image: Image.Image  # RGBA, cropped to its alpha, long side <= 224
+    kind: tuple[str, str] | None
+    photo: bool
+
+
+def word_of(text: str, labels: Labels) -> str | None:
+    """The object word of a caption: the longest suffix of its first noun phrase that WordNet shows as a thing."""
+    text = text.replace("“", "").replace("”", "").strip()
+    for _ in range(2):
+        text = ARTICLE.sub("", text)
+    words = STOP.split(text)[0].strip().lower().split()
+    for length in (3, 2, 1):
+        phrase = " ".join(words[-length:])
+        if length <= len(words) and is_thing(phrase, labels):
+            return phrase
+    return None
+
+
+def is_thing(phrase: str, labels: Labels) -> bool:
+    senses = labels.nouns.senses.get(phrase)
+    return bool(senses) and phrase not in COLOURS and labels.nouns.lexfile[senses[0]] in PICTURABLE and len(phrase) > 2
+
+
+def kind_of(word: str, labels: Labels) -> tuple[str, str] | None:
+    """Kind of a WordNet word by its first sense."""
+    senses = labels.nouns.senses.get(word)
+    if not senses:
+        return None
+    up = labels.nouns.ancestors(senses[0])
+    for group, (root, kinds) in KINDS.items():
+        roots = [root] if group != "food" else [21265, 7555863, 7705931, 13134947]
+        if any(r in up for r in roots):
+            for kind in kinds:
+                wanted = {kind, LEMMA_ALIAS.get(kind, kind)}
+                if any(wanted & set(labels.nouns.lemmas[o]) for o in up):
+                    return group, KIND_WORDS.get(kind, kind)
+    return None
+
+
+def open_cut(path: Path) -> Image.Image | None:
+    """RGBA cropped to its alpha; nothing if it has no real transparency or is too thin."""
+    with Image.open(path) as file:
+        if file.width * file.height > 16e6:
+            return None
+        image = file.convert("RGBA")
+    image.thumbnail((256, 256))
+    alpha = np.asarray(image)[..., 3]
+    rows, cols = np.where(alpha.max(1) > 40)[0], np.where(alpha.max(0) > 40)[0]
+    if len(rows) < 24 or len(cols) < 24 or (alpha > 128).mean() > 0.97 or (alpha > 128).mean() < 0.08:
+        return None
+    image = image.crop((int(cols[0]), int(rows[0]), int(cols[-1]) + 1, int(rows[-1]) + 1))
+    if not 0.25 < image.width / image.height < 4:
+        return None
+    image.thumbnail((224, 224))
+    return image
+
+
+def stamps(folder: Path, labels: Labels):
+    for path in sorted(folder.rglob("*.png")):
+        caption = path.with_suffix(".txt")
+        if path.stem.endswith("_mirror") or not caption.exists() or any(s in path.parts for s in SKIP_FOLDERS):
+            continue
+        lines = caption.read_text(encoding="utf-8", errors="replace").splitlines()
+        word = word_of(lines[0], labels) if lines else None
+        image = open_cut(path) if word else None
+        if image:
+            yield CutOut(word, f"stamps/{path.name}", image, kind_of(word, labels), True)
+
+
+def clipart(folder: Path, labels: Labels):
+    """File names read `title_words_author_01.png`: the longest leading words that name a common thing."""
+    seen: dict[str, int] = {}
+    for path in sorted(folder.rglob("*.png")):
+        if any(s in path.parts for s in SKIP_FOLDERS):
+            continue
+        words = [w for w in re.split(r"[_\-0-9]+", path.stem.lower()) if w]
+        found = next((" ".join(words[:n]) for n in (2, 1) if len(words) >= n and is_thing(" ".join(words[:n]), labels)
+                      and labels.nouns.tagged[" ".join(words[:n])] >= (0 if n == 2 else 1)), None)
+        if not found or found in NOT_THINGS or seen.get(found, 0) >= LIMIT_PER_WORD:
+            continue
+        image = open_cut(path)
+        if image:
+            seen[found] = seen.get(found, 0) + 1
+            yield CutOut(found, f"clipart/{path.name}", image, kind_of(found, labels), False)
+
+
+def grab_cut(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray | None:
+    """Mask [S,S] of the object of a photo, grown from the class activation map `heat` [g,g] in 0..1."""
+    import cv2
+
+    size = pixels.shape[0]
+    warm = cv2.resize(heat.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    mask = np.full((size, size), cv2.GC_PR_BGD, np.uint8)
+    mask[warm > 0.35] = cv2.GC_PR_FGD
+    mask[warm > 0.8] = cv2.GC_FGD
+    mask[warm < 0.08] = cv2.GC_BGD
+    if not (mask == cv2.GC_FGD).any() or not (mask == cv2.GC_BGD).any():
+        return None
+    try:
+        cv2.grabCut(np.ascontiguousarray(pixels[..., ::-1]), mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 3,
+                    cv2.GC_INIT_WITH_MASK)
+    except cv2.error:
+        return None
+    found = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(found)
+    if count < 2:
+        return None
+    best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    share = stats[best, cv2.CC_STAT_AREA] / size ** 2
+    if not 0.06 < share < 0.7 or float(warm[parts == best].mean()) < 0.3:
+        return None
+    return cv2.GaussianBlur((parts == best).astype(np.float32), (5, 5), 0)

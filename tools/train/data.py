@@ -1,0 +1,278 @@
+"""Builds the pictures of the recipe and caches what the frozen stem says about each: features fp16 and facts.
+
+WORK/<part>/features.npy [n, T, 966] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`
+to train on; `dev`, `eval`, `cifar_held`, `scenes_held` never. Photo files are named NNN_class.jpg; classes
+that are multiples of five are only ever in `eval`. Without photos only `scenes` and `scenes_held` exist.
+"""
+
+import argparse
+import hashlib
+import json
+import pickle
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+
+import vocabulary
+from colours import paint, rotate
+from config import ModelConfig, Paths
+from cutouts import CutOut, clipart, grab_cut, stamps
+from labels import COLOURS, Labels, load_labels
+from scenes import compose
+from stem import Features, load_picture, resize
+from text import Text
+
+TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes"]
+SIZES = {"photo_variants": 8, "recolours": 3, "cifar": 800, "cifar_held": 200, "scenes": 5000, "scenes_held": 400}
+CIFAR = {"airplane": ("vehicle", "airplane"), "automobile": ("vehicle", "car"), "bird": ("animal", "bird"),
+         "cat": ("animal", "cat"), "deer": ("animal", "deer"), "dog": ("animal", "dog"), "frog": ("animal", "frog"),
+         "horse": ("animal", "horse"), "ship": ("vehicle", "boat"), "truck": ("vehicle", "truck")}
+
+
+@dataclass
+class Setting:
+    """What every step of the recipe shares: folders, labels, the text tower."""
+
+    paths: Paths
+    config: ModelConfig
+
+    @cached_property
+    def labels(self) -> Labels:
+        return load_labels(self.paths.wordnet)
+
+    @cached_property
+    def text(self) -> Text:
+        return Text(self.paths.work / "text")
+
+
+def load_setting(work: Path) -> Setting:
+    saved = json.loads((work / "setting.json").read_text())
+    paths = Paths(**{k: Path(v) if v else None for k, v in saved["paths"].items()})
+    return Setting(paths, ModelConfig(**saved["model"]))
+
+
+def answer_vocabulary(setting: Setting) -> list[str]:
+    return vocabulary.build(setting.labels, [])
+
+
+def split_of(path: Path) -> str:
+    index = int(path.name[:3])
+    return "eval" if index % 5 == 0 else "dev" if index % 20 == 3 else "train"
+
+
+def photo_files(setting: Setting, split: str) -> list[Path]:
+    folder = setting.paths.photos
+    return [p for p in sorted(folder.glob("*.jpg")) if split_of(p) == split] if folder else []
+
+
+def held_word(word: str) -> bool:
+    return hashlib.sha256(word.encode()).digest()[0] % 10 == 0
+
+
+def cut_outs(setting: Setting) -> list[CutOut]:
+    cache = setting.paths.work / "cutouts.pickle"
+    if not cache.exists():
+        found = list(stamps(setting.paths.stamps, setting.labels)) + list(clipart(setting.paths.clipart, setting.labels))
+        cache.write_bytes(pickle.dumps(found))
+    return pickle.loads(cache.read_bytes())
+
+
+class Writer:
+    """Runs pictures through the stem in batches and appends features and facts; a part is written whole."""
+
+    def __init__(self, setting: Setting, features: Features, part: str):
+        self.folder = setting.paths.work / part
+        self.done = (self.folder / "facts.jsonl").exists()
+        self.features, self.pixels, self.facts, self.rows = features, [], [], []
+
+    def add(self, pixels: np.ndarray, fact: dict):
+        self.pixels.append(pixels)
+        self.facts.append(fact)
+        if len(self.pixels) == 32:
+            self.flush()
+
+    def flush(self):
+        if not self.pixels:
+            return
+        device = self.features.class_embedding.device
+        out, logits, _, _ = self.features(torch.from_numpy(np.stack(self.pixels)).to(device))
+        top, index = logits.softmax(-1).topk(5, -1)
+        for i in range(len(out)):
+            self.facts[len(self.facts) - len(out) + i]["top5"] = [
+                [int(c), round(float(p), 4)] for c, p in zip(index[i], top[i])]
+        self.rows.append(out.half().cpu().numpy())
+        self.pixels = []
+        if len(self.facts) % 512 == 0:
+            print(f"{self.folder.name}: {len(self.facts)}, {time.process_time():.0f} s of CPU", flush=True)
+
+    def close(self):
+        self.flush()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        np.save(self.folder / "features.npy", np.concatenate(self.rows))
+        text = "".join(json.dumps(f) + "\n" for f in self.facts)
+        (self.folder / "facts.jsonl").write_text(text)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        print(f"{self.folder.name}: {len(self.facts)} pictures, facts sha256 {digest}", flush=True)
+
+
+def photo_variant(image: Image.Image, rng, variant: int, size: int) -> tuple[np.ndarray, dict]:
+    """Variant 0 is the whole photo; others crop, flip, shift light; the last two turn the hues too."""
+    fact = {"area": 1.0, "flip": False, "turns": 0}
+    if variant > 0:
+        if variant > 1:
+            area = rng.uniform(0.35, 1.0)
+            aspect = rng.uniform(0.8, 1.25)
+            w = min(image.width, int(image.width * (area * aspect) ** 0.5))
+            h = min(image.height, int(image.height * (area / aspect) ** 0.5))
+            x, y = rng.integers(image.width - w + 1), rng.integers(image.height - h + 1)
+            image = image.crop((int(x), int(y), int(x) + w, int(y) + h))
+            fact["area"] = area
+        if variant == 1 or rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            fact["flip"] = True
+        for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+            image = enhance(image).enhance(rng.uniform(0.85, 1.15))
+    pixels = resize(image, size)
+    if variant >= 6:
+        fact["turns"] = int(rng.integers(1, 3))
+        pixels = rotate(pixels, fact["turns"])
+    return pixels, fact
+
+
+def build_photos(setting: Setting, features: Features):
+    size, rng = setting.config.image_size, np.random.default_rng(11)
+    parts = {"train": Writer(setting, features, "photos"), "dev": Writer(setting, features, "dev"),
+             "eval": Writer(setting, features, "eval")}
+    for split, writer in parts.items():
+        files = photo_files(setting, split)
+        if writer.done or not files:
+            continue
+        for path in files:
+            with Image.open(path) as file:
+                image = file.convert("RGB")
+            for variant in range(SIZES["photo_variants"] if split == "train" else 1):
+                pixels, fact = photo_variant(image, rng, variant, size)
+                writer.add(pixels, {"source": "photo", "file": path.name, "label": int(path.name[:3]), **fact})
+        writer.close()
+
+
+def object_masks(setting: Setting, features: Features) -> dict[str, np.ndarray]:
+    """GrabCut masks of the training photos whose object the stem sees, by file name."""
+    cache = setting.paths.work / "masks.npz"
+    if not cache.exists():
+        found = {}
+        stem, g = features.stem, setting.config.grid
+        weight = stem.tensor("classifier.weight")
+        for path in photo_files(setting, "train"):
+            pixels = load_picture(path, setting.config.image_size)
+            _, head = stem(torch.from_numpy(pixels)[None].to(weight.device))
+            label = int(path.name[:3])
+            if label not in stem.classify(head)[0].topk(3).indices.tolist():
+                continue
+            heat = (weight[label] @ head[0].flatten(1)).reshape(g, g).cpu().numpy()
+            heat = np.clip((heat - np.percentile(heat, 20)) / (np.percentile(heat, 99) - np.percentile(heat, 20) + 1e-6), 0, 1)
+            mask = grab_cut(pixels, heat)
+            if mask is not None:
+                found[path.name] = (mask * 255).astype(np.uint8)
+        np.savez_compressed(cache, **found)
+        print(f"masks: {len(found)} of {len(photo_files(setting, 'train'))} photos", flush=True)
+    return dict(np.load(cache))
+
+
+def build_recolour(setting: Setting, features: Features, masks: dict):
+    """Training photos with their object painted in a known colour, on its own ground."""
+    writer, rng = Writer(setting, features, "recolour"), np.random.default_rng(12)
+    if writer.done or not masks:
+        return
+    for name, mask in masks.items():
+        pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
+        for _ in range(SIZES["recolours"]):
+            colour = COLOURS[rng.integers(len(COLOURS))]
+            out = paint(pixels / 255.0, mask / 255.0, colour, rng)
+            if rng.random() < 0.5:
+                out = out[:, ::-1]
+            writer.add((np.ascontiguousarray(out) * 255).astype(np.uint8),
+                       {"source": "recolour", "file": name, "label": int(name[:3]), "colour": colour, "area": 1.0, "turns": 0})
+    writer.close()
+
+
+def build_cifar(setting: Setting, features: Features):
+    folder = setting.paths.cifar
+    if not folder:
+        return
+    for part, held in (("cifar", False), ("cifar_held", True)):
+        writer = Writer(setting, features, part)
+        if writer.done:
+            continue
+        for word, kind in CIFAR.items():
+            files = [p for n, p in enumerate(sorted((folder / word).iterdir())) if (n % 10 == 0) == held]
+            for path in files[:SIZES[part] // 10]:
+                writer.add(load_picture(path, setting.config.image_size),
+                           {"source": "cifar", "file": path.name, "word": word, "kind": kind, "area": 1.0, "turns": 0})
+        writer.close()
+
+
+def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
+    out = []
+    for name, mask in masks.items():
+        label = int(name[:3])
+        pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
+        rows, cols = np.where(mask.max(1) > 128)[0], np.where(mask.max(0) > 128)[0]
+        box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
+        image = Image.fromarray(np.dstack([pixels, mask])[box], "RGBA")
+        kind = setting.labels.kind[label]
+        word = kind[1] if kind else setting.labels.words[label][-1]
+        out.append(CutOut(word.lower(), f"photos/{name}", image, kind, True))
+    return out
+
+
+def build_scenes(setting: Setting, features: Features, masks: dict):
+    for part, held, seed in (("scenes", False, 13), ("scenes_held", True, 14)):
+        writer, rng = Writer(setting, features, part), np.random.default_rng(seed)
+        if writer.done:
+            continue
+        cuts = [c for c in cut_outs(setting) if held_word(c.word) == held]
+        if not held:
+            cuts += photo_cut_outs(setting, masks)
+        words: dict[str, list[CutOut]] = {}
+        for cut in cuts:
+            words.setdefault(cut.word, []).append(cut)
+        photos = []
+        for path in photo_files(setting, "dev" if held else "train"):
+            with Image.open(path) as file:
+                photos.append(file.convert("RGB"))
+        for _ in range(SIZES[part]):
+            pixels, objects = compose(rng, cuts, photos, words)
+            writer.add(pixels, {"source": "scene", "objects": objects})
+        writer.close()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--photos", type=Path, help="folder of NNN_class.jpg photos (optional)")
+    p.add_argument("--cifar", type=Path, help="folder with CIFAR-10's ten class folders (optional)")
+    a = p.parse_args()
+    a.work.mkdir(parents=True, exist_ok=True)
+    paths, config = Paths(work=a.work, photos=a.photos, cifar=a.cifar), ModelConfig()
+    (a.work / "setting.json").write_text(json.dumps({
+        "paths": {k: str(v) if v else None for k, v in vars(paths).items()}, "model": vars(config)}))
+    setting, start = Setting(paths, config), time.time()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    features = Features(config, setting.text.embed(setting.labels.names)).to(device)
+    with torch.no_grad():
+        build_photos(setting, features)
+        masks = object_masks(setting, features)
+        build_recolour(setting, features, masks)
+        build_scenes(setting, features, masks)
+        build_cifar(setting, features)
+    print(f"data: {time.time() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

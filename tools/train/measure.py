@@ -1,0 +1,112 @@
+"""Shared by calibration and evaluation: held-out questions, predictions, and the statistics of answers."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data import Setting
+from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES
+from model import Net
+from pool import questions_for, read_notes
+from questions import Asker
+from stem import Features, load_picture
+
+
+@dataclass
+class Item:
+    picture: int  # row of the feature array
+    question: str
+    answer: str
+    choices: list[str]
+    task: str
+
+
+def choices_of(task: str, setting: Setting, used: dict[str, set]) -> list[str]:
+    """The answers that compete when the question brings no choices."""
+    labels = setting.labels
+    fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "name": labels.raw,
+             "inout": ["indoors", "outdoors"], "category": sorted({c for c in labels.category if c})}
+    for group in KINDS:
+        fixed[f"kind_{group}"] = sorted({k[1] for k in labels.kind if k and k[0] == group})
+    extra = SCENES if task == "scene" else ()
+    return list(dict.fromkeys(fixed.get(task) or sorted(used[task] | set(extra))))
+
+
+def held_out(setting: Setting, part: str, seed: int = 5) -> tuple[torch.Tensor, list[Item]]:
+    """Questions in unseen wordings about pictures of a part that was never trained on."""
+    folder = setting.paths.work / part
+    if not (folder / "facts.jsonl").exists():
+        return torch.zeros(0), []
+    facts = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
+    things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
+    asker = Asker(setting.labels, np.random.default_rng(seed), held=True, thing_words=things)
+    asked = [[q for q in questions_for(f, asker, read_notes()) if q[0] not in ("caption", "object")] for f in facts]
+    if part == "cifar_held":
+        asked = [[("cifar", q[1], q[2]) for q in qs if q[0] == "name"][:1] for qs in asked]
+    used: dict[str, set] = {}
+    for qs in asked:
+        for task, _, answer in qs:
+            used.setdefault(task, set()).add(answer)
+    items = [Item(i, q[1], q[2], choices_of(q[0], setting, used), q[0]) for i, qs in enumerate(asked) for q in qs
+             if q[2] in choices_of(q[0], setting, used)]
+    return torch.from_numpy(np.load(folder / "features.npy")).float(), items
+
+
+def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor, list[Item]]:
+    """A file of hand-written questions: image (its name is looked up in `photos`), question, answer, choices, task."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    names = list(dict.fromkeys(Path(r["image"]).name for r in rows))
+    features = Features(setting.config, setting.text.embed(setting.labels.names))
+    out = [features(torch.from_numpy(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
+    return torch.cat(out), [Item(names.index(Path(r["image"]).name), r["question"], r["answer"], r["choices"], r["task"]) for r in rows]
+
+
+@torch.no_grad()
+def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item], batch: int = 64) -> torch.Tensor:
+    """Embedding of every answer [n, 384], float32 throughout."""
+    net.eval()
+    distinct = list(dict.fromkeys(i.question for i in items))
+    tokens = dict(zip(distinct, setting.text.tokens(distinct)))
+    order = sorted(range(len(items)), key=lambda i: len(tokens[items[i].question]))
+    out = torch.zeros(len(items), 384)
+    for start in range(0, len(order), batch):
+        part = order[start:start + batch]
+        length = torch.tensor([len(tokens[items[i].question]) for i in part])
+        question = torch.zeros(len(part), int(length.max()), 384)
+        for row, i in enumerate(part):
+            question[row, :length[row]] = tokens[items[i].question]
+        pictures, owner = np.unique([items[i].picture for i in part], return_inverse=True)
+        out[part] = net(features[pictures].float(), question, length, torch.from_numpy(owner))
+    return out
+
+
+def cosines(setting: Setting, out: torch.Tensor, items: list[Item]) -> list[torch.Tensor]:
+    """Cosine of every prediction with its own choices."""
+    distinct = sorted({c for i in items for c in i.choices} | {i.answer for i in items})
+    table = dict(zip(distinct, setting.text.embed(distinct)))
+    stacked: dict[tuple, torch.Tensor] = {}
+    result = []
+    for row, item in zip(out, items):
+        key = tuple(item.choices)
+        if key not in stacked:
+            stacked[key] = torch.stack([table[c] for c in item.choices])
+        result.append(stacked[key] @ row)
+    return result
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a proportion."""
+    if n == 0:
+        return 0.0, 1.0
+    z, p = 1.96, right / n
+    centre, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error over equal-width bins."""
+    at = np.minimum((confidence * bins).astype(int), bins - 1)
+    return float(sum(abs(confidence[at == b].mean() - right[at == b].mean()) * (at == b).mean() for b in range(bins) if (at == b).any()))

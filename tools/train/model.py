@@ -1,0 +1,174 @@
+"""The trained part: a small picture tower and a gated-pointer predictor, ternary or float.
+
+Every block linear is BitNet b1.58 with a scale a row: s = fp16(mean |w|), q = clip(round(w / s), -1, 1);
+activations int8 a token by absolute maximum. Both straight-through. With `ternary=False` the same
+network runs on its master weights: the float twin.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from config import EMBED, ModelConfig
+
+NORM_EPS = 1e-5
+HEAD = 64
+
+
+def ternary_weight(w: torch.Tensor) -> torch.Tensor:
+    """Row-wise absmean ternary values of `w`; the gradient passes straight through."""
+    s = w.detach().abs().mean(1, keepdim=True).half().float().clamp(min=6e-8)
+    q = (w.detach() / s).round().clamp(-1, 1) * s
+    return w + (q - w.detach())
+
+
+def int8_activation(x: torch.Tensor) -> torch.Tensor:
+    """Absmax int8 values of every token (last axis), straight-through."""
+    d = x.detach()
+    top = d.abs().amax(-1, keepdim=True).clamp(min=1e-12)
+    q = (d * (127.0 / top)).round().clamp(-127, 127) * (top / 127.0)
+    return x + (q - d)
+
+
+class TernaryLinear(nn.Module):
+    """y = x W^T without bias; [out, in]."""
+
+    def __init__(self, inner: int, outer: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outer, inner) * inner ** -0.5)
+        self.ternary = True
+
+    def forward(self, x):
+        if not self.ternary:
+            return F.linear(x, self.weight)
+        return F.linear(int8_activation(x), ternary_weight(self.weight))
+
+
+class Norm(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, NORM_EPS)
+
+
+class Block(nn.Module):
+    """Pre-norm block with BitNet sub-norms: attention over all positions, squared-ReLU MLP."""
+
+    def __init__(self, width: int, heads: int, mlp: int, depth: int):
+        super().__init__()
+        assert width == heads * HEAD
+        self.heads = heads
+        self.attn_norm, self.attn_out_norm = Norm(width), Norm(width)
+        self.mlp_norm, self.mlp_mid_norm = Norm(width), Norm(mlp)
+        self.qkv = TernaryLinear(width, 3 * width)
+        self.attn_out = TernaryLinear(width, width)
+        self.mlp_up = TernaryLinear(width, mlp)
+        self.mlp_down = TernaryLinear(mlp, width)
+        with torch.no_grad():
+            for out in (self.attn_out, self.mlp_down):
+                out.weight.mul_((2 * depth) ** -0.5)
+
+    def forward(self, x, mask=None):
+        n, t, d = x.shape
+        q, k, v = (self.qkv(self.attn_norm(x)).reshape(n, t, 3, self.heads, HEAD)
+                   .permute(2, 0, 3, 1, 4))
+        o = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.attn_out(self.attn_out_norm(o.transpose(1, 2).reshape(n, t, d)))
+        u = F.relu(self.mlp_up(self.mlp_norm(x))).float().square()
+        return x + self.mlp_down(self.mlp_mid_norm(u))
+
+
+class Tower(nn.Module):
+    """Features [n, T, 966] -> vision tokens [n, T, d]."""
+
+    def __init__(self, c: ModelConfig):
+        super().__init__()
+        self.config = c
+        self.tokens = nn.Linear(c.feature_width, c.width)
+        self.position = nn.Parameter(torch.randn(c.tokens, c.width) * 0.02)
+        self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp, c.vision_blocks)
+                                    for _ in range(c.vision_blocks))
+        self.norm = Norm(c.width)
+        # Standardisation of the low-level part; export folds it into `tokens`.
+        self.register_buffer("shift", torch.zeros(c.feature_width))
+        self.register_buffer("scale", torch.ones(c.feature_width))
+
+    def forward(self, features):
+        x = (features - self.shift) * self.scale
+        if self.training and self.config.dropout > 0:
+            low = F.dropout(x[..., EMBED + 2:], self.config.dropout)
+            x = torch.cat([x[..., :EMBED + 2], low], -1)
+        x = self.tokens(x) + self.position
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class Predictor(nn.Module):
+    """Question tokens and vision tokens -> embedding of the answer, L2-normalised."""
+
+    def __init__(self, c: ModelConfig):
+        super().__init__()
+        self.config = c
+        self.answer = nn.Parameter(torch.randn(c.width) * 0.02)
+        self.question = nn.Linear(EMBED, c.width)
+        self.vision = nn.Linear(c.width, c.width)
+        self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp, c.predictor_blocks)
+                                    for _ in range(c.predictor_blocks))
+        self.norm = Norm(c.width)
+        self.head = nn.Linear(c.width, EMBED)
+        self.pointer_query = nn.Linear(c.width, c.pointer_width, bias=False)
+        self.pointer_key = nn.Linear(c.width, c.pointer_width, bias=False)
+        self.gate = nn.Linear(c.width, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, 0.0)
+
+    def forward(self, question, length, vision, semantics):
+        """question [n, L, 384] padded to L, length [n], vision [n, T, d], semantics [n, T, 384]."""
+        n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
+        z = torch.cat([self.answer.expand(n, 1, -1), self.question(question), self.vision(vision)], 1)
+        mask = None
+        if int(length.min()) < longest:
+            inside = torch.arange(longest, device=length.device)[None] < length[:, None]
+            keep = torch.ones(n, t + 1, dtype=torch.bool, device=length.device)
+            mask = torch.cat([keep[:, :1], inside, keep[:, 1:]], 1)[:, None, None, :]
+        for block in self.blocks:
+            z = block(z, mask)
+        z = self.norm(z)
+        answer, places = z[:, 0], z[:, 1 + longest:]
+        e = self.head(answer)
+        score = (self.pointer_key(places) @ self.pointer_query(answer)[..., None])[..., 0]
+        alpha = (score.float() * self.config.pointer_width ** -0.5).softmax(-1)
+        pointed = (alpha[:, None] @ semantics.float())[:, 0]
+        return F.normalize(e.float() + self.gate(answer).float().sigmoid() * pointed, dim=-1)
+
+
+class Net(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.vision = Tower(config)
+        self.predictor = Predictor(config)
+
+    def set_ternary(self, on: bool):
+        for module in self.modules():
+            if isinstance(module, TernaryLinear):
+                module.ternary = on
+        return self
+
+    def standardise(self, features: torch.Tensor):
+        """Measure the low-level part of training features [n, T, 966]; semantics stay as they are."""
+        flat = features.reshape(-1, features.shape[-1]).float()
+        low = slice(EMBED + 2, None)
+        # The colour statistics are in natural units already: only bound how far rare bins scale up.
+        self.vision.shift[low] = flat.mean(0)[low]
+        self.vision.scale[low] = 1.0 / flat.std(0)[low].clamp(min=0.05)
+        self.vision.scale[:EMBED] = EMBED ** 0.5 * 0.7
+        self.vision.scale[EMBED:EMBED + 2] = 2.0
+
+    def forward(self, features, question, length, owner):
+        """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture."""
+        vision = self.vision(features)
+        return self.predictor(question, length, vision[owner], features[owner][..., :EMBED])

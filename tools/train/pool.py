@@ -1,0 +1,149 @@
+"""The question pool: every training picture's questions, their token features and the answers' embeddings."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from colours import rotated_name
+from data import TRAIN_PARTS, Setting
+from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES
+from questions import Asker
+
+NOTES = Path(__file__).with_name("photo_notes.tsv")
+
+
+def read_notes() -> dict[int, dict]:
+    """What a person saw in the photos that are not for evaluation: class index -> colours, counts, scene, flags."""
+    notes = {}
+    for line in NOTES.read_text().splitlines() if NOTES.exists() else []:
+        if line.startswith("#") or not line.strip():
+            continue
+        index, colours, counts, scene, flags = (line.split("\t") + [""] * 5)[:5]
+        pairs = lambda text: dict(p.split("=") for p in text.split(",") if "=" in p)
+        notes[int(index)] = {"colours": pairs(colours),
+                             "counts": {k: int(v) for k, v in pairs(counts).items()},
+                             "scene": scene.strip("- "), "flags": flags.strip()}
+    return notes
+
+
+def questions_for(fact: dict, asker: Asker, notes: dict) -> list[tuple]:
+    """All questions of one picture. A crop is named by its file's class only while the stem still sees it."""
+    if fact["source"] == "scene":
+        return asker.scene(fact["objects"])
+    if fact["source"] == "cifar":
+        return asker.naming(fact["word"], [fact["word"]], tuple(fact["kind"]), fact["kind"][0])
+    out, label, top = [], fact["label"], fact["top5"]
+    if label in [c for c, _ in top] or (fact["area"] == 1.0 and fact["turns"] == 0):
+        out = asker.photo(label, fact)
+    elif top[0][1] > 0.6:
+        out = asker.photo(top[0][0], {**fact, "area": 0.0})
+    if fact["source"] == "photo" and label in notes and fact["area"] > 0.6:
+        note = notes[label]
+        if fact["turns"]:  # turned hues keep only what a turn leaves true
+            note = {**note, "flags": "".join(c for c in note["flags"] if c not in "gtk")}
+            noted = asker.noted(note, lambda c: rotated_name(c, fact["turns"]))
+            out += [q for q in noted if not any(w in q[1] for w in ("grass", "tree", "sky"))]
+        else:
+            out += asker.noted(note, lambda c: c)
+    return out
+
+
+class Pool:
+    """Pictures with questions: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
+    [m, 3] = question, answer, task. Answers: the first `base` compete always, captions only in their batch."""
+
+    def __init__(self, setting: Setting, seed: int, parts=tuple(TRAIN_PARTS)):
+        rng, labels = np.random.default_rng(seed), setting.labels
+        facts, features, self.part = [], [], []
+        for part in parts:
+            folder = setting.paths.work / part
+            if (folder / "facts.jsonl").exists():
+                found = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
+                facts += found
+                self.part += [part] * len(found)
+                features.append(np.load(folder / "features.npy"))
+        self.features = torch.from_numpy(np.concatenate(features))
+        things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
+        asker, notes = Asker(labels, rng, thing_words=things), read_notes()
+        asked = [questions_for(f, asker, notes) for f in facts]
+        self.tasks = sorted({q[0] for qs in asked for q in qs})
+        captions = {q[2] for qs in asked for q in qs if q[0] == "caption"}
+        base = {q[2] for qs in asked for q in qs if q[0] != "caption"} | set(labels.raw) | {k[1] for k in labels.kind if k}
+        self.answers = sorted(base) + sorted(captions - base)
+        self.base = len(base)
+        self.questions = sorted({q[1] for qs in asked for q in qs})
+        q_of, a_of = ({x: i for i, x in enumerate(xs)} for xs in (self.questions, self.answers))
+        t_of = {t: i for i, t in enumerate(self.tasks)}
+        self.items = np.array([(q_of[q[1]], a_of[q[2]], t_of[q[0]]) for qs in asked for q in qs], dtype=np.int64)
+        self.start = np.concatenate([[0], np.cumsum([len(qs) for qs in asked])])
+        self.candidates = self._candidates(labels, a_of, asked)
+        self.digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        self.answer_table = setting.text.embed(self.answers)
+        self.tokens, self.span = self._tokens(setting)
+
+    def _candidates(self, labels, a_of, asked) -> torch.Tensor:
+        """[tasks, base] bool: which answers compete for a task."""
+        used = {t: {q[2] for qs in asked for q in qs if q[0] == t} for t in self.tasks}
+        fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "name": labels.raw,
+                 "scene": SCENES, "action": ACTIONS, "inout": ["indoors", "outdoors"]}
+        for group in KINDS:
+            fixed[f"kind_{group}"] = {k[1] for k in labels.kind if k and k[0] == group}
+        out = torch.zeros(len(self.tasks), self.base, dtype=torch.bool)
+        for row, task in enumerate(self.tasks):
+            if task != "caption":
+                out[row, [a_of[a] for a in set(fixed.get(task, ())) | used[task] if a in a_of]] = True
+        return out
+
+    def _tokens(self, setting: Setting):
+        """Token features of all questions, one after another, fp16; WORK/questions.* keeps those of earlier runs."""
+        text, array = setting.paths.work / "questions.txt", setting.paths.work / "questions.npz"
+        known = text.read_text().split("\n") if text.exists() else []
+        tokens, offset = np.zeros((0, 384), np.float16), np.zeros(1, np.int64)
+        if known:
+            saved = np.load(array)
+            tokens, offset = saved["tokens"], saved["offset"]
+        have = set(known)
+        missing = [q for q in self.questions if q not in have]
+        if missing:
+            parts = [h.half().numpy() for h in setting.text.tokens(missing)]
+            tokens = np.concatenate([tokens, *parts])
+            offset = np.concatenate([offset, offset[-1] + np.cumsum([len(h) for h in parts])])
+            np.savez(array, tokens=tokens, offset=offset)
+            text.write_text("\n".join(known + missing))
+        row = {q: i for i, q in enumerate(known + missing)}
+        rows = np.array([row[q] for q in self.questions])
+        return torch.from_numpy(tokens), np.stack([offset[rows], offset[rows + 1]])
+
+    def batch(self, rng, pictures: int, each: int, weights: dict[str, float]):
+        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n]."""
+        rows = self.draw(rng, pictures, weights)
+        chosen, owner = [], []
+        for k, i in enumerate(rows):
+            lo, hi = self.start[i], self.start[i + 1]
+            task = self.items[lo:hi, 2]
+            share = np.bincount(task)[task] ** -0.6  # a task asked ten times of a picture is not ten times as likely
+            take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=share / share.sum())
+            chosen += [lo + t for t in take]
+            owner += [k] * len(take)
+        items = self.items[chosen]
+        first, last = self.span[:, items[:, 0]]
+        length = last - first
+        question = torch.zeros(len(items), int(length.max()), self.tokens.shape[1])
+        for row, (at, n) in enumerate(zip(first, length)):
+            question[row, :n] = self.tokens[at:at + n].float()
+        return (self.features[rows].float(), question, torch.from_numpy(length), torch.tensor(owner),
+                torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()))
+
+    def draw(self, rng, n: int, weights: dict[str, float]) -> np.ndarray:
+        """Picture rows: a part by weight, then a picture of it that has questions."""
+        if not hasattr(self, "rows_of"):
+            asked = np.diff(self.start) > 0
+            part = np.array(self.part)
+            self.rows_of = {p: np.where((part == p) & asked)[0] for p in dict.fromkeys(self.part)}
+        parts = [p for p in self.rows_of if len(self.rows_of[p])]
+        p = np.array([weights.get(x, 0.0) for x in parts])
+        pick = rng.choice(len(parts), n, p=p / p.sum())
+        return np.array([self.rows_of[parts[k]][rng.integers(len(self.rows_of[parts[k]]))] for k in pick])

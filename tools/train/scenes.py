@@ -1,0 +1,108 @@
+"""Composed pictures with known contents: cut-outs painted, scaled, repeated and placed on backgrounds."""
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from colours import paint, sample
+from labels import COLOURS
+
+SIZE = 224
+
+
+def background(rng, photos: list[Image.Image]) -> Image.Image:
+    """A crop of a photo (sometimes blurred), or a plain or shaded wall."""
+    if photos and rng.random() < 0.8:
+        photo = photos[rng.integers(len(photos))]
+        side = int(min(photo.size) * rng.uniform(0.5, 1.0))
+        x, y = rng.integers(photo.width - side + 1), rng.integers(photo.height - side + 1)
+        out = photo.crop((x, y, x + side, y + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+        if rng.random() < 0.35:
+            out = out.filter(ImageFilter.GaussianBlur(rng.uniform(1.5, 6)))
+        if rng.random() < 0.5:
+            out = out.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return out
+    a, b = (sample(COLOURS[rng.integers(len(COLOURS))], rng) for _ in range(2))
+    if rng.random() < 0.5:
+        b = a
+    ramp = np.linspace(0, 1, SIZE)[:, None, None] if rng.random() < 0.5 else np.linspace(0, 1, SIZE)[None, :, None]
+    wall = a + (b - a) * ramp + np.zeros((SIZE, SIZE, 3))
+    wall += rng.normal(0, rng.uniform(0, 0.03), wall.shape)
+    return Image.fromarray((np.clip(wall, 0, 1) * 255).astype(np.uint8))
+
+
+def painted(image: Image.Image, colour: str, rng) -> Image.Image:
+    x = np.asarray(image, dtype=np.float32) / 255.0
+    rgb = paint(x[..., :3], (x[..., 3] > 0.3).astype(np.float32), colour, rng)
+    return Image.fromarray((np.concatenate([rgb, x[..., 3:]], -1) * 255).astype(np.uint8), "RGBA")
+
+
+def place(rng, taken: list, side_w: int, side_h: int, tries: int = 30):
+    """A corner for a box that overlaps the ones placed by less than a fifth."""
+    for _ in range(tries):
+        x, y = int(rng.integers(0, SIZE - side_w + 1)), int(rng.integers(0, SIZE - side_h + 1))
+        if all(overlap((x, y, side_w, side_h), t) < 0.2 for t in taken):
+            return x, y
+    return None
+
+
+def overlap(a, b) -> float:
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return max(w, 0) * max(h, 0) / min(a[2] * a[3], b[2] * b[3])
+
+
+def compose(rng, cuts: list, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, list[dict]]:
+    """(pixels [S,S,3], objects). `words` maps an object word to its cut-outs. Three plans: a few painted
+    things, one thing repeated (counting), or several different things (places, relations)."""
+    picture = background(rng, photos)
+    plan = rng.choice(["colour", "count", "several"], p=[0.45, 0.3, 0.25])
+    wanted: list[tuple] = []  # (cut-out, colour or None, scale)
+    vocabulary = list(words)
+
+    def pick(word=None):
+        group = words[word or vocabulary[rng.integers(len(vocabulary))]]
+        return group[rng.integers(len(group))]
+
+    def colour(p):
+        return COLOURS[rng.integers(len(COLOURS))] if rng.random() < p else None
+
+    if plan == "colour":
+        for i in range(int(rng.choice([1, 1, 1, 2, 2, 3]))):
+            wanted.append((pick(), colour(0.92), rng.uniform(0.4, 0.95) if i == 0 else rng.uniform(0.25, 0.5)))
+    elif plan == "count":
+        n, cut, c = int(rng.integers(1, 7)), pick(), colour(0.5)
+        scale = rng.uniform(0.22, 0.42) if n > 2 else rng.uniform(0.3, 0.6)
+        same = rng.random() < 0.7
+        for _ in range(n):
+            wanted.append((cut if same else pick(cut.word), c, scale * rng.uniform(0.85, 1.15)))
+        for _ in range(int(rng.choice([0, 0, 1, 2]))):
+            wanted.append((pick(), colour(0.5), rng.uniform(0.2, 0.35)))
+    else:
+        for _ in range(int(rng.integers(2, 5))):
+            wanted.append((pick(), colour(0.4), rng.uniform(0.3, 0.5)))
+    objects, taken, sprites = [], [], {}
+    for cut, c, scale in wanted:
+        key = (id(cut), c)
+        if key not in sprites:  # copies of one thing share their paint
+            sprites[key] = painted(cut.image, c, rng) if c else cut.image
+        image = sprites[key]
+        if rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        k = scale * SIZE / max(image.size)
+        w, h = max(int(image.width * k), 12), max(int(image.height * k), 12)
+        corner = place(rng, taken, w, h)
+        if corner is None:
+            continue
+        image = image.resize((w, h), Image.Resampling.BILINEAR)
+        if rng.random() < 0.3:
+            shadow = Image.new("RGBA", image.size, (0, 0, 0, 0))
+            shadow.putalpha(image.getchannel("A").point(lambda v: v // 3))
+            picture.paste(shadow, (corner[0] + 4, corner[1] + 5), shadow)
+        picture.paste(image, corner, image)
+        taken.append((*corner, w, h))
+        objects.append({"word": cut.word, "colour": c, "kind": cut.kind, "photo": cut.photo,
+                        "x": (corner[0] + w / 2) / SIZE, "y": (corner[1] + h / 2) / SIZE,
+                        "w": w / SIZE, "h": h / SIZE})
+    pixels = np.asarray(picture, dtype=np.float32)
+    pixels = pixels * rng.uniform(0.85, 1.1) * rng.uniform(0.96, 1.04, 3)  # light and white balance
+    return np.clip(pixels, 0, 255).astype(np.uint8), objects

@@ -1,0 +1,132 @@
+"""Trains the tower and predictor on the cached features, ternary (`--mode ternary`) or as its float twin.
+
+Resumes from WORK/<mode>.last.pt; writes averaged weights to WORK/<mode>.pt every few minutes and at the end.
+The learning rate is constant after warm-up and falls linearly to zero over the last half of the steps.
+"""
+
+import argparse
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from config import ModelConfig, TrainConfig
+from data import load_setting
+from model import Net
+from pool import Pool
+
+PART_WEIGHTS = {"photos": 0.45, "recolour": 0.12, "scenes": 0.37, "cifar": 0.06}
+
+
+def loss_of(out, table, base, candidates, answer, task, c: TrainConfig):
+    """InfoNCE against the task's own candidates, InfoNCE against all answers, and 1 - cosine."""
+    extra = torch.unique(answer[answer >= base])
+    column = torch.where(answer < base, answer, base + torch.searchsorted(extra, answer))
+    logits = out @ torch.cat([table[:base], table[extra]]).T / c.temperature
+    every = F.cross_entropy(logits, column)
+    own = torch.ones_like(logits, dtype=torch.bool)
+    own[:, :base] = candidates[task] | (candidates[task].sum(1, keepdim=True) == 0)
+    own[:, base:] &= (candidates[task].sum(1, keepdim=True) == 0)
+    among = F.cross_entropy(logits.masked_fill(~own, -1e4), column)
+    cosine = 1 - (out * table[answer]).sum(-1).mean()
+    return among + c.all_answers_weight * every + c.cosine_weight * cosine, among, every, cosine
+
+
+def rate(step: int, steps: int, c: TrainConfig, top: float) -> float:
+    return top * min(1.0, (step + 1) / c.warmup) * min(1.0, 2 * (steps - step) / steps)
+
+
+def optimiser(net: Net, c: TrainConfig):
+    decay = [p for n, p in net.named_parameters() if p.dim() > 1 and "position" not in n]
+    plain = [p for n, p in net.named_parameters() if p.dim() <= 1 or "position" in n]
+    return torch.optim.AdamW([{"params": decay, "weight_decay": c.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+                             lr=1e-3, betas=(0.9, 0.98))
+
+
+def save(path: Path, content: dict):
+    torch.save(content, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").rename(path)
+
+
+def load_checkpoint(path: Path) -> tuple[Net, dict]:
+    saved = torch.load(path, map_location="cpu", weights_only=False)
+    net = Net(ModelConfig(**saved["model"]))
+    net.load_state_dict(saved["net"])
+    return net.eval().set_ternary(saved["mode"] == "ternary"), saved
+
+
+def train(work: Path, mode: str, steps: int, c: TrainConfig, watch=None):
+    setting = load_setting(work)
+    torch.manual_seed(c.seed)
+    pool = Pool(setting, c.seed)
+    print(f"{mode}: {len(pool.part)} pictures, {len(pool.items)} questions ({len(pool.questions)} wordings), "
+          f"{pool.base} answers, tasks {pool.tasks}, questions sha256 {pool.digest}", flush=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = ModelConfig(**{**vars(setting.config), **{k: v for k, v in vars(ModelConfig()).items()}})
+    net = Net(model)
+    sample = np.random.default_rng(0).choice(len(pool.part), min(512, len(pool.part)), replace=False)
+    net.standardise(pool.features[np.sort(sample)])
+    net = net.to(device).set_ternary(mode == "ternary").train()
+    average = copy.deepcopy(net).eval()
+    opt, start = optimiser(net, c), 0
+    last = work / f"{mode}.last.pt"
+    if last.exists():
+        saved = torch.load(last, map_location=device, weights_only=False)
+        net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
+        start = saved["step"]
+        print(f"resumed at step {start}", flush=True)
+    table, candidates = pool.answer_table.to(device), pool.candidates.to(device)
+    top = c.learning_rate if mode == "ternary" else c.float_learning_rate
+    about = {"model": vars(model), "mode": mode, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
+    seen, clock, saved_at = [], time.time(), time.time()
+    for step in range(start, steps):
+        rng = np.random.default_rng([c.seed, step])
+        features, question, length, owner, answer, task = (
+            x.to(device) for x in pool.batch(rng, c.batch_pictures, c.questions_per_picture, PART_WEIGHTS))
+        for group in opt.param_groups:
+            group["lr"] = rate(step, steps, c, top)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
+            out = net(features, question, length, owner)
+        loss, among, every, cosine = loss_of(out.float(), table, pool.base, candidates, answer, task, c)
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        opt.step()
+        with torch.no_grad():
+            keep = min(c.ema, (1 + step) / (10 + step))
+            for a, b in zip(average.parameters(), net.parameters()):
+                a.lerp_(b, 1 - keep)
+        seen.append((among.item(), every.item(), cosine.item(), len(answer)))
+        if (step + 1) % 20 == 0:
+            m = np.array(seen[-20:])
+            print(f"{mode} {step + 1}/{steps} among {m[:, 0].mean():.3f} all {m[:, 1].mean():.3f} cosine {m[:, 2].mean():.3f} "
+                  f"{m[:, 3].sum() / (time.time() - clock):.0f} questions/s", flush=True)
+            clock = time.time()
+        if time.time() - saved_at > c.checkpoint_every_s or step + 1 == steps:
+            saved_at = time.time()
+            save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            save(work / f"{mode}.pt", {**about, "step": step + 1, "net": average.state_dict()})
+            if watch:
+                watch(work / f"{mode}.pt", step + 1)
+            clock = time.time()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--mode", choices=["ternary", "float"], default="ternary")
+    p.add_argument("--steps", type=int, default=TrainConfig.steps)
+    p.add_argument("--threads", type=int, default=2)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    c = TrainConfig()
+    (a.work / f"{a.mode}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
+    train(a.work, a.mode, a.steps, c)
+
+
+if __name__ == "__main__":
+    main()
