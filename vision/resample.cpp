@@ -46,7 +46,7 @@ const ResampleKernels kResampleScalar{kTapGroup, pack, horizontal, vertical};
 
 const ResampleKernels* resample_kernels(quant::Isa isa) noexcept {
   switch (isa) {
-#if defined(STERNA_X86_RESAMPLE)
+#if defined(__x86_64__)
     case quant::Isa::avx2:
       return &kResampleAvx2;
     case quant::Isa::avx512:

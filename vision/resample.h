@@ -2,7 +2,7 @@
 
 // The two passes of a resize, per ISA.
 //
-// A weight is a signed integer with 22 fractional bits, |w| < 2^24 (filters peak below 1.3). An
+// A weight is a signed integer with 22 fractional bits, |w| < 2^23 (filters peak below 1.3). An
 // output byte is clip8((2^21 + sum w * p) >> 22) in 32-bit arithmetic, which cannot overflow:
 // sum |w| p < 2 * 2^22 * 255 < 2^31. Sums are exact, so every ISA gives the same bytes in any
 // order of addition; intermediate parts may wrap modulo 2^32 since the total does not.
@@ -53,7 +53,7 @@ struct ResampleKernels {
 const ResampleKernels* resample_kernels(quant::Isa isa) noexcept;
 
 extern const ResampleKernels kResampleScalar;
-#if defined(STERNA_X86_RESAMPLE)
+#if defined(__x86_64__)
 extern const ResampleKernels kResampleAvx2;
 extern const ResampleKernels kResampleAvx512;
 #endif

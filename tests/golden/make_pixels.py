@@ -285,7 +285,7 @@ def resized():
 def photo():
     """The bundled photograph: decoded, and resized as the default model wants it."""
     lines = []
-    for path in sorted((HERE.parents[1] / "tools" / "examples").glob("*.jpg")):
+    for path in sorted((HERE.parents[1] / "tools" / "examples" / "photos").glob("*.jpg")):
         rgb = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
         small = rgb.resize((224, 224), Image.Resampling.BICUBIC)
         lines.append(f"{path.name}\t{rgb.width}\t{rgb.height}\t{fnv1a(rgb.tobytes())}\t"
