@@ -16,6 +16,7 @@ using nn::Workspace;
 
 namespace {
 
+constexpr size_t kMostStride = 1024;
 constexpr size_t kConvKernel = 3, kConvStride = 2, kColours = 3;
 
 // The wide middle of a block is worked out in bands of about this many bytes, so that it is read
@@ -79,6 +80,10 @@ EfficientNet::EfficientNet(Config config, Weights weights, quant::Isa isa)
     const ConvStage& stage = config_.stages[s];
     check(stage, width, "stage " + std::to_string(s));
     head_stride_ *= stage.stride;
+    if (head_stride_ > kMostStride) {
+      throw Error("efficientnet: expected a stride of the whole stem of at most " +
+                  std::to_string(kMostStride) + ", found " + std::to_string(head_stride_));
+    }
     if (s <= config_.low_stage) low_stride_ *= stage.stride;
     for (size_t r = 0; r < stage.repeats; ++r, ++n) {
       const std::string what = "block " + std::to_string(n);

@@ -65,8 +65,14 @@ HybridTower::HybridTower(Config config, Weights weights, quant::Isa isa)
   }
 }
 
-size_t HybridTower::feature_width() const {
-  return dim() + SemanticHead::kConfidences + places_ * places_ * weights_.stem.low_width() +
+size_t HybridTower::tokens(const EfficientNet& stem, size_t image_size) {
+  const size_t grid = image_size / stem.head_stride();
+  return 1 + grid * grid;
+}
+
+size_t HybridTower::feature_width(const EfficientNet& stem, const SemanticHead& semantic) {
+  const size_t places = stem.head_stride() / stem.low_stride();
+  return semantic.dim() + SemanticHead::kConfidences + places * places * stem.low_width() +
          kCells * kCells * kColourFeatures;
 }
 

@@ -1,17 +1,18 @@
 #pragma once
 
+#include <sterna/nn/executor.h>
+#include <sterna/nn/workspace.h>
+#include <sterna/quant/isa.h>
+#include <sterna/vision/image.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <sterna/nn/executor.h>
-#include <sterna/nn/workspace.h>
-#include <sterna/quant/isa.h>
-#include <sterna/vision/image.h>
 
 namespace sterna {
 
@@ -23,6 +24,16 @@ struct Session {
   nn::Executor executor;
   nn::Workspace workspace;
   size_t decodes = 0;  // times the decoder was entered; embedding never does
+
+  /// The last question and its encoding: a question asked of many pictures is encoded once. Kept by
+  /// Model.
+  struct Question {
+    uint64_t model = 0;  // whose encoding this is; 0 = none
+    std::string text;
+    std::vector<uint32_t> ids;
+    std::vector<float> hidden;  // [ids, text width]
+  };
+  Question question;
 };
 
 /// What the vision tower saw in one picture: tokens for the predictor. Reused over questions.
@@ -38,9 +49,9 @@ struct Candidate {
 };
 
 struct Answer {
-  std::string text;      // the best candidate, also when not sure
-  float confidence = 0;  // calibrated probability that `text` is right
-  bool sure = false;     // confidence reaches the model's threshold
+  std::string text;                   // the best candidate, also when not sure
+  float confidence = 0;               // calibrated probability that `text` is right
+  bool sure = false;                  // confidence reaches the model's threshold
   std::vector<Candidate> candidates;  // best first
 };
 
@@ -85,6 +96,18 @@ class Model {
                 size_t top, Session& session) const;
   /// The best of the model's own answer vocabulary. Enters the decoder.
   Answer answer(const Scene& scene, std::string_view question, size_t top, Session& session) const;
+  /// The same, reusing the memory of `out`. `choices` = nullptr is the model's own vocabulary.
+  void answer(const Scene& scene, std::string_view question, const AnswerTable* choices, size_t top,
+              Answer& out, Session& session) const;
+
+  /// Several questions about one scene in one pass; row i of out [questions, dim] for question i,
+  /// with the bits that it gets alone.
+  void predict(const Scene& scene, std::span<const std::string> questions, std::span<float> out,
+               Session& session) const;
+
+  /// The model's own answers, for a program that lists them.
+  std::span<const std::string_view> vocabulary() const;
+  const std::filesystem::path& path() const;
 
  private:
   struct Impl;

@@ -44,10 +44,14 @@ class HybridTower {
   HybridTower(Config config, Weights weights, quant::Isa isa = quant::best_isa());
 
   size_t image_size() const { return config_.image_size; }
-  size_t tokens() const { return 1 + grid_ * grid_; }
+  size_t tokens() const { return tokens(weights_.stem, config_.image_size); }
   size_t width() const { return config_.width; }
   size_t dim() const { return weights_.semantic.dim(); }
-  size_t feature_width() const;
+  size_t feature_width() const { return feature_width(weights_.stem, weights_.semantic); }
+
+  /// The same before there is a tower, for whoever looks up its weights.
+  static size_t tokens(const EfficientNet& stem, size_t image_size);
+  static size_t feature_width(const EfficientNet& stem, const SemanticHead& semantic);
 
   /// What lies between the picture and the transformer, for tests and training: rgb [S * S * 3] ->
   /// features [tokens, feature_width].

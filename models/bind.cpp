@@ -1,0 +1,85 @@
+#include "bind.h"
+
+#include <sterna/quant/error.h>
+
+#include <string>
+
+namespace sterna::models {
+
+quant::Linear bind_linear(const Weights& weights, std::string_view name, size_t m, size_t k,
+                          bool bias, quant::Isa isa) {
+  const std::string scope(name);
+  const quant::WeightView w = weights.linear(scope + ".weight", m, k);
+  return {w, bias ? weights.floats(scope + ".bias", {m}) : std::span<const float>{}, isa};
+}
+
+nn::RowTable bind_table(const Weights& weights, std::string_view name, size_t rows, size_t cols,
+                        quant::Isa isa) {
+  const TableView t = weights.table(name, rows, cols);
+  if (!t.i8.empty()) return nn::RowTable::int8(t.i8, t.scale, t.rows, t.cols, isa);
+  if (!t.f16.empty()) return nn::RowTable::half(t.f16, t.rows, t.cols, isa);
+  return {t.f32, t.rows, t.cols, isa};
+}
+
+std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, size_t d, size_t f,
+                                          size_t heads, quant::Isa isa) {
+  std::vector<nn::TernaryBlock> list;
+  for (size_t i = 0; i < blocks; ++i) {
+    const Weights w = scope.in("blocks." + std::to_string(i));
+    list.push_back({.attn_norm = w.floats("attn_norm.weight", {d}),
+                    .qkv = bind_linear(w, "qkv", 3 * d, d, false, isa),
+                    .attn_out_norm = w.floats("attn_out_norm.weight", {d}),
+                    .attn_out = bind_linear(w, "attn_out", d, d, false, isa),
+                    .mlp_norm = w.floats("mlp_norm.weight", {d}),
+                    .mlp_up = bind_linear(w, "mlp_up", f, d, false, isa),
+                    .mlp_mid_norm = w.floats("mlp_mid_norm.weight", {f}),
+                    .mlp_down = bind_linear(w, "mlp_down", d, f, false, isa),
+                    .heads = heads});
+  }
+  return list;
+}
+
+predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
+                                           quant::Isa isa) {
+  const std::string_view kind = file.string("sterna.predictor.kind");
+  if (kind != "ternary_pointer") {
+    throw Error(file.file() + ": sterna.predictor.kind: expected \"ternary_pointer\", found \"" +
+                std::string(kind) + "\"");
+  }
+  constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096;
+  const size_t d = file.integer("sterna.predictor.width", 1, kMostWidth);
+  const size_t blocks = file.integer("sterna.predictor.blocks", 0, kMostBlocks);
+  const size_t heads = file.integer("sterna.predictor.heads", 1, d);
+  const size_t f = file.integer("sterna.predictor.mlp", 1, kMostWidth);
+  const size_t c = file.integer("sterna.predictor.pointer_width", 1, kMostWidth);
+  const size_t language = file.integer("sterna.language.width", 1, kMostWidth);
+
+  const Weights w = Weights(file).in("predictor");
+  return predictor::PointerPredictor(
+      {.answer = w.floats("answer", {d}),
+       .question = bind_linear(w, "question", d, language, true, isa),
+       .vision = bind_linear(w, "vision", d, vision_width, true, isa),
+       .blocks = bind_blocks(w, blocks, d, f, heads, isa),
+       .norm = w.floats("norm.weight", {d}),
+       .head = bind_linear(w, "head", dim, d, true, isa),
+       .pointer_query = bind_linear(w, "pointer_query", c, d, false, isa),
+       .pointer_key = bind_linear(w, "pointer_key", c, d, false, isa),
+       .gate = bind_linear(w, "gate", 1, d, true, isa)},
+      isa);
+}
+
+Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa) {
+  const auto sure = static_cast<float>(file.number("sterna.decoder.sure_threshold"));
+  const auto scale = [&](std::string_view key) { return static_cast<float>(file.number(key)); };
+  Decoder d{.choices = {scale("sterna.decoder.choice_scale"), sure},
+            .vocabulary = {scale("sterna.decoder.vocabulary_scale"), sure},
+            .answers = {},
+            .texts = &file.strings("sterna.decoder.answers")};
+  if (d.texts->empty()) {
+    throw Error(file.file() + ": sterna.decoder.answers: expected at least one answer, found none");
+  }
+  d.answers = bind_table(Weights(file), "decoder.answers", d.texts->size(), dim, isa);
+  return d;
+}
+
+}  // namespace sterna::models

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <sterna/decoder/nearest.h>
+#include <sterna/language/text_encoder.h>
+#include <sterna/models/gguf.h>
+#include <sterna/models/weights.h>
+#include <sterna/nn/row_table.h>
+#include <sterna/predictor/pointer_predictor.h>
+#include <sterna/quant/linear.h>
+#include <sterna/vision/hybrid_tower.h>
+#include <sterna/vision/preprocess.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The one place where names in a model file become modules. Dimensions come from the file's
+// metadata and every tensor is asked for with the shape they imply. Views stay valid while the Gguf
+// lives. All throw sterna::Error naming the file and the key or tensor at fault.
+namespace sterna::models {
+
+/// `name`.weight [m, k] and, if `bias`, `name`.bias [m].
+quant::Linear bind_linear(const Weights& weights, std::string_view name, size_t m, size_t k,
+                          bool bias, quant::Isa isa);
+/// A table [rows, cols] in any of its types; rows = 0 accepts any number.
+nn::RowTable bind_table(const Weights& weights, std::string_view name, size_t rows, size_t cols,
+                        quant::Isa isa);
+/// The blocks `scope`.blocks.0.. of width d, MLP width f.
+std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, size_t d, size_t f,
+                                          size_t heads, quant::Isa isa);
+
+/// sterna.language.* and sterna.tokenizer.*: the text tower. Its width is that of the text space.
+language::TextEncoder bind_text(const Gguf& file, quant::Isa isa);
+
+/// sterna.vision.*: how pictures are brought to the tower's size, and the tower. `dim` is the width
+/// of the text space.
+vision::Preprocess bind_preprocess(const Gguf& file);
+vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& preprocess, size_t dim,
+                               quant::Isa isa);
+
+/// sterna.predictor.*.
+predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
+                                           quant::Isa isa);
+
+/// sterna.decoder.*.
+struct Decoder {
+  decoder::NearestAnswer choices;     // for candidates that the caller gives
+  decoder::NearestAnswer vocabulary;  // for the model's own answers
+  nn::RowTable answers;               // [texts, dim]
+  const std::vector<std::string_view>* texts = nullptr;
+};
+Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa);
+
+}  // namespace sterna::models

@@ -1,0 +1,240 @@
+#include <sterna/models/model.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "bind.h"
+
+namespace sterna {
+
+using nn::Mat;
+
+namespace {
+
+uint64_t next_id() noexcept {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+/// n default values in scratch memory; nothing to destroy when it is given back.
+template <class T>
+std::span<T> scratch(size_t n, nn::Workspace& workspace) {
+  static_assert(std::is_trivially_destructible_v<T>);
+  auto* p = reinterpret_cast<T*>(workspace.bytes(n * sizeof(T)));
+  std::uninitialized_value_construct_n(p, n);
+  return {p, n};
+}
+
+models::Gguf open_checked(const std::filesystem::path& path) {
+  models::Gguf file = models::Gguf::open(path);
+  const std::string_view architecture = file.string("general.architecture");
+  if (architecture != "sterna") {
+    throw Error(file.file() + ": general.architecture: expected \"sterna\", found \"" +
+                std::string(architecture) + "\"");
+  }
+  file.integer("sterna.version", 1, 1);
+  return file;
+}
+
+}  // namespace
+
+struct Model::Impl {
+  Impl(const std::filesystem::path& from, quant::Isa isa)
+      : path(from),
+        file(open_checked(from)),
+        preprocess(models::bind_preprocess(file)),
+        text(models::bind_text(file, isa)),
+        tower(models::bind_tower(file, preprocess, text.width(), isa)),
+        predictor(models::bind_predictor(file, tower.width(), text.width(), isa)),
+        decoder(models::bind_decoder(file, text.width(), isa)),
+        prompt(file.string("sterna.embed.prompt")),
+        isa(isa) {}
+
+  size_t dim() const { return text.width(); }
+  void check(const Scene& scene) const;
+  void check(std::span<const float> out, size_t rows) const;
+  Mat<const float> encode(std::string_view question, Session& session) const;
+  void predict(const Scene& scene, std::span<const Mat<const float>> questions, Mat<float> out,
+               Session& session) const;
+
+  std::filesystem::path path;
+  models::Gguf file;  // before everything that views it
+  vision::Preprocess preprocess;
+  language::TextEncoder text;
+  vision::HybridTower tower;
+  predictor::PointerPredictor predictor;
+  models::Decoder decoder;
+  std::string prompt;
+  quant::Isa isa;
+  uint64_t id = next_id();
+};
+
+void Model::Impl::check(const Scene& scene) const {
+  if (scene.tokens == tower.tokens() && scene.features.size() == scene.tokens * tower.width() &&
+      scene.semantics.size() == scene.tokens * dim()) {
+    return;
+  }
+  throw Error("scene: expected one that this model's see() made, found " +
+              std::to_string(scene.tokens) + " tokens");
+}
+
+void Model::Impl::check(std::span<const float> out, size_t rows) const {
+  if (out.size() == rows * dim()) return;
+  throw Error("embedding: expected room for " + std::to_string(rows * dim()) + " floats, found " +
+              std::to_string(out.size()));
+}
+
+// The question's last hidden states, encoded unless the session holds them already.
+Mat<const float> Model::Impl::encode(std::string_view question, Session& session) const {
+  Session::Question& q = session.question;
+  if (q.model != id || q.text != question) {
+    q.model = 0;
+    q.text = question;
+    text.tokenize(question, q.ids);
+    q.hidden.resize(q.ids.size() * dim());
+    text.tokens(q.ids, {q.hidden.data(), q.ids.size(), dim()}, session.executor, session.workspace);
+    q.model = id;
+  }
+  return {q.hidden.data(), q.ids.size(), dim()};
+}
+
+void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> questions,
+                          Mat<float> out, Session& session) const {
+  check(scene);
+  const nn::Workspace::Frame frame(session.workspace);
+  const auto queries = scratch<predictor::Query>(questions.size(), session.workspace);
+  const Mat<const float> vision(scene.features.data(), scene.tokens, tower.width());
+  const Mat<const float> meaning(scene.semantics.data(), scene.tokens, dim());
+  for (size_t i = 0; i < questions.size(); ++i) {
+    queries[i] = {questions[i], vision, meaning};
+  }
+  predictor.forward(queries, out, session.executor, session.workspace);
+}
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::open(const std::filesystem::path& path, const Options& options) {
+  try {
+    return Model(std::make_unique<Impl>(path, options.isa));
+  } catch (const Error& e) {
+    // Modules know their shapes, not the file these came from.
+    const std::string what = e.what(), name = path.string();
+    if (what.starts_with(name)) throw;
+    throw Error(name + ": " + what);
+  }
+}
+Model Model::open(const std::filesystem::path& path) { return open(path, Options{}); }
+
+size_t Model::dim() const { return impl_->dim(); }
+std::span<const std::string_view> Model::vocabulary() const { return *impl_->decoder.texts; }
+const std::filesystem::path& Model::path() const { return impl_->path; }
+
+Scene Model::see(const vision::ImageView& image, Session& session) const {
+  Scene scene;
+  see(image, scene, session);
+  return scene;
+}
+
+void Model::see(const vision::ImageView& image, Scene& scene, Session& session) const {
+  const Impl& m = *impl_;
+  const nn::Workspace::Frame frame(session.workspace);
+  const size_t bytes = m.preprocess.size * m.preprocess.size * 3;
+  const std::span<uint8_t> rgb(reinterpret_cast<uint8_t*>(session.workspace.bytes(bytes)), bytes);
+  vision::fit_pixels(image, m.preprocess, rgb, session.workspace, &session.executor, m.isa);
+  scene.tokens = m.tower.tokens();
+  scene.features.resize(scene.tokens * m.tower.width());
+  scene.semantics.resize(scene.tokens * m.dim());
+  m.tower.forward(rgb, {scene.features.data(), scene.tokens, m.tower.width()},
+                  {scene.semantics.data(), scene.tokens, m.dim()}, session.executor,
+                  session.workspace);
+}
+
+void Model::embed(const Scene& scene, std::span<float> out, Session& session) const {
+  predict(scene, impl_->prompt, out, session);
+}
+
+void Model::embed(std::string_view text, std::span<float> out, Session& session) const {
+  impl_->check(out, 1);
+  impl_->text.embed(text, out, session.executor, session.workspace);
+}
+
+void Model::predict(const Scene& scene, std::string_view question, std::span<float> out,
+                    Session& session) const {
+  impl_->check(out, 1);
+  const Mat<const float> hidden = impl_->encode(question, session);
+  impl_->predict(scene, {&hidden, 1}, {out.data(), 1, dim()}, session);
+}
+
+void Model::predict(const Scene& scene, std::span<const std::string> questions,
+                    std::span<float> out, Session& session) const {
+  const Impl& m = *impl_;
+  m.check(out, questions.size());
+  const nn::Workspace::Frame frame(session.workspace);
+  const auto hidden = scratch<Mat<const float>>(questions.size(), session.workspace);
+  for (size_t i = 0; i < questions.size(); ++i) {
+    const Mat<const float> h = m.encode(questions[i], session);
+    const Mat<float> copy = session.workspace.mat<float>(h.rows, h.cols);
+    std::copy_n(h.data, h.rows * h.cols, copy.data);
+    hidden[i] = copy;
+  }
+  m.predict(scene, hidden, {out.data(), questions.size(), dim()}, session);
+}
+
+AnswerTable Model::encode(std::span<const std::string> texts, Session& session) const {
+  AnswerTable table{{texts.begin(), texts.end()}, std::vector<float>(texts.size() * dim())};
+  impl_->text.embed(texts, {table.embeddings.data(), texts.size(), dim()}, session.executor,
+                    session.workspace);
+  return table;
+}
+
+void Model::answer(const Scene& scene, std::string_view question, const AnswerTable* choices,
+                   size_t top, Answer& out, Session& session) const {
+  const Impl& m = *impl_;
+  const nn::RowTable table =
+      choices == nullptr ? m.decoder.answers
+                         : nn::RowTable(choices->embeddings, choices->texts.size(), dim(), m.isa);
+  const nn::Workspace::Frame frame(session.workspace);
+  const std::span<float> predicted(session.workspace.mat<float>(1, dim()).data, dim());
+  predict(scene, question, predicted, session);
+
+  const size_t listed = std::clamp<size_t>(top, 1, std::max<size_t>(table.rows(), 1));
+  const auto best = scratch<decoder::Scored>(listed, session.workspace);
+  const decoder::NearestAnswer& nearest =
+      choices == nullptr ? m.decoder.vocabulary : m.decoder.choices;
+  out.sure =
+      nearest.decode(predicted, table, best, session.decodes, session.executor, session.workspace);
+  const auto text = [&](size_t i) {
+    return choices == nullptr ? (*m.decoder.texts)[i] : std::string_view(choices->texts[i]);
+  };
+  out.text = text(best[0].index);
+  out.confidence = best[0].probability;
+  out.candidates.resize(listed);
+  for (size_t i = 0; i < listed; ++i) {
+    out.candidates[i].text = text(best[i].index);
+    out.candidates[i].score = best[i].probability;
+  }
+}
+
+Answer Model::answer(const Scene& scene, std::string_view question, const AnswerTable& choices,
+                     size_t top, Session& session) const {
+  Answer out;
+  answer(scene, question, &choices, top, out, session);
+  return out;
+}
+
+Answer Model::answer(const Scene& scene, std::string_view question, size_t top,
+                     Session& session) const {
+  Answer out;
+  answer(scene, question, nullptr, top, out, session);
+  return out;
+}
+
+}  // namespace sterna
