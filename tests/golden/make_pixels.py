@@ -9,10 +9,14 @@ pixels/<name>.rgb              ImageOps.exif_transpose(open).convert("RGB"), raw
 pixels/decoded.tsv             name, width, height, orientation, stored width, stored height
 pixels/resized.tsv             kind, seed, source size, target size, filter, FNV-1a of the bytes
 pixels/fitted.tsv              short_side_crop: source size, short side, size, filter, FNV-1a
+pixels/photos.tsv              the photographs in tools/examples: size, FNV-1a decoded and at 224
 pixels/broken/<name>           files that must be refused
+pixels/video/clip.avi          eight grey frames
+../fuzz/corpus/image/          seeds for tests/fuzz/fuzz_image.cpp
 The output is the same byte for byte on every run with the same Pillow.
 """
 
+import io
 import struct
 import sys
 import zlib
@@ -223,6 +227,38 @@ def others():
     write("lossless.jp2", image, irreversible=False)
 
 
+def video():
+    """clip.avi: eight frames of motion JPEG at 10 a second, frame i of grey level 30 i."""
+    def chunk(kind, body):
+        return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+    def group(kind, *parts):
+        return chunk(b"LIST", kind + b"".join(parts))
+
+    width, height, n = 48, 32, 8
+    frames = []
+    for i in range(n):
+        stream = io.BytesIO()
+        Image.new("RGB", (width, height), (30 * i,) * 3).save(stream, "JPEG", quality=90)
+        frames.append(stream.getvalue())
+    largest = max(map(len, frames))
+    main_header = struct.pack("<14I", 100000, largest * 10, 0, 0x10, n, 0, 1, largest, width,
+                              height, 0, 0, 0, 0)
+    stream_header = (b"vidsMJPG" + struct.pack("<IHHIIIIIIiI", 0, 0, 0, 0, 1, 10, 0, n, largest, -1,
+                                               0) + struct.pack("<4H", 0, 0, width, height))
+    bitmap = struct.pack("<IiiHH4sIiiII", 40, width, height, 1, 24, b"MJPG", width * height * 3, 0,
+                         0, 0, 0)
+    body, index = b"", b""
+    for frame in frames:
+        index += b"00dc" + struct.pack("<III", 0x10, 4 + len(body), len(frame))
+        body += chunk(b"00dc", frame)
+    header = group(b"hdrl", chunk(b"avih", main_header),
+                   group(b"strl", chunk(b"strh", stream_header), chunk(b"strf", bitmap)))
+    (OUT / "video").mkdir(exist_ok=True)
+    (OUT / "video" / "clip.avi").write_bytes(
+        chunk(b"RIFF", b"AVI " + header + group(b"movi", body) + chunk(b"idx1", index)))
+
+
 def decoded():
     lines = []
     total = 0
@@ -315,16 +351,27 @@ def broken():
     (folder / "zero.jpg").write_bytes(data)
 
 
+def seeds():
+    """Small pictures and broken ones for the fuzzer of picture files."""
+    folder = HERE.parent / "fuzz" / "corpus" / "image"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(OUT.glob("*.*")) + sorted((OUT / "broken").iterdir()):
+        if path.suffix not in (".rgb", ".tsv") and path.stat().st_size < 5000:
+            (folder / path.name).write_bytes(path.read_bytes())
+
+
 def main():
     if PIL.__version__ != EXPECTED_PILLOW:
         sys.exit(f"expected Pillow {EXPECTED_PILLOW}, found {PIL.__version__}")
     OUT.mkdir(exist_ok=True)
     for make in (jpegs, pngs, webps, gifs, bmps, tiffs, others):
         make()
+    video()
     n, total = decoded()
     resized()
     photo()
     broken()
+    seeds()
     print(f"{n} pictures, {total} bytes")
 
 

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <climits>
+#include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
@@ -15,6 +16,7 @@
 #include <stdexcept>
 #include <streambuf>
 #include <string>
+#include <utility>
 
 #include "../module_abi.h"
 #include "tiff.h"
@@ -118,12 +120,26 @@ int decode(const uint8_t* bytes, size_t size, int format, const SternaPictureSin
 struct Video {
   cv::VideoCapture capture;
   cv::Mat frame;
+  bool grabbed = true;  // video_open() has read ahead by one
 };
 
-/// FFmpeg prints its complaints to stderr at the level that OpenCV sets on first use.
+/// FFmpeg prints its complaints to stderr. OpenCV sets their level anew whenever it opens
+/// something, but leaves the callback alone. The symbol is looked up among this module's own
+/// libraries, since OpenCV does not pass the call on.
 void silence_ffmpeg() {
-  using SetLevel = void (*)(int);
-  if (auto set = reinterpret_cast<SetLevel>(dlsym(RTLD_DEFAULT, "av_log_set_level"))) set(-8);
+  static std::once_flag once;
+  std::call_once(once, [] {
+    Dl_info self{};
+    if (dladdr(reinterpret_cast<void*>(&silence_ffmpeg), &self) == 0) return;
+    void* handle = dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    if (handle == nullptr) return;
+    using Callback = void (*)(void*, int, const char*, va_list);
+    using SetCallback = void (*)(Callback);
+    if (auto set = reinterpret_cast<SetCallback>(dlsym(handle, "av_log_set_callback"))) {
+      set([](void*, int, const char*, va_list) {});
+    }
+    dlclose(handle);
+  });
 }
 
 void* video_open(const char* source, int camera, SternaVideoInfo* info, char* message) {
@@ -132,8 +148,10 @@ void* video_open(const char* source, int camera, SternaVideoInfo* info, char* me
     silence_ffmpeg();
     const bool opened =
         source[0] != '\0' ? video->capture.open(source) : video->capture.open(camera);
-    silence_ffmpeg();
-    if (!opened) throw std::runtime_error("expected a video that OpenCV can open");
+    // FFmpeg opens a text file by the name of x.jpg; only a frame proves a video.
+    if (!opened || !video->capture.grab()) {
+      throw std::runtime_error("expected a video that OpenCV can open, found none");
+    }
     const auto property = [&](int id) {
       const double v = video->capture.get(id);
       return v > 0 && v < 1e15 ? v : 0.0;
@@ -150,7 +168,7 @@ int video_read(void* handle, int decode_frame, SternaVideoFrame* frame, char* me
   return guarded(message, [&] {
     auto* video = static_cast<Video*>(handle);
     *frame = {};
-    if (!video->capture.grab()) return 0;
+    if (!std::exchange(video->grabbed, false) && !video->capture.grab()) return 0;
     frame->seconds = video->capture.get(cv::CAP_PROP_POS_MSEC) / 1000.0;
     if (decode_frame == 0) return 1;
     if (!video->capture.retrieve(video->frame) || video->frame.empty()) {

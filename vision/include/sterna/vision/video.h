@@ -19,7 +19,8 @@ struct VideoInfo {
 };
 
 /// Frames of a video file, a URL (rtsp://, http://) or a camera, decoded by OpenCV's videoio in a
-/// module that is loaded on first use. One thread at a time.
+/// module that is loaded on first use. One thread at a time. FFmpeg's messages are switched off for
+/// the process when the first video is opened: faults arrive as exceptions.
 class Video {
  public:
   /// One frame, as it lies in the decoder: valid until the next call on this video.
