@@ -226,88 +226,31 @@ inline void store(const IntCall& c, size_t row0, size_t tile, const __m256 (&sum
   }
 }
 
-// One scale a row.
 template <class F, int H, int T>
-void int_tile_rows(const IntCall& c, const uint8_t* w, size_t row0, size_t tile) {
+void int_tile_rows(const IntCall& c, const uint8_t* panel, size_t row0, size_t tile) {
   constexpr size_t kStep = kFlush / F::kUnits * kBlockBytes;  // bytes of a panel between widenings
   const auto* q =
       reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
-  alignas(32) int32_t acc[H * T * 8];
-  start<F, H, T>(c, tile, 0, acc);
-  for (const uint8_t* const end = w + c.panel_bytes; w < end;) {
-    Narrow<F, H, T> narrow;
-    clear<F, H, T>(narrow);
-    for (const uint8_t* const stop = std::min(end, w + kStep); w < stop; w += kBlockBytes) {
-      typename F::Block block[H];
-      load_blocks<F, H>(w, block);
-      multiply_block<F, H, T>(block, q, narrow);
-      q += F::kUnits * T * 4;
-    }
-    widen<F, H, T>(narrow, acc);
-  }
   __m256 sum[H][T];
-  scale_group<H, T>(c, row0, 0, acc, sum);
+  for (size_t g = 0; g < c.s.groups; ++g) {
+    const GroupSpan span = c.s.span(g);
+    const uint8_t* w = panel + span.block * kBlockBytes;
+    alignas(32) int32_t acc[H * T * 8];
+    start<F, H, T>(c, tile, g, acc);
+    for (const uint8_t* const end = w + span.blocks * kBlockBytes; w < end;) {
+      Narrow<F, H, T> narrow;
+      clear<F, H, T>(narrow);
+      for (const uint8_t* const stop = std::min(end, w + kStep); w < stop; w += kBlockBytes) {
+        typename F::Block block[H];
+        load_blocks<F, H>(w, block);
+        multiply_block<F, H, T>(block, q, narrow);
+        q += F::kUnits * T * 4;
+      }
+      widen<F, H, T>(narrow, acc);
+    }
+    scale_group<H, T>(c, row0, g, acc, sum);
+  }
   store<H, T>(c, row0, tile, sum);
-}
-
-// A scale for each group of inputs. Groups end on units, but not always on blocks of t5: a block
-// with a boundary inside is multiplied unit by unit.
-template <class F, int H, int T>
-struct GroupTile {
-  const IntCall& c;
-  const size_t row0, tile;
-  size_t unit = 0, group = 0, group_end, widen_at;
-  Narrow<F, H, T> narrow;
-  __m256 sum[H][T];
-  alignas(32) int32_t acc[H * T * 8];
-
-  GroupTile(const IntCall& call, size_t row, size_t tile_index)
-      : c(call), row0(row), tile(tile_index) {
-    clear<F, H, T>(narrow);
-    open();
-  }
-  void open() {
-    start<F, H, T>(c, tile, group, acc);
-    group_end = std::min((group + 1) * (c.w.group / 4), c.s.units);
-    widen_at = std::min(group_end, unit + kFlush);
-  }
-  // Where unit has reached widen_at.
-  void boundary() {
-    widen<F, H, T>(narrow, acc);
-    clear<F, H, T>(narrow);
-    widen_at = std::min(group_end, unit + kFlush);
-    if (unit != group_end) return;
-    scale_group<H, T>(c, row0, group, acc, sum);
-    if (++group < c.s.groups) open();
-  }
-  template <int f>
-  void multiply_split(const typename F::Block (&block)[H], const typename F::Q* q) {
-    if constexpr (f < F::kUnits) {
-      if (group == c.s.groups) return;  // what is left of the last block is padding
-      multiply_unit<F, H, T, f>(block, q, narrow);
-      if (++unit == widen_at) boundary();
-      multiply_split<f + 1>(block, q);
-    }
-  }
-  void multiply(const typename F::Block (&block)[H], const typename F::Q* q) {
-    if (unit + F::kUnits > widen_at) return multiply_split<0>(block, q);
-    multiply_block<F, H, T>(block, q, narrow);
-    if ((unit += F::kUnits) == widen_at) boundary();
-  }
-};
-
-template <class F, int H, int T>
-void int_tile_groups(const IntCall& c, const uint8_t* w, size_t row0, size_t tile) {
-  const auto* q =
-      reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
-  GroupTile<F, H, T> groups(c, row0, tile);
-  for (const uint8_t* const end = w + c.panel_bytes; w < end; w += kBlockBytes) {
-    typename F::Block block[H];
-    load_blocks<F, H>(w, block);
-    groups.multiply(block, q);
-    q += F::kUnits * T * 4;
-  }
-  store<H, T>(c, row0, tile, groups.sum);
 }
 
 // Small tiles take both halves of a panel at once, large ones fill the registers with tokens.
@@ -319,11 +262,7 @@ void int_all(const IntCall& c, size_t m0) {
       for (size_t tile = 0; tile < c.s.tiles; ++tile) {
         const uint8_t* w = reinterpret_cast<const uint8_t*>(c.w.data.data()) +
                            m0 / kPanelRows * c.panel_bytes + half * 32;
-        if (c.w.group == 0) {
-          int_tile_rows<F, kBoth, T>(c, w, m0 + half * 8, tile);
-        } else {
-          int_tile_groups<F, kBoth, T>(c, w, m0 + half * 8, tile);
-        }
+        int_tile_rows<F, kBoth, T>(c, w, m0 + half * 8, tile);
       }
 }
 

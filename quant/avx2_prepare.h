@@ -31,34 +31,48 @@ inline int32_t sum_lanes(__m256i v) {
   return sum;
 }
 
-// One token: q at out[unit * tile * 4], base[group * tile].
+// `count` inputs of one token, which are one group; returns the sum of q. Unit u goes to
+// out[u * stride].
 template <class Q>
-void quantise_token(const WeightView& w, const IntScratch& s, const float* x, float to_int, Q* out,
-                    int32_t* base) {
+int32_t quantise_group(const float* x, size_t count, float to_int, Q* out, size_t stride) {
   const __m256 scale = _mm256_set1_ps(to_int);
   const __m256i low = _mm256_set1_epi32(-127), high = _mm256_set1_epi32(127);
-  const size_t step = w.group == 0 ? w.k : w.group;
   __m256i sum = _mm256_setzero_si256();
-  for (size_t c = 0, u = 0; u < s.units; c += 8, u += 2) {
-    __m256i q = _mm256_setzero_si256();
-    if (c < w.k) {
-      const __m256 v = _mm256_maskload_ps(x + c, tail_mask(w.k - c));
-      q = _mm256_cvtps_epi32(_mm256_mul_ps(v, scale));
-      q = _mm256_max_epi32(_mm256_min_epi32(q, high), low);
-      sum = _mm256_add_epi32(sum, q);
-      // groups are multiples of 8 inputs, so none ends inside a vector
-      if (c + 8 >= w.k || (c + 8) % step == 0) {
-        base[c / step * s.tile] = -code_offset(w.type) * sum_lanes(sum);
-        sum = _mm256_setzero_si256();
-      }
-    }
+  for (size_t c = 0; c < count; c += 8, out += 2 * stride) {
+    const __m256 v = _mm256_maskload_ps(x + c, tail_mask(count - c));
+    __m256i q = _mm256_cvtps_epi32(_mm256_mul_ps(v, scale));
+    q = _mm256_max_epi32(_mm256_min_epi32(q, high), low);
+    sum = _mm256_add_epi32(sum, q);
     const __m128i words =
         _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
     alignas(16) Q both[16 / sizeof(Q)];  // two units
     _mm_store_si128(reinterpret_cast<__m128i*>(both),
                     sizeof(Q) == 2 ? words : _mm_packs_epi16(words, words));
-    std::memcpy(out + u * s.tile * 4, both, 4 * sizeof(Q));
-    if (u + 1 < s.units) std::memcpy(out + (u + 1) * s.tile * 4, both + 4, 4 * sizeof(Q));
+    std::memcpy(out, both, 4 * sizeof(Q));
+    if (c + 4 < count) std::memcpy(out + stride, both + 4, 4 * sizeof(Q));
+  }
+  return sum_lanes(sum);
+}
+
+template <class Q>
+void zero_units(Q* out, size_t stride, size_t count) {
+  for (size_t i = 0; i < count; ++i) std::memset(out + i * stride, 0, 4 * sizeof(Q));
+}
+
+// One token: q at out, base[group * tile].
+template <class Q>
+void quantise_token(const WeightView& w, const IntScratch& s, const float* x, float to_int, Q* out,
+                    int32_t* base) {
+  const size_t stride = s.tile * 4, step = w.group == 0 ? w.k : w.group;
+  for (size_t g = 0; g < s.groups; ++g) {
+    const GroupSpan span = s.span(g);
+    const size_t units = span.blocks * s.block_units;
+    const size_t count = std::min(step, w.k - g * step);
+    zero_units(out, stride, span.lead);
+    base[g * s.tile] = -code_offset(w.type) * quantise_group(x + g * step, count, to_int,
+                                                             out + span.lead * stride, stride);
+    zero_units(out + (units - span.tail) * stride, stride, span.tail);
+    out += units * stride;
   }
 }
 
@@ -84,16 +98,15 @@ void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size
     for (size_t t = 0; t < s.tile; ++t) {
       int32_t* token_base = base + i * s.groups * s.tile + t;
       const size_t token = i * s.tile + t;
-      const float* row = x + token * ldx;
-      const TokenScale ts = token < n ? token_scale(row_top(row, w.k)) : TokenScale{0, 0};
+      TokenScale ts{0, 0};
+      if (token < n) ts = token_scale(row_top(x + token * ldx, w.k));
       scale[token] = ts.to_real;
-      if (ts.to_int == 0) {  // q = 0 even where x is infinite or NaN
+      if (ts.to_int == 0) {  // zero, not finite, or not there
         for (size_t g = 0; g < s.groups; ++g) token_base[g * s.tile] = 0;
-        for (size_t u = 0; u < s.units; ++u)
-          std::memset(q + (u * s.tile + t) * 4, 0, 4 * sizeof(Q));
-        continue;
+        zero_units(q + t * 4, s.tile * 4, s.units);
+      } else {
+        quantise_token(w, s, x + token * ldx, ts.to_int, q + t * 4, token_base);
       }
-      quantise_token<Q>(w, s, row, ts.to_int, q + t * 4, token_base);
     }
   }
 }

@@ -199,91 +199,43 @@ inline void store_panel(const IntCall& c, size_t row0, size_t tile, const __m512
   }
 }
 
-// One scale a row.
 template <class F, int R, int T>
 void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   const typename F::Tables tables;
-  const uint8_t* w =
+  const uint8_t* panels =
       reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
   const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
+  const auto* base =
+      reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * c.s.groups * T;
   const size_t panel_bytes = c.panel_bytes;
-  __m512i acc[R][T];
-  start<R, T>(reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * T, acc);
-  for (const uint8_t* end = w + panel_bytes; w != end; w += kBlockBytes, q += F::kUnits * T) {
-    typename F::Block block[R];
+  __m512 sum[R][T];
+  for (size_t g = 0; g < c.s.groups; ++g, base += T) {
+    const GroupSpan span = c.s.span(g);
+    const uint8_t* w = panels + span.block * kBlockBytes;
+    __m512i acc[R][T];
+    start<R, T>(base, acc);
+    for (const uint8_t* const end = w + span.blocks * kBlockBytes; w != end; w += kBlockBytes) {
+      typename F::Block block[R];
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r)
-      block[r] = F::load(tables, w + static_cast<size_t>(r) * panel_bytes);
-    multiply_block<F, R, T>(block, q, acc);
-  }
-#pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) {
-    const size_t row = row0 + r * kPanelRows;
-    const __m512 s_w = row_scales(c.w.scale.data() + row, 1, c.m1 - row);
-    __m512 sum[T];
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) sum[t] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][t]), s_w);
-    store_panel<T>(c, row, tile, sum);
-  }
-}
-
-// A panel with a scale for each group of inputs. Groups end on units, but not always on blocks of
-// t5: a block with a boundary inside is multiplied unit by unit.
-template <class F, int T>
-struct GroupTile {
-  const IntCall& c;
-  size_t row0, rows;
-  const int32_t* base;  // [groups][T]
-  size_t unit = 0, group = 0, group_end;
-  __m512i acc[1][T];
-  __m512 sum[T];
-
-  GroupTile(const IntCall& call, size_t row, size_t tile)
-      : c(call), row0(row), rows(std::min(kPanelRows, call.m1 - row)) {
-    base = reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * c.s.groups * T;
-    open();
-  }
-  void open() {
-    group_end = std::min((group + 1) * (c.w.group / 4), c.s.units);
-    start<1, T>(base + group * T, acc);
-  }
-  void close() {
-    const __m512 s_w = row_scales(c.w.scale.data() + row0 * c.s.groups + group, c.s.groups, rows);
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) {
-      const __m512 part = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[0][t]), s_w);
-      sum[t] = group == 0 ? part : _mm512_add_ps(sum[t], part);
+      for (int r = 0; r < R; ++r)
+        block[r] = F::load(tables, w + static_cast<size_t>(r) * panel_bytes);
+      multiply_block<F, R, T>(block, q, acc);
+      q += F::kUnits * T;
     }
-    if (++group < c.s.groups) open();
-  }
-  template <int f>
-  void multiply_one(const typename F::Block (&block)[1], const int32_t* q) {
-    if constexpr (f < F::kUnits) {
-      if (group == c.s.groups) return;  // what is left of the last block is padding
-      multiply_unit<F, 1, T, f>(block, q + f * T, acc);
-      if (++unit == group_end) close();
-      multiply_one<f + 1>(block, q);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) {
+      const size_t row = row0 + r * kPanelRows;
+      const __m512 s_w = row_scales(c.w.scale.data() + row * c.s.groups + g, c.s.groups,
+                                    std::min(kPanelRows, c.m1 - row));
+#pragma GCC unroll 16
+      for (int t = 0; t < T; ++t) {
+        const __m512 part = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][t]), s_w);
+        sum[r][t] = g == 0 ? part : _mm512_add_ps(sum[r][t], part);
+      }
     }
   }
-  void multiply(const typename F::Block (&block)[1], const int32_t* q) {
-    if (unit + F::kUnits > group_end) return multiply_one<0>(block, q);
-    multiply_block<F, 1, T>(block, q, acc);
-    if ((unit += F::kUnits) == group_end) close();
-  }
-};
-
-template <class F, int T>
-void int_tile_groups(const IntCall& c, size_t row0, size_t tile) {
-  const typename F::Tables tables;
-  const uint8_t* w =
-      reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
-  const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
-  GroupTile<F, T> panel(c, row0, tile);
-  for (const uint8_t* end = w + c.panel_bytes; w != end; w += kBlockBytes, q += F::kUnits * T) {
-    const typename F::Block block[1] = {F::load(tables, w)};
-    panel.multiply(block, q);
-  }
-  store_panel<T>(c, row0, tile, panel.sum);
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; ++r) store_panel<T>(c, row0 + r * kPanelRows, tile, sum[r]);
 }
 
 // Row blocks of R panels outside, token tiles inside: the weights of a block stay in cache.
@@ -296,10 +248,8 @@ size_t int_rows(const IntCall& c, size_t m0) {
 
 template <class F, int T>
 void int_all(const IntCall& c, size_t m0) {
-  if (c.w.group != 0) {
-    for (; m0 < c.m1; m0 += kPanelRows)
-      for (size_t tile = 0; tile < c.s.tiles; ++tile) int_tile_groups<F, T>(c, m0, tile);
-    return;
+  if constexpr (T == 1) {
+    if (c.w.group == 0) return gemv<F>(c, m0);
   }
   m0 = int_rows<F, 2, T>(c, m0);
   int_rows<F, 1, T>(c, m0);

@@ -25,35 +25,52 @@ inline void store_units(std::byte* out, size_t stride, __m128i v, size_t count) 
   for (size_t i = 0; i < count; ++i) std::memcpy(out + i * stride, &unit[i], 4);
 }
 
-// One token: q at out[unit * stride], base[group * tile].
-inline void quantise_token(const WeightView& w, const IntScratch& s, const float* x, float to_int,
-                           std::byte* out, int32_t* base) {
+// Inputs [c, end) of one token, which are one group; returns the sum of q. Unit u goes to
+// out[u * stride].
+inline int32_t quantise_group(const float* x, size_t count, float to_int, std::byte* out,
+                              size_t stride) {
   const __m512 scale = _mm512_set1_ps(to_int);
   const __m512i low = _mm512_set1_epi32(-127), high = _mm512_set1_epi32(127);
-  const size_t step = w.group == 0 ? w.k : w.group;
-  const size_t stride = s.tile * 4;
   __m512i sum = _mm512_setzero_si512();
-  for (size_t c = 0, u = 0; u < s.units; c += 16, u += 4) {
-    __m512i q = _mm512_setzero_si512();
-    if (c < w.k) {
-      const __m512 v = _mm512_maskz_loadu_ps(tail_mask(w.k - c), x + c);
-      q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
-      q = _mm512_max_epi32(_mm512_min_epi32(q, high), low);
-      sum = _mm512_add_epi32(sum, q);
-      // groups are multiples of 16 inputs, so none ends inside a vector
-      if (c + 16 >= w.k || (c + 16) % step == 0) {
-        base[c / step * s.tile] = -code_offset(w.type) * _mm512_reduce_add_epi32(sum);
-        sum = _mm512_setzero_si512();
-      }
-    }
+  for (size_t c = 0; c < count; c += 16, out += 4 * stride) {
+    const __m512 v = _mm512_maskz_loadu_ps(tail_mask(count - c), x + c);
+    __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
+    q = _mm512_max_epi32(_mm512_min_epi32(q, high), low);
+    sum = _mm512_add_epi32(sum, q);
     const __m128i bytes = _mm512_cvtepi32_epi8(q);
-    std::byte* to = out + u * stride;
-    if (u + 4 <= s.units) {
-      store_units(to, stride, bytes, 4);
+    if (c + 16 <= count) {
+      store_units(out, stride, bytes, 4);
     } else {
-      store_units(to, stride, bytes, s.units - u);
+      store_units(out, stride, bytes, (count - c + 3) / 4);
     }
   }
+  return _mm512_reduce_add_epi32(sum);
+}
+
+inline void zero_units(std::byte* out, size_t stride, size_t count) {
+  for (size_t i = 0; i < count; ++i) std::memset(out + i * stride, 0, 4);
+}
+
+// One token: q at out, base[group * tile].
+inline void quantise_token(const WeightView& w, const IntScratch& s, const float* x, float to_int,
+                           std::byte* out, int32_t* base) {
+  const size_t stride = s.tile * 4, step = w.group == 0 ? w.k : w.group;
+  for (size_t g = 0; g < s.groups; ++g) {
+    const GroupSpan span = s.span(g);
+    const size_t units = span.blocks * s.block_units;
+    const size_t count = std::min(step, w.k - g * step);
+    zero_units(out, stride, span.lead);
+    base[g * s.tile] = -code_offset(w.type) * quantise_group(x + g * step, count, to_int,
+                                                             out + span.lead * stride, stride);
+    zero_units(out + (units - span.tail) * stride, stride, span.tail);
+    out += units * stride;
+  }
+}
+
+// A token that is zero, not finite, or not there.
+inline void clear_token(const IntScratch& s, std::byte* out, int32_t* base) {
+  for (size_t g = 0; g < s.groups; ++g) base[g * s.tile] = 0;
+  zero_units(out, s.tile * 4, s.units);
 }
 
 inline constexpr size_t kLeastTile = 6, kMostTile = 8;
@@ -74,21 +91,14 @@ inline void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t 
     for (size_t t = 0; t < s.tile; ++t) {
       int32_t* token_base = base + i * s.groups * s.tile + t;
       const size_t token = i * s.tile + t;
-      if (token >= n) {
-        scale[token] = 0;
-        for (size_t g = 0; g < s.groups; ++g) token_base[g * s.tile] = 0;
-        for (size_t u = 0; u < s.units; ++u) std::memset(q + (u * s.tile + t) * 4, 0, 4);
-        continue;
-      }
-      const float* row = x + token * ldx;
-      const TokenScale ts = token_scale(row_top(row, w.k));
+      TokenScale ts{0, 0};
+      if (token < n) ts = token_scale(row_top(x + token * ldx, w.k));
       scale[token] = ts.to_real;
-      if (ts.to_int == 0) {  // q = 0 even where x is infinite or NaN
-        for (size_t g = 0; g < s.groups; ++g) token_base[g * s.tile] = 0;
-        for (size_t u = 0; u < s.units; ++u) std::memset(q + (u * s.tile + t) * 4, 0, 4);
-        continue;
+      if (ts.to_int == 0) {
+        clear_token(s, q + t * 4, token_base);
+      } else {
+        quantise_token(w, s, x + token * ldx, ts.to_int, q + t * 4, token_base);
       }
-      quantise_token(w, s, row, ts.to_int, q + t * 4, token_base);
     }
   }
 }

@@ -9,33 +9,58 @@
 // Prepared activations of the SIMD kernels for i8, t2 and t5.
 //
 // Tokens lie in tiles of `tile` (the last padded with zero tokens), inputs in units of 4, which is
-// what one lane of a dot-product instruction multiplies. Three arrays, each 64-byte aligned:
+// what one lane of a dot-product instruction multiplies. Each group of inputs (all of them where a
+// row has one scale) takes whole blocks of weights: where a block of t5 holds the end of one group
+// and the start of the next, both groups multiply it, each with zeros in the place of the other's
+// inputs. Three arrays, each 64-byte aligned:
 //   scale float  [tiles][tile]           s_a of a token
 //   base  int32  [tiles][groups][tile]   -offset * sum of q over the group: weights are stored as
 //                                        unsigned codes (weight + offset), and starting a sum at
 //                                        base takes the offset out again
-//   q            [tiles][units][tile][4] int8 (or int16), zero beyond k
+//   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k
 namespace sterna::quant {
 
 constexpr int32_t code_offset(Type type) noexcept { return type == Type::i8 ? 128 : 1; }
 
+/// What a group of inputs takes: blocks [block, block + blocks) of a panel. The first `lead` and
+/// the last `tail` units of them belong to its neighbours.
+struct GroupSpan {
+  size_t block, blocks, lead, tail;
+};
+
 struct IntScratch {
-  size_t tile, tiles, units, groups;
-  size_t element;  // bytes of one q
+  size_t tile, tiles, groups;
+  size_t block_units;    // units of a block of weights
+  size_t group_units;    // units of a group
+  size_t row_units;      // units that hold inputs
+  size_t units = 0;      // units of q
+  size_t element_bytes;  // of one q
   size_t base_at, q_at, bytes;
 
-  IntScratch(const WeightView& w, size_t n, size_t tokens_per_tile, size_t element_bytes) noexcept
+  IntScratch(const WeightView& w, size_t n, size_t tokens_per_tile, size_t bytes_of_q) noexcept
       : tile(tokens_per_tile),
         tiles((n + tile - 1) / tile),
-        units((w.k + block_inputs(w.type) - 1) / block_inputs(w.type) * block_inputs(w.type) / 4),
         groups(group_count(w.k, w.group)),
-        element(element_bytes),
-        base_at(aligned(tiles * tile * sizeof(float))),
-        q_at(base_at + aligned(tiles * groups * tile * sizeof(int32_t))),
-        bytes(q_at + aligned(tiles * units * tile * 4 * element)) {}
+        block_units(block_inputs(w.type) / 4),
+        group_units(w.group / 4),
+        row_units((w.k + 3) / 4),
+        element_bytes(bytes_of_q) {
+    for (size_t g = 0; g < groups; ++g) units += span(g).blocks * block_units;
+    base_at = aligned(tiles * tile * sizeof(float));
+    q_at = base_at + aligned(tiles * groups * tile * sizeof(int32_t));
+    bytes = q_at + aligned(tiles * tile_bytes());
+  }
+
+  GroupSpan span(size_t g) const noexcept {
+    const size_t first = g * group_units;
+    const size_t last = group_units == 0 ? row_units : std::min(first + group_units, row_units);
+    const size_t block = first / block_units;
+    const size_t blocks = (last + block_units - 1) / block_units - block;
+    return {block, blocks, first - block * block_units, (block + blocks) * block_units - last};
+  }
 
   /// Bytes of q of one tile.
-  size_t tile_bytes() const noexcept { return units * tile * 4 * element; }
+  size_t tile_bytes() const noexcept { return units * tile * 4 * element_bytes; }
 
  private:
   static constexpr size_t aligned(size_t v) { return (v + 63) / 64 * 64; }
