@@ -104,18 +104,21 @@ Amount& Amount::operator+=(const Amount& other) {
 
 FileInfo describe(const std::filesystem::path& path) {
   const MappedFile map(path);
-  const auto bytes = map.bytes();
+  return describe(map.file(), map.bytes());
+}
+
+FileInfo describe(const std::string& name, std::span<const std::byte> bytes) {
   const auto byte_at = [&](size_t i) {
     return i < bytes.size() ? static_cast<char>(bytes[i]) : '\0';
   };
   const char magic[] = {byte_at(0), byte_at(1), byte_at(2), byte_at(3)};
   FileInfo info;
   if (std::string_view(magic, 4) == "GGUF") {
-    info = describe(Gguf::parse(map.file(), bytes));
+    info = describe(Gguf::parse(name, bytes));
   } else if (byte_at(8) == '{') {
-    info = describe(Safetensors::parse(map.file(), bytes));
+    info = describe(Safetensors::parse(name, bytes));
   } else {
-    throw Error(map.file() + ": expected a GGUF or safetensors file, found something else");
+    throw Error(name + ": expected a GGUF or safetensors file, found something else");
   }
   finish(info);
   return info;

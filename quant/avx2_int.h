@@ -11,6 +11,18 @@ namespace sterna::quant::avx2 {
 
 inline constexpr size_t kFlush = 40;
 
+// acc += products. Assembly, because GCC 12 reorders such sums of intrinsics into trees that spill.
+inline __m256i add_maddubs(__m256i acc, __m256i codes, __m256i q) {
+  __m256i pairs;
+  asm("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(acc), "=&x"(pairs) : "x"(codes), "x"(q));
+  return acc;
+}
+inline __m256i add_madd(__m256i acc, __m256i codes, __m256i q) {
+  __m256i pairs;
+  asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(acc), "=&x"(pairs) : "x"(codes), "x"(q));
+  return acc;
+}
+
 inline __m256i byte_set(int v) { return _mm256_set1_epi8(static_cast<char>(v)); }
 inline __m256i load_bytes(const uint8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -27,7 +39,7 @@ struct Ternary {
     return _mm256_set1_epi32(unit);
   }
   static void multiply(__m256i (&acc)[1], const __m256i (&codes)[1], __m256i a) {
-    acc[0] = _mm256_add_epi16(acc[0], _mm256_maddubs_epi16(codes[0], a));
+    acc[0] = add_maddubs(acc[0], codes[0], a);
   }
   static __m256i widen(const __m256i (&acc)[1]) {
     return _mm256_madd_epi16(acc[0], _mm256_set1_epi16(1));
@@ -108,8 +120,8 @@ struct I8 {
     return _mm256_set1_epi64x(unit);
   }
   static void multiply(__m256i (&acc)[2], const __m256i (&codes)[2], __m256i a) {
-    acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(codes[0], a));
-    acc[1] = _mm256_add_epi32(acc[1], _mm256_madd_epi16(codes[1], a));
+    acc[0] = add_madd(acc[0], codes[0], a);
+    acc[1] = add_madd(acc[1], codes[1], a);
   }
   static __m256i widen(const __m256i (&acc)[2]) {
     const __m256i pairs = _mm256_hadd_epi32(acc[0], acc[1]);  // rows 0 1 4 5 | 2 3 6 7

@@ -31,6 +31,11 @@ struct I8 {
   static __m512i unit(const Block& b) {
     return b.bytes;
   }
+  static constexpr int kShift[] = {0};
+  template <int f>
+  static __m512i scaled_unit(const Block& b) {
+    return b.bytes;
+  }
 };
 
 struct T2 {
@@ -45,6 +50,11 @@ struct T2 {
   static __m512i unit(const Block& b) {
     const __m512i v = f == 0 ? b.bytes : _mm512_srli_epi16(b.bytes, 2 * f);
     return _mm512_and_si512(v, byte_set(3));
+  }
+  static constexpr int kShift[] = {0, 2, 4, 6};
+  template <int f>
+  static __m512i scaled_unit(const Block& b) {
+    return _mm512_and_si512(b.bytes, byte_set(3 << 2 * f));
   }
 };
 
@@ -93,6 +103,12 @@ struct T5Vbmi {
                                : _mm512_srli_epi16(b.fields, 2 * (f & 3));
     return _mm512_and_si512(v, byte_set(3));
   }
+  static constexpr int kShift[] = {0, 2, 4, 6, 0};
+  template <int f>
+  static __m512i scaled_unit(const Block& b) {
+    return f == 4 ? _mm512_and_si512(b.fifth, byte_set(3))
+                  : _mm512_and_si512(b.fields, byte_set(3 << 2 * (f & 3)));
+  }
 };
 
 // Without VBMI: take off 27 and 9 the same way, then 16-entry look-ups.
@@ -123,6 +139,11 @@ struct T5Shuffle {
   }
   template <int f>
   static __m512i unit(const Block& b) {
+    return b.code[f];
+  }
+  static constexpr int kShift[] = {0, 0, 0, 0, 0};
+  template <int f>
+  static __m512i scaled_unit(const Block& b) {
     return b.code[f];
   }
 };
@@ -238,6 +259,75 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   for (size_t r = 0; r < R; ++r) store_panel<T>(c, row0 + r * kPanelRows, tile, sum[r]);
 }
 
+// ---- One token, one scale a row. The weights stream from memory once and decide the time, so
+// there is little work a byte: each unit has sums of its own and keeps its field where it lies in
+// the byte (`scaled_unit`); the sums are shifted down at the end, exactly, because every product is
+// a multiple of the shift. |sum| <= 192 * 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast
+// inputs; they lie `apart` bytes apart, each the head of a run of panels, so that every run is read
+// from end to end in order.
+
+inline constexpr size_t kPrefetch = 4096;  // bytes ahead
+
+template <class F, int R, int f>
+inline void gemv_units(const typename F::Block (&block)[R], const int32_t* q,
+                       __m512i (&acc)[R][std::size(F::kShift)]) {
+  const __m512i a = _mm512_set1_epi32(q[f]);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) acc[r][f] = dot(acc[r][f], F::template scaled_unit<f>(block[r]), a);
+  if constexpr (f + 1 < F::kUnits) gemv_units<F, R, f + 1>(block, q, acc);
+}
+
+template <class F>
+inline constexpr int kGemvPanels = F::kUnits == 1 ? 4 : 2;
+
+template <class F, int R>
+void gemv_panels(const IntCall& c, size_t row0, size_t rows_apart) {
+  constexpr int kSums = std::size(F::kShift);
+  const typename F::Tables tables;
+  const uint8_t* w =
+      reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
+  const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at);
+  const size_t apart = rows_apart / kPanelRows * c.panel_bytes;
+  __m512i acc[R][kSums];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kSums; ++i) acc[r][i] = _mm512_setzero_si512();
+  }
+  for (const uint8_t* const end = w + c.panel_bytes; w != end; w += kBlockBytes, q += F::kUnits) {
+    typename F::Block block[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const uint8_t* p = w + static_cast<size_t>(r) * apart;
+      _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch, _MM_HINT_T0);
+      block[r] = F::load(tables, p);
+    }
+    gemv_units<F, R, 0>(block, q, acc);
+  }
+  const __m512i base =
+      _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at));
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; ++r) {
+    const size_t row = row0 + r * rows_apart;
+    __m512i total = base;
+#pragma GCC unroll 8
+    for (int i = 0; i < kSums; ++i)
+      total = _mm512_add_epi32(total,
+                               _mm512_srai_epi32(acc[r][i], static_cast<unsigned>(F::kShift[i])));
+    const __m512 s_w = row_scales(c.w.scale.data() + row, 1, c.m1 - row);
+    const __m512 sum[1] = {_mm512_mul_ps(_mm512_cvtepi32_ps(total), s_w)};
+    store_panel<1>(c, row, 0, sum);
+  }
+}
+
+template <class F>
+void gemv(const IntCall& c, size_t m0) {
+  constexpr int R = kGemvPanels<F>;
+  const size_t run = (c.m1 - m0) / kPanelRows / R * kPanelRows;  // rows of each of R runs
+  for (size_t i = 0; i < run; i += kPanelRows) gemv_panels<F, R>(c, m0 + i, run);
+  for (m0 += R * run; m0 < c.m1; m0 += kPanelRows) gemv_panels<F, 1>(c, m0, 0);
+}
+
 // Row blocks of R panels outside, token tiles inside: the weights of a block stay in cache.
 template <class F, int R, int T>
 size_t int_rows(const IntCall& c, size_t m0) {
@@ -251,6 +341,7 @@ void int_all(const IntCall& c, size_t m0) {
   if constexpr (T == 1) {
     if (c.w.group == 0) return gemv<F>(c, m0);
   }
+  if constexpr (T == 1) return gemv<F>(c, m0);
   m0 = int_rows<F, 2, T>(c, m0);
   int_rows<F, 1, T>(c, m0);
 }

@@ -34,9 +34,9 @@ struct LinearKernels {
 /// The table of an ISA, or nullptr if this build or this CPU lacks it.
 const LinearKernels* linear_kernels(Isa isa, Type type) noexcept;
 
-/// Tables of single ISAs, whatever the CPU.
+/// Tables of single ISAs, whatever the CPU; `features` chooses among what AVX-512 CPUs differ in.
 const LinearKernels* scalar_kernels(Type type) noexcept;
 const LinearKernels* avx2_kernels(Type type) noexcept;
-const LinearKernels* avx512_kernels(Type type) noexcept;
+const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept;
 
 }  // namespace sterna::quant

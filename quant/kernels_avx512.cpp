@@ -46,7 +46,7 @@
 
 namespace sterna::quant {
 
-const LinearKernels* avx512_kernels(Type type) noexcept {
+const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept {
   namespace k = avx512;
   static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
   static constexpr LinearKernels bf16 = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
@@ -65,13 +65,13 @@ const LinearKernels* avx512_kernels(Type type) noexcept {
     case Type::f32:
       return &f32;
     case Type::bf16:
-      return cpu_features().bf16 ? &bf16 : &bf16_fma;
+      return features.bf16 ? &bf16 : &bf16_fma;
     case Type::i8:
       return &i8;
     case Type::t2:
       return &t2;
     case Type::t5:
-      return cpu_features().vbmi ? &t5 : &t5_shuffle;
+      return features.vbmi ? &t5 : &t5_shuffle;
   }
   return nullptr;
 }

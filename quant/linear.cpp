@@ -16,7 +16,7 @@ const LinearKernels* linear_kernels(Isa isa, Type type) noexcept {
     case Isa::avx2:
       return cpu_features().avx2 ? avx2_kernels(type) : nullptr;
     case Isa::avx512:
-      return cpu_features().avx512 ? avx512_kernels(type) : nullptr;
+      return cpu_features().avx512 ? avx512_kernels(type, cpu_features()) : nullptr;
 #endif
     default:
       return nullptr;

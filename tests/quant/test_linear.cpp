@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "quant/kernels.h"
 #include "support.h"
 
 using namespace sterna::quant;
@@ -255,3 +256,33 @@ TEST_CASE("results do not depend on how rows and tokens are split") {
     }
   }
 }
+
+#if defined(__x86_64__)
+// The kernels of AVX-512 CPUs without VBMI (Cascade Lake) and without BF16, on CPUs that have them.
+TEST_CASE("AVX-512 kernels for CPUs with fewer extensions") {
+  if (!has_isa(Isa::avx512)) return;
+  const CpuFeatures plain{true, true, false, false};
+  const auto run = [](const LinearKernels& kernels, const Weights& w, const std::vector<float>& x,
+                      size_t n) {
+    Scratch scratch(kernels.scratch_bytes(w.view, n));
+    kernels.prepare(w.view, x.data(), w.view.k, n, 0, n, scratch.data());
+    std::vector<float> y(n * w.view.m, -777.0f);
+    kernels.run(w.view, nullptr, scratch.data(), n, 0, w.view.m, y.data(), w.view.m);
+    return y;
+  };
+  unsigned seed = 500;
+  for (const auto& [m, k, n] : kShapes) {
+    CAPTURE(m);
+    CAPTURE(k);
+    CAPTURE(n);
+    const auto x = normal(n * k, ++seed);
+    for (const size_t group : std::initializer_list<size_t>{0, 128}) {
+      const Weights t5(Type::t5, normal(m * k, seed + 1000), m, k, group);
+      REQUIRE(same_bits(run(*avx512_kernels(Type::t5, plain), t5, x, n),
+                        apply(Linear(t5.view, {}, Isa::scalar), x, n)));
+    }
+    const Weights bf16(Type::bf16, normal(m * k, seed + 1000), m, k);
+    check_against_double(bf16, x, n, {}, run(*avx512_kernels(Type::bf16, plain), bf16, x, n));
+  }
+}
+#endif

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,5 +56,7 @@ struct FileInfo {
 /// Reads the header of a GGUF or safetensors file (told apart by their first bytes). Throws
 /// sterna::Error naming file and fault.
 FileInfo describe(const std::filesystem::path& path);
+/// A file that is already in memory; `name` stands for it in errors.
+FileInfo describe(const std::string& name, std::span<const std::byte> bytes);
 
 }  // namespace sterna::models

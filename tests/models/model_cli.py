@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""`sterna model` as its users meet it: model_cli.py STERNA GOLDEN_FOLDER"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sterna, golden = sys.argv[1], pathlib.Path(sys.argv[2])
+
+
+def run(*args, code=0):
+    p = subprocess.run([sterna, "model", *map(str, args)], capture_output=True, text=True, timeout=60)
+    assert p.returncode == code, (args, p.returncode, p.stdout, p.stderr)
+    if code != 0:  # one line on standard error that says who speaks
+        assert p.stdout == "", p.stdout
+        assert p.stderr.startswith("sterna model: ") and p.stderr.count("\n") == 1, p.stderr
+    return p.stdout if code == 0 else p.stderr
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    small = folder / "small.gguf"
+    report = json.loads(run("quantize", golden / "package.gguf", small, "--types",
+                            "m.f32=t5,m.f16=f32", "--json"))
+    assert report["file_after"] == small.stat().st_size
+    assert {t["name"]: t["to"] for t in report["tensors"]} == {
+        "m.f32": "t5", "m.f16": "f32", "m.i8": "i8", "m.i32": "i32", "m.q8_0": "q8_0"}
+    assert "t5" in run("quantize", golden / "package.gguf", small, "--types", "m.f32=t5")
+
+    info = json.loads(run("info", small, "--json"))
+    tensors = {t["name"]: t for t in info["tensors"]}
+    assert len(tensors) == 5 and info["file_bytes"] == small.stat().st_size
+    assert tensors["m.f32"] == {"name": "m.f32", "type": "t5", "shape": [2, 3], "weights": 6,
+                                "bytes": 68, "bits_per_weight": 90.6667, "part": "other"}, tensors
+    assert info["bytes"] == sum(t["bytes"] for t in tensors.values())
+    assert info["parts"]["other"]["tensors"] == 5
+    assert info["metadata"]["general.architecture"] == '"sterna"'
+    text = run("info", small)
+    assert "m.q8_0" in text and "bits/weight" in text and "\x1b" not in text
+    assert json.loads(run("info", golden / "package.safetensors", "--json"))["format"] == "safetensors"
+
+    # Files that are no models, or broken ones: exit code 3, and the name of the file.
+    whole = (golden / "package.gguf").read_bytes()
+    for percent in range(100):
+        cut = folder / "cut.gguf"
+        cut.write_bytes(whole[:len(whole) * percent // 100])
+        p = subprocess.run([sterna, "model", "info", cut], capture_output=True, text=True)
+        # Only the padding behind the last tensor can be missing: 28 bytes of 992.
+        assert p.returncode == 3 or percent >= 97, (percent, p)
+        assert p.returncode in (0, 3) and (p.returncode == 0 or str(cut) in p.stderr), (percent, p)
+    assert "No such file" in run("info", folder / "missing.gguf", code=3)
+    assert "found a directory" in run("info", folder, code=3)
+    (folder / "empty.gguf").touch()
+    assert "file is empty" in run("info", folder / "empty.gguf", code=3)
+    (folder / "text.gguf").write_text("not a model at all\n")
+    assert "expected a GGUF or safetensors file" in run("info", folder / "text.gguf", code=3)
+    before = sorted(folder.iterdir())
+    assert "no/out.gguf" in run("quantize", small, folder / "no" / "out.gguf", code=3)
+    assert "m.i8" in run("quantize", small, folder / "out.gguf", "--types", "m.i8=t5", code=3)
+    assert sorted(folder.iterdir()) == before  # nothing half-written
+
+    # Bad usage: exit code 2.
+    run(code=2)
+    run("frobnicate", code=2)
+    run("quantize", small, code=2)
+    assert "q9" in run("quantize", small, folder / "out.gguf", "--types", "*=q9", code=2)
+    assert "--types" in run("quantize", "--help")
+print("ok")

@@ -1,0 +1,68 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "cli/scores.h"
+
+using namespace sterna::cli;
+
+TEST_CASE("Wilson's interval: published values, and its limits") {
+  // Newcombe, Statistics in Medicine 17:857 (1998), table I, method 3: 81/263, 15/148, 0/20, 1/29.
+  const auto check = [](size_t right, size_t n, double low, double high) {
+    const auto [l, h] = wilson95(right, n);
+    CHECK(std::abs(l - low) < 5e-5);
+    CHECK(std::abs(h - high) < 5e-5);
+  };
+  check(81, 263, 0.2553, 0.3662);
+  check(15, 148, 0.0624, 0.1605);
+  check(0, 20, 0.0000, 0.1611);
+  check(1, 29, 0.0061, 0.1718);
+  check(20, 20, 1 - 0.1611, 1.0);
+  check(0, 0, 0, 1);
+}
+
+TEST_CASE("answers are compared without case and outer blanks") {
+  CHECK(same_answer(" Red\n", "red"));
+  CHECK(!same_answer("dark red", "darkred"));
+  CHECK(same_answer("", "  "));
+  CHECK(same_answer("\xC3\xA9", "\xC3\xA9"));
+}
+
+TEST_CASE("accuracy, baselines and calibration a task, and over all") {
+  Scoreboard board;
+  // colour: right, right, wrong; most frequent right answer: red (2 of 3).
+  board.add({"colour", {"red"}, "Red", 0.9, "red"});
+  board.add({"colour", {"red", "Red", "crimson"}, "crimson", 0.8, "blue"});
+  board.add({"colour", {"blue"}, "red", 0.7, "blue"});
+  board.add({"count", {"two"}, "three", 0.25, "one"});
+  const auto scores = board.scores();
+  REQUIRE(scores.size() == 3);
+  CHECK(scores[0].task == "colour");
+  CHECK(scores[0].n == 3);
+  CHECK(scores[0].accuracy == doctest::Approx(2.0 / 3));
+  CHECK(scores[0].majority == doctest::Approx(2.0 / 3));
+  CHECK(scores[0].question_only == doctest::Approx(2.0 / 3));
+  // Three bins of one answer each: |1 - 0.9|, |1 - 0.8|, |0 - 0.7|.
+  CHECK(scores[0].ece == doctest::Approx((0.1 + 0.2 + 0.7) / 3));
+  CHECK(scores[1].task == "count");
+  CHECK(scores[1].accuracy == 0);
+  CHECK(scores[1].majority == 1);
+  CHECK(scores[2].task == "all");
+  CHECK(scores[2].n == 4);
+  CHECK(scores[2].accuracy == doctest::Approx(0.5));
+  CHECK(scores[2].majority == doctest::Approx(0.75));
+  CHECK(scores[2].question_only == doctest::Approx(0.5));
+  CHECK(scores[2].ece == doctest::Approx((0.1 + 0.2 + 0.7 + 0.25) / 4));
+}
+
+TEST_CASE("within a bin right and wrong answers balance") {
+  Scoreboard board;
+  for (int i = 0; i < 4; ++i) board.add({"t", {"a"}, i < 3 ? "a" : "b", 0.75, ""});
+  CHECK(board.scores()[0].ece == doctest::Approx(0));
+  Scoreboard sure;
+  sure.add({"t", {"a"}, "a", 1.0, ""});  // the last bin includes 1
+  sure.add({"t", {"a"}, "b", 1.0, ""});
+  CHECK(sure.scores()[0].ece == doctest::Approx(0.5));
+  CHECK(Scoreboard().scores().size() == 1);
+  CHECK(Scoreboard().scores()[0].n == 0);
+}
