@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "conv_kernels.h"
@@ -23,10 +24,10 @@ constexpr size_t kConvKernel = 3, kConvStride = 2, kColours = 3;
 // back from a core's own cache (1-2 MiB of L2 on today's servers, shared with weights and output).
 constexpr size_t kBandBytes = size_t{320} << 10;
 
-void expect(size_t found, size_t expected, const std::string& what) {
+void expect(size_t found, size_t expected, std::string_view what) {
   if (found == expected) return;
-  throw Error("efficientnet: " + what + ": expected " + std::to_string(expected) + ", found " +
-              std::to_string(found));
+  throw Error("efficientnet: " + std::string(what) + ": expected " + std::to_string(expected) +
+              ", found " + std::to_string(found));
 }
 
 void expect_linear(const quant::Linear& linear, size_t m, size_t k, const std::string& what) {

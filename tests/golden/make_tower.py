@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.numpy import save_file
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from tokenizers import BertWordPieceTokenizer
+from transformers import BertConfig, BertModel
 
 OUT = Path(__file__).parent / "tower"
 STAGES = [[3, 1, 1, 8, 8, 1], [3, 2, 3, 8, 12, 2], [5, 2, 2, 12, 16, 1], [5, 2, 2, 16, 20, 2], [3, 2, 3, 20, 24, 2]]
@@ -209,10 +210,7 @@ def predict(hidden, vision, meaning, mode):
 def text_tower():
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] + WORDS
     OUT.mkdir(exist_ok=True)
-    path = OUT / "vocab.tmp"
-    path.write_text("\n".join(vocabulary) + "\n")
-    tokenizer = BertTokenizerFast(vocab_file=str(path), do_lower_case=True)
-    path.unlink()
+    tokenizer = BertWordPieceTokenizer({word: i for i, word in enumerate(vocabulary)}, lowercase=True)
     torch.manual_seed(3)
     net = BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=DIM, num_hidden_layers=LAYERS,
                                num_attention_heads=TEXT_HEADS, intermediate_size=TEXT_MLP, max_position_embeddings=24,
@@ -236,7 +234,7 @@ def text_tower():
             weights[f"{out}.mlp_norm.{part}"] = state[f"{layer}.output.LayerNorm.{part}"]
 
     def encode(text):
-        ids = tokenizer(text)["input_ids"]
+        ids = tokenizer.encode(text).ids
         hidden = net(torch.tensor([ids])).last_hidden_state[0]
         return ids, hidden, F.normalize(hidden.mean(0), dim=0)
 

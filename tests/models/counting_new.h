@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstddef>
+
+namespace sterna::test {
+
+/// Calls of the global operator new in this executable so far (counting_new.cpp replaces it).
+size_t news() noexcept;
+
+}  // namespace sterna::test
