@@ -1,0 +1,172 @@
+// Models that parse as GGUF but do not make sense: every fault is one sterna::Error that names the
+// file, never a crash, a hang or a wild allocation.
+#include <doctest/doctest.h>
+#include <sterna/models/gguf_writer.h>
+#include <sterna/models/model.h>
+#include <sterna/quant/error.h>
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scratch.h"
+
+using namespace sterna;
+using models::Gguf;
+using models::GgufTensor;
+using models::GgufValue;
+using models::GgufWriter;
+
+namespace {
+
+const std::filesystem::path kTiny = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
+
+/// How a copy of the tiny model differs from it.
+struct Change {
+  std::string_view key;  // metadata to replace, or to drop if `value` is empty
+  std::optional<GgufValue> value;
+  std::string_view tensor;  // to reshape, or to drop if `shape` is empty
+  std::vector<uint64_t> shape;
+};
+
+void write(const std::filesystem::path& path, const Gguf& from, const Change& change) {
+  GgufWriter out(path);
+  for (const auto& [key, value] : from.metadata()) {
+    if (key == "general.alignment") continue;  // the writer's own
+    if (key != change.key) {
+      out.copy(key, from);
+    } else if (change.value) {
+      out.set(key, *change.value);
+    }
+  }
+  for (const GgufTensor& t : from.tensors()) {
+    if (t.name != change.tensor) {
+      out.declare(t.name, t.type, t.shape);
+    } else if (!change.shape.empty()) {
+      out.declare(t.name, t.type, change.shape);
+    }
+  }
+  for (const GgufTensor& t : from.tensors()) {
+    if (t.name != change.tensor) {
+      out.write(t.data);
+    } else if (!change.shape.empty()) {
+      uint64_t bytes = sizeof(float);
+      for (const uint64_t n : change.shape) bytes *= n;
+      out.write(std::vector<std::byte>(bytes));
+    }
+  }
+  out.commit();
+}
+
+/// The message that opening the changed model gives; "" if it opens.
+std::string fault(const test::Scratch& scratch, const Gguf& from, const Change& change) {
+  const auto path = scratch / "changed.gguf";
+  write(path, from, change);
+  try {
+    Model::open(path);
+    return "";
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
+void check_message(const std::string& message, const test::Scratch& scratch) {
+  CHECK(message.starts_with((scratch / "changed.gguf").string() + ": "));
+  CHECK(message.find('\n') == std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("an unchanged copy opens: what follows fails for its change alone") {
+  const test::Scratch scratch;
+  const Gguf tiny = Gguf::open(kTiny);
+  CHECK(fault(scratch, tiny, {}) == "");
+}
+
+TEST_CASE("every metadata key of the model is needed, and of its own kind") {
+  const test::Scratch scratch;
+  const Gguf tiny = Gguf::open(kTiny);
+  size_t needed = 0;
+  for (const auto& [key, value] : tiny.metadata()) {
+    if (!key.starts_with("sterna.")) continue;
+    CAPTURE(key);
+    ++needed;
+    for (const std::optional<GgufValue>& other :
+         {std::optional<GgufValue>(),
+          std::optional<GgufValue>(GgufValue(std::vector<bool>{true}))}) {
+      const std::string message = fault(scratch, tiny, {key, other, "", {}});
+      check_message(message, scratch);
+      CHECK(message.find(key) != std::string::npos);
+    }
+  }
+  CHECK(needed >= 38);
+  check_message(
+      fault(scratch, tiny, {"general.architecture", GgufValue(std::string_view("clip")), "", {}}),
+      scratch);
+}
+
+TEST_CASE("numbers at extreme values are refused by name or by the tensor that does not fit") {
+  const test::Scratch scratch;
+  const Gguf tiny = Gguf::open(kTiny);
+  const uint64_t extremes[] = {0, 1, 3, 7, 65536, 0x7fffffff, 0xffffffff, UINT64_MAX};
+  for (const auto& [key, value] : tiny.metadata()) {
+    if (!key.starts_with("sterna.")) continue;
+    const bool integer =
+        std::holds_alternative<uint64_t>(value) || std::holds_alternative<int64_t>(value);
+    if (!integer) continue;
+    CAPTURE(key);
+    for (const uint64_t extreme : extremes) {
+      CAPTURE(extreme);
+      const std::string message = fault(scratch, tiny, {key, GgufValue(extreme), "", {}});
+      // Some values are as good as the right one: a token id, a number of top classes.
+      if (!message.empty()) check_message(message, scratch);
+      const bool width = key.ends_with("width") || key.ends_with("mlp") || key.ends_with("classes");
+      if (width && key != "sterna.vision.top_classes") CHECK(message != "");
+      if (extreme == UINT64_MAX) CHECK(message != "");
+    }
+  }
+  for (const char* key : {"sterna.decoder.choice_scale", "sterna.decoder.vocabulary_scale"}) {
+    for (const double bad : {0.0, -1.0, std::numeric_limits<double>::infinity(),
+                             std::numeric_limits<double>::quiet_NaN()}) {
+      check_message(fault(scratch, tiny, {key, GgufValue(bad), "", {}}), scratch);
+    }
+  }
+}
+
+TEST_CASE("stage tables that no stem can have") {
+  const test::Scratch scratch;
+  const Gguf tiny = Gguf::open(kTiny);
+  const std::string key = "sterna.vision.stem.stages";
+  const std::vector<int64_t> right = tiny.integers(key);
+  const auto refused = [&](const std::vector<int64_t>& stages) {
+    const std::string message = fault(scratch, tiny, {key, GgufValue(stages), "", {}});
+    check_message(message, scratch);
+  };
+  refused({});
+  refused({right.begin(), right.end() - 1});
+  refused({right.begin(), right.end() - 6});
+  for (size_t i = 0; i < right.size(); ++i) {
+    for (const int64_t bad : {int64_t{-1}, int64_t{0}, int64_t{9}, int64_t{65537}, INT64_MIN}) {
+      auto stages = right;
+      stages[i] = bad;
+      refused(stages);
+    }
+  }
+}
+
+TEST_CASE("every tensor is needed, in its shape") {
+  const test::Scratch scratch;
+  const Gguf tiny = Gguf::open(kTiny);
+  for (const GgufTensor& t : tiny.tensors()) {
+    CAPTURE(t.name);
+    std::vector<uint64_t> wider = t.shape;
+    wider.back() += 1;
+    for (const auto& shape : {std::vector<uint64_t>{}, wider}) {
+      const std::string message = fault(scratch, tiny, {"", {}, t.name, shape});
+      check_message(message, scratch);
+      CHECK(message.find(t.name) != std::string::npos);
+    }
+  }
+}
