@@ -95,7 +95,8 @@ TEST_CASE("every type, instruction set and ragged shape against Eigen in double"
   for (Isa isa : isas()) {
     for (Type type : kAll) {
       unsigned seed = 1;
-      for (const auto& [m, k, n] : kShapes) {
+      for (const Shape& shape : kShapes) {
+        const size_t m = shape.m, k = shape.k, n = shape.n;
         for (const size_t group : std::initializer_list<size_t>{0, 64, 128, 256}) {
           if (group != 0 && !is_integer(type)) continue;
           CAPTURE(name(isa));
@@ -271,7 +272,8 @@ TEST_CASE("AVX-512 kernels for CPUs with fewer extensions") {
     return y;
   };
   unsigned seed = 500;
-  for (const auto& [m, k, n] : kShapes) {
+  for (const Shape& shape : kShapes) {
+    const size_t m = shape.m, k = shape.k, n = shape.n;
     CAPTURE(m);
     CAPTURE(k);
     CAPTURE(n);
@@ -281,6 +283,11 @@ TEST_CASE("AVX-512 kernels for CPUs with fewer extensions") {
       REQUIRE(same_bits(run(*avx512_kernels(Type::t5, plain), t5, x, n),
                         apply(Linear(t5.view, {}, Isa::scalar), x, n)));
     }
+    Weights broken(Type::t5, normal(m * k, seed + 1000), m, k);  // bytes above 242 as well
+    for (size_t i = 0; i < broken.packed.data.size(); ++i)
+      broken.packed.data[i] = static_cast<std::byte>(i * 37 % 256);
+    REQUIRE(same_bits(run(*avx512_kernels(Type::t5, plain), broken, x, n),
+                      apply(Linear(broken.view, {}, Isa::scalar), x, n)));
     const Weights bf16(Type::bf16, normal(m * k, seed + 1000), m, k);
     check_against_double(bf16, x, n, {}, run(*avx512_kernels(Type::bf16, plain), bf16, x, n));
   }
