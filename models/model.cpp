@@ -166,6 +166,13 @@ void Model::embed(std::string_view text, std::span<float> out, Session& session)
   impl_->text.embed(text, out, session.executor, session.workspace);
 }
 
+bool Model::reads_whole(std::string_view text) const {
+  const size_t most = impl_->text.max_tokens();
+  std::vector<uint32_t> ids;
+  impl_->text.tokenizer().encode(text, most + 1, ids);
+  return ids.size() <= most;
+}
+
 void Model::predict(const Scene& scene, std::string_view question, std::span<float> out,
                     Session& session) const {
   impl_->check(out, 1);

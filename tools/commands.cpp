@@ -2,13 +2,23 @@
 
 namespace sterna::cli {
 
+int ask_command(int argc, char** argv);
+int classify_command(int argc, char** argv);
+int embed_command(int argc, char** argv);
+int index_command(int argc, char** argv);
 int model_command(int argc, char** argv);
+int search_command(int argc, char** argv);
 int version_command(int argc, char** argv);
 
 namespace {
 
 // To add a verb: declare its function above, write it in <verb>_command.cpp, name it here.
 constexpr Command kCommands[] = {
+    {"ask", "Ask pictures a question", ask_command},
+    {"classify", "Name the best of some labels for each picture", classify_command},
+    {"embed", "Turn pictures or texts into vectors", embed_command},
+    {"index", "Make an index of pictures, or add to it", index_command},
+    {"search", "Find pictures in an index by words or by a picture", search_command},
     {"model", "Look into a model file, or change its number formats", model_command},
     {"version", "Print the version and what this build and CPU can do", version_command},
 };

@@ -65,8 +65,16 @@ void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& o
 }
 
 void prefetch_file(const std::string& name) {
+  // Opening a pipe would wait for its writer, and closing it again would end the writer.
+  struct stat info = {};
+  if (stat(name.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
   const Reader reader(name);
   if (reader.fd >= 0) (void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_WILLNEED);
+}
+
+void sync_file(const fs::path& path) {
+  const Reader reader(path.string());
+  if (reader.fd < 0 || fsync(reader.fd) != 0) fail(path.string(), "can't be made durable");
 }
 
 GrowingFile::GrowingFile(fs::path path) : path_(std::move(path)) {

@@ -16,6 +16,9 @@ void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& o
 /// Asks the system to fetch a file that will soon be read; returns at once, faults are ignored.
 void prefetch_file(const std::string& name);
 
+/// Makes a file's data durable that another library wrote. Throws Error.
+void sync_file(const std::filesystem::path& path);
+
 /// A file that is written while it grows and may outlive a crash: an output's partial file.
 class GrowingFile {
  public:

@@ -12,6 +12,9 @@ using Json = nlohmann::ordered_json;
 /// in base64.
 void put_name(Json& object, const std::string& key, const std::string& name);
 
+/// The name that put_name() wrote. Throws nlohmann's exception if there is none.
+std::string name_of(const Json& object, const std::string& key);
+
 /// One line of JSON; strings that are not UTF-8 (they should not get here) show U+FFFD.
 std::string to_line(const Json& json);
 

@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <sterna/quant/error.h>
+
 #include "cli/error.h"
 #include "cli/output.h"
 
@@ -53,8 +55,14 @@ Common Options::common(const cxxopts::ParseResult& args) const {
     throw UsageError("--threads: expected 0 to " + std::to_string(kMostThreads) + ", found " +
                      std::to_string(common.threads));
   }
-  common.isa =
-      args.count("isa") != 0 ? quant::parse_isa(args["isa"].as<std::string>()) : quant::best_isa();
+  common.isa = quant::best_isa();
+  if (args.count("isa") != 0) {
+    try {
+      common.isa = quant::parse_isa(args["isa"].as<std::string>());
+    } catch (const Error& e) {
+      throw UsageError(std::string("--isa: ") + e.what());
+    }
+  }
   return common;
 }
 

@@ -30,6 +30,9 @@ size_t sequence(std::string_view s, size_t i) {
   return 0;
 }
 
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 void append_hex(std::string& out, char c) {
   constexpr char kDigits[] = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(c);
@@ -79,7 +82,6 @@ std::string printable(std::string_view text) {
 }
 
 std::string base64(std::string_view bytes) {
-  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     const size_t n = std::min<size_t>(3, bytes.size() - i);
@@ -90,6 +92,20 @@ std::string base64(std::string_view bytes) {
     for (size_t j = 0; j < 4; ++j) {
       out += j <= n ? kAlphabet[word >> (18 - 6 * j) & 63] : '=';
     }
+  }
+  return out;
+}
+
+std::string from_base64(std::string_view text) {
+  std::string out;
+  uint32_t word = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const size_t digit = kAlphabet.find(c);
+    if (digit == std::string_view::npos) break;
+    word = (word << 6 | static_cast<uint32_t>(digit)) & 0xFFF;  // at most 6 bits are left over
+    bits += 6;
+    if (bits >= 8) out += static_cast<char>(word >> (bits -= 8) & 0xFF);
   }
   return out;
 }

@@ -17,5 +17,7 @@ std::string printable(std::string_view text);
 
 /// RFC 4648 base64, padded.
 std::string base64(std::string_view bytes);
+/// Its inverse; what is no digit of it ends the text.
+std::string from_base64(std::string_view text);
 
 }  // namespace sterna::cli

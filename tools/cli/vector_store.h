@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/embed_job.h"
 #include "cli/file.h"
 #include "cli/names.h"
 #include "cli/npy.h"
@@ -39,7 +40,7 @@ std::string vector_line(const Json& line, std::span<const float> vector);
 /// untouched until then. A store that is opened on partial files made with the same settings goes
 /// on behind the last input they hold; one opened on finished outputs with the same settings offers
 /// their rows by content.
-class VectorStore {
+class VectorStore : public VectorSink {
  public:
   /// `settings`: what the vectors depend on beside the input (model, kind of input). `inputs`: all
   /// of this run's, names of files or texts. `fresh` ignores earlier files. Throws Error.
@@ -51,11 +52,12 @@ class VectorStore {
   size_t rows() const { return rows_; }
   size_t failed() const { return failed_; }
 
-  /// The vector of an input with these bytes, from the finished outputs; thread-safe.
-  std::optional<std::span<const float>> find(const Digest& digest) const;
+  /// From the finished outputs.
+  std::optional<std::span<const float>> find(const Digest& digest) const override;
 
-  void add_row(const std::string& input, const Digest& digest, std::span<const float> vector);
-  void add_failure(const std::string& input, const std::string& error);
+  void add_row(const std::string& input, const Digest& digest,
+               std::span<const float> vector) override;
+  void add_failure(const std::string& input, const std::string& error) override;
   /// Makes everything added so far durable; done now and then by the above.
   void checkpoint();
   /// Puts the files in place of the outputs.

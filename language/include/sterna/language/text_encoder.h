@@ -19,6 +19,7 @@ class TextEncoder {
   TextEncoder(WordPiece tokenizer, Bert bert, size_t max_tokens);
 
   size_t width() const { return bert_.width(); }
+  size_t max_tokens() const { return max_tokens_; }
   const WordPiece& tokenizer() const { return tokenizer_; }
 
   /// [CLS] text [SEP], at most max_tokens; reuses the memory of `ids`.

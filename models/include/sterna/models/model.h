@@ -85,6 +85,9 @@ class Model {
   void embed(const Scene& scene, std::span<float> out, Session& session) const;
   /// A text (answer, label, query) in the same space.
   void embed(std::string_view text, std::span<float> out, Session& session) const;
+  /// Whether the model reads `text` (also a question) to its end; it cuts longer ones off.
+  bool reads_whole(std::string_view text) const;
+
   /// The embedding of the answer to `question` about the picture.
   void predict(const Scene& scene, std::string_view question, std::span<float> out,
                Session& session) const;

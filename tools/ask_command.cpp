@@ -1,0 +1,168 @@
+#include <sterna/quant/error.h>
+
+#include "cli/error.h"
+#include "cli/inputs.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/question.h"
+#include "cli/session.h"
+#include "cli/text.h"
+
+namespace sterna::cli {
+
+namespace {
+
+/// The lines of a file of answers or labels.
+std::vector<std::string> read_answers(const std::string& file) {
+  std::vector<std::string> answers;
+  for (std::string& line : read_lines(file)) {
+    if (line.find_first_not_of(" \t") == std::string::npos) continue;
+    if (!is_utf8(line)) throw Error(file + ": expected UTF-8 text, found \"" + line + "\"");
+    answers.push_back(std::move(line));
+  }
+  if (answers.empty()) throw Error(file + ": expected an answer a line, found none");
+  return answers;
+}
+
+/// What --NAME (comma-separated) or --FILE_NAME say; empty if neither is given.
+std::vector<std::string> choices_of(const cxxopts::ParseResult& args, const char* name,
+                                    const char* file_name) {
+  if (args.count(name) != 0 && args.count(file_name) != 0) {
+    throw UsageError(std::string("--") + name + " and --" + file_name + " exclude each other");
+  }
+  if (args.count(file_name) != 0) return read_answers(args[file_name].as<std::string>());
+  if (args.count(name) == 0) return {};
+  auto choices = split_list(args[name].as<std::string>(), std::string("--") + name, 1);
+  for (const std::string& choice : choices) {
+    if (!is_utf8(choice)) throw UsageError(std::string("--") + name + ": not valid UTF-8");
+  }
+  return choices;
+}
+
+size_t top_of(const cxxopts::ParseResult& args) {
+  if (args.count("top") == 0) return 0;
+  const int top = args["top"].as<int>();
+  if (top < 1) throw UsageError("--top: expected at least 1, found " + std::to_string(top));
+  return static_cast<size_t>(top);
+}
+
+std::vector<QuestionGroup> ask_each(std::vector<std::string> names, const std::string& question) {
+  if (question.find_first_not_of(" \t\r\n") == std::string::npos) {
+    throw UsageError("the question is empty");
+  }
+  if (!is_utf8(question)) throw UsageError("the question is not valid UTF-8");
+  std::vector<std::string> images;
+  for (const std::string& name : names) {  // here - is a picture, not a list
+    const auto more = name == "-" ? std::vector{name} : expand_inputs(std::vector{name});
+    images.insert(images.end(), more.begin(), more.end());
+  }
+  std::vector<QuestionGroup> groups;
+  for (std::string& image : images) {
+    QuestionGroup group{image, image, {}};
+    group.questions.push_back({question, {}, Json::object(), {}});
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+/// Opens the model, asks, prints. Returns the exit code.
+int run(const Common& common, const std::vector<QuestionGroup>& groups,
+        const std::vector<std::string>& choices, size_t top, bool show_all) {
+  const Model model = open_model(common);
+  QuestionRun run{.choices = nullptr, .top = top, .threads = common.threads};
+  AnswerTable table;
+  if (!choices.empty()) {
+    Session session(common.threads);
+    table = model.encode(choices, session);
+    run.choices = &table;
+  }
+  const bool named = groups.size() > 1;
+  const bool questions_differ = named && groups[0].questions[0].text != groups[1].questions[0].text;
+  int code = kDone;
+  std::string cut;
+  run_questions(
+      model, run, groups, [&](const auto& group, const auto& question, const auto& reply) {
+        if (!reply.error.empty()) {
+          code = kSomeFailed;
+          message(reply.error);
+        }
+        if (reply.cut && question.text != cut) {
+          cut = question.text;  // one warning, not one a picture
+          message("the question is too long (" + std::to_string(cut.size()) +
+                  " bytes): its end is not read");
+        }
+        if (common.json) return print_line(to_line(reply_line(group, question, reply)));
+        if (!reply.error.empty()) return;
+        std::string text = reply_text(reply, show_all ? reply.answer.candidates.size() : top);
+        const size_t end = std::min(text.find('\n'), text.size());
+        text = bold(text.substr(0, end)) + text.substr(end);
+        if (named) text = printable(group.image) + ": " + text;
+        if (questions_differ) text = printable(question.text) + " " + text;
+        print_line(text);
+      });
+  return code;
+}
+
+}  // namespace
+
+/// `sterna ask`: questions about pictures.
+int ask_command(int argc, char** argv) {
+  Options options(
+      "ask", "IMAGE... \"QUESTION\" [OPTION...]\n  sterna ask --batch FILE --json",
+      "Ask pictures a question.\n\n"
+      "IMAGE is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
+      "picture on standard input.\n");
+  options.add_model_options();
+  options.add()("choices", "Possible answers, comma-separated", cxxopts::value<std::string>(),
+                "A,B,...")("answers", "Possible answers, one a line", cxxopts::value<std::string>(),
+                           "FILE")("top", "Show the N best answers", cxxopts::value<int>(), "N")(
+      "batch", "Questions, a JSON object {\"image\", \"question\", \"choices\"} a line",
+      cxxopts::value<std::string>(), "FILE");
+  options.epilogue(
+      "Without choices the answer comes from the model's own vocabulary. When the model's\n"
+      "confidence is low the answer is \"not sure\", with its best guesses.");
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  const auto choices = choices_of(*args, "choices", "answers");
+  const size_t top = top_of(*args);
+  std::vector<std::string> names = options.positionals();
+  if (args->count("batch") != 0) {
+    if (!names.empty()) throw UsageError("--batch names pictures and questions itself");
+    const auto groups = read_batch((*args)["batch"].as<std::string>());
+    if (groups.empty()) throw Error((*args)["batch"].as<std::string>() + ": holds no question");
+    return run(common, groups, choices, top, false);
+  }
+  if (names.size() < 2 || has_picture_extension(names.back())) {
+    throw UsageError("expected pictures, then a question");
+  }
+  const std::string question = names.back();
+  names.pop_back();
+  return run(common, ask_each(std::move(names), question), choices, top, false);
+}
+
+/// `sterna classify`: the best of some labels.
+int classify_command(int argc, char** argv) {
+  Options options(
+      "classify", "IMAGE... --labels A,B,... [OPTION...]",
+      "Name the best of some labels for each picture.\n\n"
+      "IMAGE is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
+      "picture on standard input.\n");
+  options.add_model_options();
+  options.add()("labels", "Labels, comma-separated", cxxopts::value<std::string>(), "A,B,...")(
+      "labels-file", "Labels, one a line", cxxopts::value<std::string>(), "FILE")(
+      "question", "What the labels answer",
+      cxxopts::value<std::string>()->default_value("what is in the picture?"),
+      "TEXT")("top", "Show the N best labels (default: all)", cxxopts::value<int>(), "N");
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  const auto labels = choices_of(*args, "labels", "labels-file");
+  if (labels.empty()) throw UsageError("expected --labels or --labels-file");
+  if (options.positionals().empty()) throw UsageError("expected a picture");
+  const size_t top = top_of(*args);
+  const auto groups = ask_each(options.positionals(), (*args)["question"].as<std::string>());
+  return run(common, groups, labels, top, top == 0);
+}
+
+}  // namespace sterna::cli

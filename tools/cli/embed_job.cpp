@@ -1,0 +1,118 @@
+#include "cli/embed_job.h"
+
+#include <sterna/quant/error.h>
+#include <sterna/vision/decode.h>
+
+#include <chrono>
+
+#include "cli/file.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/pipeline.h"
+#include "cli/progress.h"
+#include "cli/session.h"
+#include "cli/text.h"
+
+namespace sterna::cli {
+
+namespace {
+
+// How many inputs ahead of the one that is taken up the system is asked to fetch.
+constexpr size_t kPrefetch = 16;
+
+struct Embedded {
+  Digest digest = {};
+  std::vector<float> vector;
+  std::string error;  // not empty: there is no vector
+  bool reused = false;
+  bool cut = false;  // the model did not read the text to its end
+  size_t decodes = 0;
+};
+
+void embed_text(const Model& model, const std::string& text, Worker& worker, Embedded& out) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw Error("the text is empty");
+  if (!is_utf8(text)) throw Error(printable(text) + ": the text is not valid UTF-8");
+  out.cut = !model.reads_whole(text);
+  out.vector.resize(model.dim());
+  model.embed(text, out.vector, worker.session);
+}
+
+void embed_picture(const Model& model, const std::string& name, Worker& worker, Embedded& out) {
+  see_picture(model, name, worker);
+  out.vector.resize(model.dim());
+  model.embed(worker.scene, out.vector, worker.session);
+}
+
+Embedded embed(const Model& model, const EmbedJob& job, const VectorSink& sink,
+               const std::string& input, Worker& worker) {
+  Embedded out;
+  const size_t decodes = worker.session.decodes;
+  try {
+    if (!job.text) read_picture(input, worker);
+    out.digest = job.text ? sha256(input) : sha256(worker.bytes);
+    if (const auto known = sink.find(out.digest)) {
+      out.vector.assign(known->begin(), known->end());
+      out.reused = true;
+    } else if (job.text) {
+      embed_text(model, input, worker, out);
+    } else {
+      embed_picture(model, input, worker, out);
+    }
+  } catch (...) {
+    out.error = current_fault(input);
+  }
+  out.decodes = worker.session.decodes - decodes;
+  return out;
+}
+
+}  // namespace
+
+EmbedCounts run_embed_job(const Model& model, const EmbedJob& job, VectorSink& sink) {
+  EmbedCounts counts;
+  counts.failed = job.failed;
+  const auto start = std::chrono::steady_clock::now();
+  const size_t n = job.inputs.size();
+  // One input gets all threads; of many, each gets one.
+  const int threads_each = n - job.first == 1 ? job.threads : 1;
+  {
+    const InterruptGuard interrupt;
+    Progress progress(n, job.first);
+    ordered_pipeline(
+        job.first, n, job.threads, [&] { return Worker(threads_each); },
+        [&](size_t i) {
+          if (!job.text && i + kPrefetch < n) prefetch_file(job.inputs[i + kPrefetch]);
+        },
+        [&](Worker& worker, size_t i) { return embed(model, job, sink, job.inputs[i], worker); },
+        [&](size_t i, Embedded&& result) {
+          if (result.cut) {
+            message("text " + std::to_string(i + 1) + " is too long: its end is not read");
+          }
+          if (result.error.empty()) {
+            sink.add_row(job.inputs[i], result.digest, result.vector);
+            ++counts.rows;
+            counts.reused += result.reused;
+          } else {
+            message(result.error);
+            sink.add_failure(job.inputs[i], result.error);
+            ++counts.failed;
+          }
+          counts.decodes += result.decodes;
+          progress.update(i + 1, counts.failed);
+          counts.interrupted = i + 1 < n ? interrupt.requested() : 0;
+          return counts.interrupted == 0;
+        });
+  }
+  counts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return counts;
+}
+
+Json embed_settings(const std::string& model_file, const Model& model, bool text) {
+  Json settings{{"model_sha256", hex(sha256_file(model_file))},
+                {"kind", text ? "text" : "picture"},
+                {"dim", model.dim()}};
+  // Another JPEG decoder gives slightly other pixels.
+  if (!text) settings["decoder"] = vision::decoder_name();
+  return settings;
+}
+
+}  // namespace sterna::cli

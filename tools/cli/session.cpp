@@ -1,0 +1,44 @@
+#include "cli/session.h"
+
+#include <sterna/quant/error.h>
+#include <sterna/vision/decode.h>
+
+#include <exception>
+#include <new>
+
+#include "cli/file.h"
+#include "cli/model_path.h"
+
+namespace sterna::cli {
+
+namespace {
+const vision::DecodeLimits kLimits;
+}
+
+Model open_model(const Common& common) {
+  return Model::open(find_model(common.model), Model::Options{.isa = common.isa});
+}
+
+void read_picture(const std::string& name, Worker& worker) {
+  read_file(name, kLimits.max_file_bytes, worker.bytes);
+}
+
+void see_picture(const Model& model, const std::string& name, Worker& worker) {
+  const vision::Image image =
+      vision::decode(worker.bytes, kLimits, name == "-" ? "standard input" : name);
+  model.see(image.view(), worker.scene, worker.session);
+}
+
+std::string current_fault(const std::string& name) {
+  try {
+    throw;
+  } catch (const Error& e) {
+    return e.what();
+  } catch (const std::bad_alloc&) {
+    return name + ": out of memory";
+  } catch (const std::exception& e) {
+    return name + ": " + e.what();
+  }
+}
+
+}  // namespace sterna::cli

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <sterna/models/model.h>
+#include <sterna/vision/image.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "cli/sha256.h"
+
+namespace sterna::cli {
+
+/// Opens the model that the options name, or the default one. Throws Error naming the file.
+Model open_model(const Common& common);
+
+/// What one thread brings to a run over many pictures: the model's session, and memory reused from
+/// picture to picture.
+struct Worker {
+  explicit Worker(int threads) : session(threads) {}
+  Session session;
+  Scene scene;
+  std::vector<std::byte> bytes;  // of the file
+};
+
+/// Reads picture `name` ("-": standard input) into worker.bytes. Throws Error naming it.
+void read_picture(const std::string& name, Worker& worker);
+/// Decodes worker.bytes and runs the vision tower: worker.scene. Throws Error naming the picture.
+void see_picture(const Model& model, const std::string& name, Worker& worker);
+
+/// The text of whatever an item's work threw, for its failure line. Call it in a catch block.
+std::string current_fault(const std::string& name);
+
+}  // namespace sterna::cli

@@ -1,0 +1,250 @@
+#include <sterna/quant/error.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "cli/embed_job.h"
+#include "cli/error.h"
+#include "cli/index_folder.h"
+#include "cli/inputs.h"
+#include "cli/model_path.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/text.h"
+#include "cli/vector_store.h"
+
+namespace fs = std::filesystem;
+
+namespace sterna::cli {
+
+int search_command(int argc, char** argv);
+
+namespace {
+
+struct Embedded {
+  size_t failed = 0;
+  int interrupted = 0;
+};
+
+/// Embeds pictures into FOLDER/new.npy, which a later run goes on with if this one is stopped.
+Embedded embed_into(const fs::path& output, const Model& model, const Json& settings,
+                    const std::vector<std::string>& inputs, int threads) {
+  VectorStore store(StorePaths(output), model.dim(), settings, inputs, true, false);
+  EmbedJob job{.inputs = inputs,
+               .text = false,
+               .threads = threads,
+               .first = store.resumed(),
+               .failed = store.failed()};
+  const EmbedCounts counts = run_embed_job(model, job, store);
+  if (counts.interrupted != 0) {
+    store.checkpoint();
+    message("stopped after " + std::to_string(store.rows() + store.failed()) + " of " +
+            std::to_string(inputs.size()) + " inputs; the same command goes on from there");
+  } else {
+    store.finish();
+  }
+  return {counts.failed, counts.interrupted};
+}
+
+void remove_embeddings(const fs::path& output) {
+  const StorePaths paths(output);
+  for (const fs::path& path : {paths.vectors, paths.manifest, paths.meta}) fs::remove(path);
+}
+
+int report(const Common& common, const fs::path& folder, const IndexFolder& index, size_t added,
+           size_t failed, size_t unchanged) {
+  if (common.json) {
+    Json line;
+    put_name(line, "index", folder.string());
+    line["rows"] = index.live();
+    line["added"] = added;
+    line["unchanged"] = unchanged;
+    line["failed"] = failed;
+    line["type"] = index.type();
+    print_line(to_line(line));
+  }
+  std::string text = std::to_string(index.live()) + " pictures in " + folder.string();
+  if (failed > 0) text += ", " + std::to_string(failed) + " failed";
+  message(text);
+  return failed > 0 ? kSomeFailed : kDone;
+}
+
+/// Pictures or an embeddings.npy into `index`; returns an exit code.
+int fill(IndexFolder& index, const fs::path& folder, const Common& common, const Model& model,
+         const std::vector<std::string>& inputs) {
+  std::vector<std::string> wanted;
+  for (const std::string& input : inputs) {
+    const IndexEntry* known = index.find(input);
+    std::error_code error;
+    const bool readable = known != nullptr && fs::is_regular_file(input, error);
+    if (!readable || hex(sha256_file(input)) != known->sha256) wanted.push_back(input);
+  }
+  const fs::path output = folder / "new.npy";
+  fs::create_directories(folder);
+  const Embedded done = embed_into(output, model, index.settings(), wanted, common.threads);
+  if (done.interrupted != 0) return done.interrupted;
+  auto entries = read_manifest(StorePaths(output).manifest);
+  const size_t added = entries.size();
+  if (added > 0) index.add(NpyMatrix(output), std::move(entries));
+  index.save();
+  remove_embeddings(output);
+  return report(common, folder, index, added, done.failed, inputs.size() - wanted.size());
+}
+
+int build_command(int argc, char** argv) {
+  Options options(
+      "index build", "INPUT...|EMBEDDINGS.npy -o INDEX [OPTION...]",
+      "Make an index of pictures, or of what `sterna embed` made of them.\n\n"
+      "INPUT is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
+      "list on standard input. INDEX is a folder.\n");
+  options.add_model_options();
+  options.add()("o,output", "INDEX", cxxopts::value<std::string>(), "INDEX")(
+      "type", "A kind of FAISS index: Flat (exact), SQ8, HNSW32, IVF1024,SQ8, ...",
+      cxxopts::value<std::string>()->default_value("Flat"), "NAME");
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  const auto& names = options.positionals();
+  if (args->count("output") == 0) throw UsageError("expected -o INDEX");
+  if (names.empty()) throw UsageError("expected pictures or EMBEDDINGS.npy");
+  const fs::path folder = (*args)["output"].as<std::string>();
+  const auto type = (*args)["type"].as<std::string>();
+
+  if (fs::path(names[0]).extension() == ".npy") {
+    if (names.size() > 1) throw UsageError("expected one EMBEDDINGS.npy");
+    const NpyMatrix vectors(names[0]);
+    const StorePaths paths(names[0]);
+    std::vector<std::byte> bytes;
+    read_file(paths.meta.string(), uint64_t{1} << 20, bytes);
+    const auto* text = reinterpret_cast<const char*>(bytes.data());
+    const Json meta = Json::parse(text, text + bytes.size(), nullptr, false);
+    if (!meta.is_object() || !meta.contains("settings")) {
+      throw Error(paths.meta.string() + ": expected what `sterna embed` writes, found other JSON");
+    }
+    IndexFolder index = IndexFolder::create(folder, vectors.cols(), type, meta["settings"]);
+    index.add(vectors, read_manifest(paths.manifest));
+    index.save();
+    return report(common, folder, index, vectors.rows(), 0, 0);
+  }
+  const auto inputs = expand_inputs(names);
+  const Model model = open_model(common);
+  const Json settings = embed_settings(find_model(common.model).string(), model, false);
+  IndexFolder index = IndexFolder::create(folder, model.dim(), type, settings);
+  return fill(index, folder, common, model, inputs);
+}
+
+/// The index and the model it was made with. Throws Error if the model is another one.
+IndexFolder open_with(const fs::path& folder, const Common& common) {
+  IndexFolder index = IndexFolder::open(folder);
+  const std::string model = find_model(common.model).string();
+  if (index.settings().value("model_sha256", "") != hex(sha256_file(model))) {
+    throw Error(folder.string() + ": was made with another model than " + model);
+  }
+  return index;
+}
+
+int add_command(int argc, char** argv) {
+  Options options(
+      "index add", "INDEX INPUT... [OPTION...]",
+      "Add pictures to an index. Those that are there unchanged are left alone, changed\n"
+      "ones are replaced.\n");
+  options.add_model_options();
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  const auto& names = options.positionals();
+  if (names.size() < 2) throw UsageError("expected INDEX and pictures");
+  const auto inputs = expand_inputs(std::span(names).subspan(1));
+  const Model model = open_model(common);
+  IndexFolder index = open_with(names[0], common);
+  return fill(index, names[0], common, model, inputs);
+}
+
+}  // namespace
+
+/// `sterna index build|add|search`.
+int index_command(int argc, char** argv) {
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (verb == "build") return build_command(argc - 1, argv + 1);
+  if (verb == "add") return add_command(argc - 1, argv + 1);
+  if (verb == "search") return search_command(argc - 1, argv + 1);
+  if (verb == "--help" || verb == "-h") {
+    print_line(
+        "Make and search an index of pictures.\nUsage:\n"
+        "  sterna index build INPUT...|EMBEDDINGS.npy -o INDEX\n"
+        "  sterna index add INDEX INPUT...\n"
+        "  sterna index search INDEX \"WORDS\" | --image PICTURE\n\n"
+        "`sterna index build --help` and so on tell more.");
+    return kDone;
+  }
+  throw UsageError("expected build, add or search" +
+                   (verb.empty() ? "" : ", found \"" + verb + "\""));
+}
+
+/// `sterna search`, also `sterna index search`.
+int search_command(int argc, char** argv) {
+  Options options("search", "INDEX [\"WORDS\"] [--image PICTURE] [OPTION...]",
+                  "Find pictures in an index by words, by a picture, or by both.\n");
+  options.add_model_options();
+  options.add()("image", "A picture to look for (- is standard input)",
+                cxxopts::value<std::string>(), "PICTURE")(
+      "top", "How many to show", cxxopts::value<int>()->default_value("10"), "N");
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  const auto& names = options.positionals();
+  const int top = (*args)["top"].as<int>();
+  if (top < 1) throw UsageError("--top: expected at least 1, found " + std::to_string(top));
+  if (names.empty() || names.size() > 2) throw UsageError("expected INDEX and, in quotes, words");
+  const bool by_image = args->count("image") != 0;
+  if (names.size() == 1 && !by_image) throw UsageError("expected words or --image");
+  if (names.size() == 2 && !is_utf8(names[1])) throw UsageError("the words are not valid UTF-8");
+
+  const Model model = open_model(common);
+  const IndexFolder index = open_with(names[0], common);
+  if (index.dim() != model.dim()) throw Error(names[0] + ": was made with another model");
+  Worker worker(common.threads);
+  std::vector<float> query(model.dim(), 0.0F), vector(model.dim());
+  const auto add = [&] {
+    for (size_t i = 0; i < query.size(); ++i) query[i] += vector[i];
+  };
+  if (names.size() == 2) {
+    model.embed(names[1], vector, worker.session);
+    add();
+  }
+  if (by_image) {
+    const auto image = (*args)["image"].as<std::string>();
+    try {
+      read_picture(image, worker);
+      see_picture(model, image, worker);
+    } catch (const Error& e) {  // an input that failed, not the index
+      message(e.what());
+      return kSomeFailed;
+    }
+    model.embed(worker.scene, vector, worker.session);
+    add();
+  }
+  float norm = 0;
+  for (const float x : query) norm += x * x;
+  for (float& x : query) x /= std::sqrt(std::max(norm, 1e-12F));
+
+  size_t rank = 0;
+  for (const Hit& hit : index.search(query, static_cast<size_t>(top))) {
+    const IndexEntry& entry = index.entries()[hit.row];
+    if (common.json) {
+      Json line{{"rank", ++rank}};
+      put_name(line, "input", entry.input);
+      line["score"] = std::round(hit.score * 1e6) / 1e6;
+      line["sha256"] = entry.sha256;
+      print_line(to_line(line));
+    } else {
+      char score[16];
+      std::snprintf(score, sizeof score, "%6.3f  ", hit.score);
+      print_line(score + printable(entry.input));
+    }
+  }
+  return kDone;
+}
+
+}  // namespace sterna::cli
