@@ -183,19 +183,11 @@ Probe probe_tiff(Bytes b) {
     const size_t value_at = at + (big ? 12 : 8);
     const uint32_t type = u16(at + 2);
     const uint32_t value = type == 3 ? u16(value_at) : type == 1 ? u8(b, value_at) : u32(value_at);
-    switch (u16(at)) {
-      case 256:
-        p.width = value;
-        break;
-      case 257:
-        p.height = value;
-        break;
-      case 274:
-        p.orientation = value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-        break;
-      default:
-        break;
-    }
+    const uint32_t tag = u16(at);
+    // Where a broken file repeats a tag libtiff takes the first.
+    if (tag == 256 && p.width == 0) p.width = value;
+    if (tag == 257 && p.height == 0) p.height = value;
+    if (tag == 274 && value >= 1 && value <= 8) p.orientation = static_cast<int>(value);
   }
   return p;
 }
