@@ -64,7 +64,8 @@ int report(const Common& common, const fs::path& folder, const IndexFolder& inde
     line["type"] = index.type();
     print_line(to_line(line));
   }
-  std::string text = std::to_string(index.live()) + " pictures in " + folder.string();
+  std::string text = std::to_string(index.live()) +
+                     (index.live() == 1 ? " picture in " : " pictures in ") + folder.string();
   if (failed > 0) text += ", " + std::to_string(failed) + " failed";
   message(text);
   return failed > 0 ? kSomeFailed : kDone;
