@@ -187,13 +187,13 @@ struct Measured {
 };
 
 void bench_threads(const BenchOptions& options, int threads, const std::vector<Isa>& isas,
-                   std::span<const std::byte> memory) {
+                   const std::byte* weights, std::span<const std::byte> memory) {
   const nn::Executor executor(threads);
   std::vector<Measured> limits;
   for (const Limit& l : machine_limits()) limits.push_back({l});
   std::vector<std::unique_ptr<Case>> cases;
   for (Isa isa : isas)
-    for (auto& c : make_cases(memory.data(), isa, options.types)) cases.push_back(std::move(c));
+    for (auto& c : make_cases(weights, isa, options.types)) cases.push_back(std::move(c));
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t i = 0; i < cases.size(); ++i) {
       // The limits come up again and again between the kernels: both see the same weather.
@@ -235,7 +235,8 @@ int bench_kernels(const BenchOptions& options) {
       if (quant::has_isa(isa)) isas.push_back(isa);
     if (isas.empty()) isas.push_back(Isa::scalar);
   }
-  const auto memory = make_memory();
+  // Memory of their own for the limits: reading it also clears the caches of weights.
+  const auto weights = make_memory(), memory = make_memory();
   std::vector<int> counts;
   const int all = nn::Executor(0).threads();
   if (options.threads > 0) {
@@ -243,7 +244,8 @@ int bench_kernels(const BenchOptions& options) {
   } else {
     counts = all > 1 ? std::vector<int>{1, all} : std::vector<int>{1};
   }
-  for (int threads : counts) bench_threads(options, threads, isas, {memory.get(), kMemory});
+  for (int threads : counts)
+    bench_threads(options, threads, isas, weights.get(), {memory.get(), kMemory});
   return 0;
 }
 
