@@ -46,6 +46,7 @@ class HybridTower {
   size_t image_size() const { return config_.image_size; }
   size_t tokens() const { return tokens(weights_.stem, config_.image_size); }
   size_t width() const { return config_.width; }
+  const EfficientNet& stem() const { return weights_.stem; }
   size_t dim() const { return weights_.semantic.dim(); }
   size_t feature_width() const { return feature_width(weights_.stem, weights_.semantic); }
 

@@ -1,0 +1,190 @@
+#include "bench_model.h"
+
+#include <models/bind.h>
+#include <sterna/models/mapped_file.h>
+#include <sterna/models/model.h>
+#include <sterna/nn/executor.h>
+#include <sterna/vision/decode.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
+
+namespace sterna::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+struct Timing {
+  double best = 0, median = 0;  // ms
+};
+
+template <class F>
+Timing measure(int rounds, F&& f) {
+  f();  // warm-up: scratch memory, pages of the model file
+  std::vector<double> ms;
+  for (int i = 0; i < rounds; ++i) {
+    const auto start = Clock::now();
+    f();
+    ms.push_back(since(start));
+  }
+  std::sort(ms.begin(), ms.end());
+  return {ms.front(), ms[ms.size() / 2]};
+}
+
+class Report {
+ public:
+  explicit Report(const BenchModelOptions& options) : options_(options) {
+    if (!options_.json) options_.print("stage             best ms   median ms   (one thread)");
+  }
+  void stage(const char* name, Timing t) const {
+    if (options_.json) {
+      options_.print(nlohmann::json{
+          {"stage", name},
+          {"ms", t.best},
+          {"median_ms", t.median},
+          {"isa", quant::name(options_.isa)},
+          {"threads", 1}}.dump());
+      return;
+    }
+    char line[96];
+    std::snprintf(line, sizeof line, "%-16s %8.2f  %10.2f", name, t.best, t.median);
+    options_.print(line);
+  }
+  void throughput(double rate, int threads) const {
+    if (options_.json) {
+      options_.print(nlohmann::json{
+          {"stage", "decode + embed"},
+          {"images_per_second", rate},
+          {"isa", quant::name(options_.isa)},
+          {"threads",
+           threads}}.dump());
+      return;
+    }
+    char line[96];
+    std::snprintf(line, sizeof line, "decode + embed: %.1f images/s, %d threads", rate, threads);
+    options_.print(line);
+  }
+
+ private:
+  const BenchModelOptions& options_;
+};
+
+/// The tower's parts, bound apart from a Model, which does not show them.
+void tower_stages(const BenchModelOptions& o, const vision::Image& picture, const Report& report) {
+  const models::Gguf file = models::Gguf::open(o.model);
+  const vision::Preprocess pre = models::bind_preprocess(file);
+  const size_t dim = file.integer("sterna.language.width");
+  const vision::HybridTower tower = models::bind_tower(file, pre, dim, o.isa);
+  const nn::Executor executor(1);
+  nn::Workspace workspace;
+
+  const size_t pixels = pre.size * pre.size;
+  std::vector<uint8_t> rgb(pixels * 3);
+  report.stage("resize", measure(o.rounds, [&] {
+                 vision::fit_pixels(picture.view(), pre, rgb, workspace, &executor, o.isa);
+               }));
+  std::vector<float> x(pixels * 3);
+  vision::normalise(rgb, pre, vision::Layout::hwc, x);
+  const vision::EfficientNet& stem = tower.stem();
+  const size_t low_side = pre.size / stem.low_stride(), places = pre.size / stem.head_stride();
+  std::vector<float> low(low_side * low_side * stem.low_width());
+  std::vector<float> head(places * places * stem.config().head_width);
+  report.stage("stem", measure(o.rounds, [&] {
+                 stem.forward({x.data(), pixels, 3}, pre.size, pre.size,
+                              {low.data(), low_side * low_side, stem.low_width()},
+                              {head.data(), places * places, stem.config().head_width}, executor,
+                              workspace);
+               }));
+  std::vector<float> features(tower.tokens() * tower.feature_width());
+  report.stage("stem + features", measure(o.rounds, [&] {
+                 tower.features(rgb, {features.data(), tower.tokens(), tower.feature_width()},
+                                executor, workspace);
+               }));
+  std::vector<float> vision(tower.tokens() * tower.width()), meaning(tower.tokens() * dim);
+  report.stage("whole tower", measure(o.rounds, [&] {
+                 tower.forward(rgb, {vision.data(), tower.tokens(), tower.width()},
+                               {meaning.data(), tower.tokens(), dim}, executor, workspace);
+               }));
+}
+
+/// One worker a thread, each decoding and embedding for itself.
+double throughput(const BenchModelOptions& o, const Model& model, int threads) {
+  const models::MappedFile bytes(o.picture);
+  std::atomic<size_t> done{0};
+  std::atomic<bool> stop{false};
+  std::atomic<int> ready{0};
+  std::vector<std::thread> workers;
+  for (int i = 0; i < threads; ++i) {
+    workers.emplace_back([&] {
+      Session session(1);
+      Scene scene;
+      std::vector<float> out(model.dim());
+      bool warm = false;
+      while (!stop.load(std::memory_order_relaxed)) {
+        const vision::Image picture = vision::decode(bytes.bytes());
+        model.see(picture.view(), scene, session);
+        model.embed(scene, out, session);
+        if (!warm) {
+          warm = true;
+          ready.fetch_add(1);
+        } else {
+          done.fetch_add(1, std::memory_order_relaxed);
+        }
+      }
+    });
+  }
+  while (ready.load() < threads) std::this_thread::yield();
+  const size_t before = done.load();
+  const auto start = Clock::now();
+  std::this_thread::sleep_for(std::chrono::duration<double>(o.seconds));
+  const double images = static_cast<double>(done.load() - before);
+  const double seconds = since(start) / 1000;
+  stop = true;
+  for (auto& w : workers) w.join();
+  return images / seconds;
+}
+
+}  // namespace
+
+int bench_model(const BenchModelOptions& o) {
+  const Report report(o);
+  const Model::Options model_options{.isa = o.isa};
+  const vision::Image picture = vision::decode_file(o.picture);
+  report.stage("open model", measure(o.rounds, [&] { Model::open(o.model, model_options); }));
+  report.stage("decode picture", measure(o.rounds, [&] { vision::decode_file(o.picture); }));
+  tower_stages(o, picture, report);
+
+  const Model model = Model::open(o.model, model_options);
+  Session session(1);
+  Scene scene = model.see(picture.view(), session);
+  std::vector<float> out(model.dim());
+  report.stage("encode question",
+               measure(o.rounds, [&] { model.embed(o.question, out, session); }));
+  report.stage("predict",
+               measure(o.rounds, [&] { model.predict(scene, o.question, out, session); }));
+  Answer answer;
+  report.stage("predict + answer", measure(o.rounds, [&] {
+                 model.answer(scene, o.question, nullptr, 5, answer, session);
+               }));
+  report.stage("whole answer", measure(o.rounds, [&] {
+                 const vision::Image again = vision::decode_file(o.picture);
+                 session.question.model = 0;  // as asked for the first time
+                 model.see(again.view(), scene, session);
+                 model.answer(scene, o.question, nullptr, 5, answer, session);
+               }));
+  const int threads = o.threads > 0 ? o.threads : nn::Executor(0).threads();
+  report.throughput(throughput(o, model, threads), threads);
+  return 0;
+}
+
+}  // namespace sterna::cli
