@@ -109,9 +109,9 @@ TEST_CASE("SAME padding is TensorFlow's") {
 TEST_CASE("depthwise convolution: against double, same bits on every ISA, ragged sizes, bands") {
   const size_t sizes[][2] = {{1, 1}, {1, 9}, {9, 1}, {2, 3}, {5, 4}, {7, 7}, {8, 13}, {13, 11}};
   for (const auto& [h, w] : sizes) {
-    for (const size_t c : {1, 3, 4, 15, 16, 17, 33}) {
-      for (const size_t kernel : {3, 5}) {
-        for (const size_t stride : {1, 2}) check({h, w, c, kernel, stride, c}, true);
+    for (const size_t c : {1U, 3U, 4U, 15U, 16U, 17U, 33U}) {
+      for (const size_t kernel : {3U, 5U}) {
+        for (const size_t stride : {1U, 2U}) check({h, w, c, kernel, stride, c}, true);
       }
     }
   }
@@ -120,7 +120,7 @@ TEST_CASE("depthwise convolution: against double, same bits on every ISA, ragged
 TEST_CASE("dense convolution: against double, same bits on every ISA, ragged sizes, bands") {
   const size_t sizes[][2] = {{1, 1}, {2, 2}, {3, 20}, {17, 6}, {9, 39}};
   for (const auto& [h, w] : sizes) {
-    for (const size_t m : {1, 7, 8, 16, 20, 32}) check({h, w, 3, 3, 2, m}, false);
+    for (const size_t m : {1U, 7U, 8U, 16U, 20U, 32U}) check({h, w, 3, 3, 2, m}, false);
     check({h, w, 2, 5, 1, 9}, false);
   }
 }

@@ -174,7 +174,8 @@ TEST_CASE("stem against double: whole maps and bands, both kernels, strides, odd
   stem.config.low_stage = 1;
   const EfficientNet net(stem.config, stem.weights);
   const size_t sizes[][2] = {{32, 32}, {1, 1}, {7, 45}, {191, 330}};
-  for (const auto& [h, w] : sizes) {
+  for (const auto& size : sizes) {
+    const size_t h = size[0], w = size[1];
     CAPTURE(h);
     const auto pixels = test::random(1, h * w * 3, 99).data;
     Map want_low, want_head;

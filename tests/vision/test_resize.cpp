@@ -67,8 +67,9 @@ TEST_CASE("every ISA equals the scalar reference on ragged sizes") {
 
 TEST_CASE("a window is a crop of the whole result") {
   const Image image = test::noise(123, 77, 4);
-  for (auto [w, h] :
+  for (const auto& size :
        {std::pair<size_t, size_t>{50, 60}, {123, 30}, {200, 77}, {123, 77}, {60, 9}}) {
+    const size_t w = size.first, h = size.second;  // clang 14 cannot capture bindings in INFO
     const auto whole = resized(image.view(), w, h, Filter::bicubic, quant::best_isa());
     const Window window{w / 5, h / 3, w / 2, h / 2};
     std::vector<uint8_t> out(window.width * window.height * 3);

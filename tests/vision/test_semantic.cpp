@@ -30,7 +30,7 @@ struct Fixture {
 TEST_CASE_FIXTURE(Fixture,
                   "meanings mix the names of the likeliest classes; equal ones by number") {
   // Classes 5, 9 and 14 are the same in everything but name: only the first two fit into the top.
-  for (const size_t twin : {9, 14}) {
+  for (const size_t twin : {9U, 14U}) {
     std::copy_n(&w[5 * kWidth], kWidth, &w[twin * kWidth]);
     bias[twin] = bias[5];
   }
