@@ -64,6 +64,7 @@ class TrainConfig:
     cosine_weight: float = 0.5
     ema: float = 0.995
     bf16: bool = True
+    fuse: bool = True
     checkpoint_every_s: float = 300.0
 
 

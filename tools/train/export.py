@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from config import LITE0_STAGES, ModelConfig
-from model import Net
+from model import HEAD_GAIN, Net
 from stem import stem_tensors
 from text import Text, model_folder
 
@@ -55,6 +55,8 @@ def net_weights(net: Net):
     w = state["vision.tokens.weight"] * scale
     state["vision.tokens.bias"] = state["vision.tokens.bias"] - w @ shift
     state["vision.tokens.weight"] = w
+    for part in ("weight", "bias"):
+        state[f"predictor.head.{part}"] *= HEAD_GAIN
     yield from state.items()
 
 

@@ -12,6 +12,7 @@ from data import TRAIN_PARTS, Setting
 from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES
 from questions import Asker
 
+LIMITS = {"recolour": 5, "cifar": 4, "scenes": 7}  # questions kept a picture: wordings cost text-tower time
 NOTES = Path(__file__).with_name("photo_notes.tsv")
 
 
@@ -51,6 +52,20 @@ def questions_for(fact: dict, asker: Asker, notes: dict) -> list[tuple]:
     return out
 
 
+def limited(asked: list[tuple], most: int | None, rng) -> list[tuple]:
+    """At most `most` of a picture's questions, tasks asked often not drawn as often."""
+    if most is None or len(asked) <= most:
+        return asked
+    share = even_share(np.unique([q[0] for q in asked], return_inverse=True)[1])
+    return [asked[i] for i in rng.choice(len(asked), most, replace=False, p=share)]
+
+
+def even_share(task: np.ndarray) -> np.ndarray:
+    """Probability of each question of a picture: a task asked ten times is not ten times as likely."""
+    share = np.bincount(task)[task] ** -0.6
+    return share / share.sum()
+
+
 class Pool:
     """Pictures with questions: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
     [m, 3] = question, answer, task. Answers: the first `base` compete always, captions only in their batch."""
@@ -68,7 +83,7 @@ class Pool:
         self.features = torch.from_numpy(np.concatenate(features))
         things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
         asker, notes = Asker(labels, rng, thing_words=things), read_notes()
-        asked = [questions_for(f, asker, notes) for f in facts]
+        asked = [limited(questions_for(f, asker, notes), LIMITS.get(part), rng) for f, part in zip(facts, self.part)]
         self.tasks = sorted({q[0] for qs in asked for q in qs})
         captions = {q[2] for qs in asked for q in qs if q[0] == "caption"}
         base = {q[2] for qs in asked for q in qs if q[0] != "caption"} | set(labels.raw) | {k[1] for k in labels.kind if k}
@@ -123,9 +138,7 @@ class Pool:
         chosen, owner = [], []
         for k, i in enumerate(rows):
             lo, hi = self.start[i], self.start[i + 1]
-            task = self.items[lo:hi, 2]
-            share = np.bincount(task)[task] ** -0.6  # a task asked ten times of a picture is not ten times as likely
-            take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=share / share.sum())
+            take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=even_share(self.items[lo:hi, 2]))
             chosen += [lo + t for t in take]
             owner += [k] * len(take)
         items = self.items[chosen]

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from config import ModelConfig, TrainConfig
 from data import load_setting
-from model import Net
+from model import Net, fuse
 from pool import Pool
 
 PART_WEIGHTS = {"photos": 0.45, "recolour": 0.12, "scenes": 0.37, "cifar": 0.06}
@@ -79,6 +79,8 @@ def train(work: Path, mode: str, steps: int, c: TrainConfig, watch=None):
         net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
         print(f"resumed at step {start}", flush=True)
+    if c.fuse:
+        fuse()
     table, candidates = pool.answer_table.to(device), pool.candidates.to(device)
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
     about = {"model": vars(model), "mode": mode, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}

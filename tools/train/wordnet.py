@@ -1,4 +1,4 @@
-"""A small reader of WordNet's noun files: synsets by offset, hypernyms, lemmas, sense frequency."""
+"""A small reader of WordNet's noun files: synsets by offset, hypernyms, lemmas, how often words were tagged."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,13 @@ class Nouns:
             pointers = f[at + 1:at + 1 + 4 * int(f[at])]
             self.parents[offset] = [int(pointers[i + 1]) for i in range(0, len(pointers), 4)
                                     if pointers[i] in ("@", "@i")]
+        self.uses: dict[tuple[str, int], int] = {}  # (word, lexicographer file) -> tags in the sense-tagged texts
+        for line in (folder / "cntlist.rev").read_text().splitlines():
+            key, _, count = line.split()
+            word, sense = key.split("%")
+            if sense.startswith("1:"):
+                at = (word.replace("_", " "), int(sense.split(":")[1]))
+                self.uses[at] = self.uses.get(at, 0) + int(count)
         for line in (folder / "index.noun").read_text().splitlines():
             if line.startswith("  "):
                 continue
