@@ -52,8 +52,8 @@ class ModelConfig:
 @dataclass
 class TrainConfig:
     seed: int = 20260
-    batch_pictures: int = 24
-    questions_per_picture: int = 8
+    batch_pictures: int = 40
+    questions_per_picture: int = 5
     learning_rate: float = 1.6e-3
     float_learning_rate: float = 0.8e-3  # ternary training wants about twice the float rate
     weight_decay: float = 0.02

@@ -181,11 +181,23 @@ class Net(nn.Module):
         """Measure the low-level part of training features [n, T, 966]; semantics stay as they are."""
         flat = features.reshape(-1, features.shape[-1]).float()
         low = slice(EMBED + 2, None)
-        # The colour statistics are in natural units already: only bound how far rare bins scale up.
+        # Rare colour bins do not scale up without bound. The few colour numbers get more room than the many
+        # of the stem's map: with equal room colours are not learned within a thousand steps.
         self.vision.shift[low] = flat.mean(0)[low]
-        self.vision.scale[low] = 1.0 / flat.std(0)[low].clamp(min=0.05)
+        self.vision.scale[low] = 0.5 / flat.std(0)[low].clamp(min=0.05)
+        self.vision.scale[self.config.feature_width - 4 * 33:] *= 5.0
         self.vision.scale[:EMBED] = EMBED ** 0.5 * 0.7
         self.vision.scale[EMBED:EMBED + 2] = 2.0
+
+    @torch.no_grad()
+    def adopt(self, other: "Net"):
+        """Takes over the weights of a network with another standardisation; what it computes stays the same."""
+        shift, scale = self.vision.shift.clone(), self.vision.scale.clone()
+        self.load_state_dict(other.state_dict())
+        tokens = self.vision.tokens
+        tokens.bias += (tokens.weight * self.vision.scale) @ (shift - self.vision.shift)
+        tokens.weight *= self.vision.scale / scale
+        self.vision.shift.copy_(shift), self.vision.scale.copy_(scale)
 
     def forward(self, features, question, length, owner):
         """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture."""

@@ -60,9 +60,11 @@ def limited(asked: list[tuple], most: int | None, rng) -> list[tuple]:
     return [asked[i] for i in rng.choice(len(asked), most, replace=False, p=share)]
 
 
-def even_share(task: np.ndarray) -> np.ndarray:
+def even_share(task: np.ndarray, favour: np.ndarray | None = None) -> np.ndarray:
     """Probability of each question of a picture: a task asked ten times is not ten times as likely."""
     share = np.bincount(task)[task] ** -0.6
+    if favour is not None:
+        share = share * favour[task]
     return share / share.sum()
 
 
@@ -132,13 +134,14 @@ class Pool:
         rows = np.array([row[q] for q in self.questions])
         return torch.from_numpy(tokens), np.stack([offset[rows], offset[rows + 1]])
 
-    def batch(self, rng, pictures: int, each: int, weights: dict[str, float]):
+    def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float]):
         """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n]."""
         rows = self.draw(rng, pictures, weights)
+        favour = np.array([tasks.get(t, 1.0) for t in self.tasks])
         chosen, owner = [], []
         for k, i in enumerate(rows):
             lo, hi = self.start[i], self.start[i + 1]
-            take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=even_share(self.items[lo:hi, 2]))
+            take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=even_share(self.items[lo:hi, 2], favour))
             chosen += [lo + t for t in take]
             owner += [k] * len(take)
         items = self.items[chosen]
