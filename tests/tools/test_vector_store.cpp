@@ -70,7 +70,7 @@ TEST_CASE("a store writes rows, a manifest, and nothing else") {
 TEST_CASE("a store that was cut off anywhere goes on and ends with the same files") {
   const auto [vectors, manifest] = expected_files();
   for (size_t stop = 0; stop <= kInputs.size(); ++stop) {
-    for (const size_t torn : {0, 1, 7}) {  // bytes that the last lines or rows lack
+    for (const size_t torn : {0U, 1U, 7U}) {  // bytes that the last lines or rows lack
       for (const bool tear_rows : {false, true}) {
         const Folder folder;
         const StorePaths paths(folder.path() / "o.npy");
