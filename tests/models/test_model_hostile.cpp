@@ -89,7 +89,8 @@ TEST_CASE("every metadata key of the model is needed, and of its own kind") {
   const test::Scratch scratch;
   const Gguf tiny = Gguf::open(kTiny);
   size_t needed = 0;
-  for (const auto& [key, value] : tiny.metadata()) {
+  for (const auto& entry : tiny.metadata()) {
+    const std::string_view key = entry.first;
     if (!key.starts_with("sterna.")) continue;
     CAPTURE(key);
     ++needed;
@@ -111,10 +112,11 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
   const test::Scratch scratch;
   const Gguf tiny = Gguf::open(kTiny);
   const uint64_t extremes[] = {0, 1, 3, 7, 65536, 0x7fffffff, 0xffffffff, UINT64_MAX};
-  for (const auto& [key, value] : tiny.metadata()) {
+  for (const auto& entry : tiny.metadata()) {
+    const std::string_view key = entry.first;
     if (!key.starts_with("sterna.")) continue;
-    const bool integer =
-        std::holds_alternative<uint64_t>(value) || std::holds_alternative<int64_t>(value);
+    const bool integer = std::holds_alternative<uint64_t>(entry.second) ||
+                         std::holds_alternative<int64_t>(entry.second);
     if (!integer) continue;
     CAPTURE(key);
     for (const uint64_t extreme : extremes) {

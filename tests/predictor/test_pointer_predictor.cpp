@@ -1,0 +1,139 @@
+#include <doctest/doctest.h>
+#include <sterna/predictor/pointer_predictor.h>
+#include <sterna/quant/error.h>
+#include <tests/nn/common.h>
+
+#include <cmath>
+#include <list>
+#include <vector>
+
+using namespace sterna;
+using predictor::PointerPredictor;
+using predictor::Query;
+
+namespace {
+
+// d width, q question width, v vision width, n text space, c pointer
+constexpr size_t d = 24, hidden = 40, q = 18, v = 20, n = 22, c = 10;
+
+struct Fixture {
+  std::list<std::vector<float>> memory;  // never moves
+  nn::Executor executor{1};
+  nn::Workspace workspace;
+
+  std::span<const float> numbers(size_t count, float sigma) {
+    const auto seed = static_cast<unsigned>(memory.size());
+    return memory.emplace_back(test::random(1, count, seed, sigma).data);
+  }
+  quant::Linear linear(size_t m, size_t k, bool bias) {
+    const auto w = numbers(m * k, 1.0f / std::sqrt(static_cast<float>(k)));
+    return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
+            bias ? numbers(m, 0.3f) : std::span<const float>{}};
+  }
+  nn::TernaryBlock block() {
+    return {numbers(d, 1),
+            linear(3 * d, d, false),
+            numbers(d, 1),
+            linear(d, d, false),
+            numbers(d, 1),
+            linear(hidden, d, false),
+            numbers(hidden, 1),
+            linear(d, hidden, false),
+            4};
+  }
+  PointerPredictor::Weights weights() {
+    return {numbers(d, 1),       linear(d, q, true),  linear(d, v, true),
+            {block(), block()},  numbers(d, 1),       linear(n, d, true),
+            linear(c, d, false), linear(c, d, false), linear(1, d, true)};
+  }
+  nn::Mat<const float> mat(size_t rows, size_t cols) {
+    return {numbers(rows * cols, 1).data(), rows, cols};
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a query's answer has unit length and does not depend on its batch") {
+  const PointerPredictor predictor(weights());
+  const auto vision = mat(7, v), meaning = mat(7, n), other = mat(3, v), said = mat(3, n);
+  const std::vector<Query> queries = {{mat(4, q), vision, meaning},
+                                      {mat(1, q), vision, meaning},  // shares the scene before it
+                                      {mat(9, q), other, said},
+                                      {mat(4, q), vision, meaning}};
+  std::vector<float> batch(queries.size() * n);
+  predictor.forward(queries, {batch.data(), queries.size(), n}, executor, workspace);
+  for (size_t i = 0; i < queries.size(); ++i) {
+    std::vector<float> alone(n);
+    predictor.forward({&queries[i], 1}, {alone.data(), 1, n}, executor, workspace);
+    const auto row = batch.begin() + static_cast<long>(i * n);
+    CHECK(test::same_bits(alone, {row, row + static_cast<long>(n)}));
+    double square = 0;
+    for (const float x : alone) square += static_cast<double>(x) * static_cast<double>(x);
+    CHECK(square == doctest::Approx(1.0).epsilon(1e-6));
+  }
+  predictor.forward({}, {nullptr, 0, n}, executor, workspace);  // nothing asked
+}
+
+TEST_CASE_FIXTURE(Fixture, "the gate: shut, the head alone speaks; open, a lone place is copied") {
+  auto w = weights();
+  const Query query{mat(2, q), mat(1, v), mat(1, n)};
+  std::vector<float> zeros(d), shut{-200.0f}, open{200.0f}, out(n);
+  const quant::WeightView flat{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros)), {}, 0};
+
+  w.gate = quant::Linear(flat, shut);
+  PointerPredictor(w).forward({&query, 1}, {out.data(), 1, n}, executor, workspace);
+  const auto head_alone = out;
+  w.gate = quant::Linear(flat, open);
+  PointerPredictor(w).forward({&query, 1}, {out.data(), 1, n}, executor, workspace);
+  // With one place alpha = 1: out is parallel to e + s, so out - s-part is parallel to e. Solve for
+  // the length of e in least squares and see that nothing is left over.
+  double ee = 0, es = 0, ss = 0, oe = 0, os = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double e = head_alone[i], s = query.meaning.data[i], o = out[i];
+    ee += e * e, es += e * s, ss += s * s, oe += o * e, os += o * s;
+  }
+  const double det = ee * ss - es * es;
+  const double a = (oe * ss - os * es) / det, b = (os * ee - oe * es) / det;
+  double left = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double e = head_alone[i], s = query.meaning.data[i];
+    left = std::max(left, std::fabs(static_cast<double>(out[i]) - a * e - b * s));
+  }
+  CHECK(left < 1e-6);
+  CHECK(a > 0);
+  CHECK(b > 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refused") {
+  const auto refused = [&](auto spoil) {
+    auto w = weights();
+    spoil(w);
+    CHECK_THROWS_AS(PointerPredictor(std::move(w)), Error);
+  };
+  using W = PointerPredictor::Weights;
+  refused([](W& w) { w.answer = {}; });
+  refused([](W& w) { w.answer = w.answer.first(d - 1); });
+  refused([](W& w) { w.norm = w.norm.first(d - 1); });
+  refused([](W& w) { w.blocks[1].heads = 5; });
+  refused([](W& w) { w.blocks[1].heads = 0; });
+  refused([](W& w) { w.blocks[0].mlp_mid_norm = w.blocks[0].mlp_mid_norm.first(hidden - 1); });
+  refused([&](W& w) { w.gate = linear(2, d, true); });
+  refused([&](W& w) { w.pointer_key = linear(c + 1, d, false); });
+  refused([&](W& w) { w.head = linear(n, d + 1, true); });
+
+  const PointerPredictor predictor(weights());
+  std::vector<float> out(n);
+  const auto refuse = [&](const Query& query) {
+    CHECK_THROWS_AS(predictor.forward({&query, 1}, {out.data(), 1, n}, executor, workspace), Error);
+  };
+  const Query right{mat(2, q), mat(3, v), mat(3, n)};
+  CHECK_NOTHROW(predictor.forward({&right, 1}, {out.data(), 1, n}, executor, workspace));
+  refuse({mat(2, q + 1), right.vision, right.meaning});
+  refuse({right.question, mat(3, v - 1), right.meaning});
+  refuse({right.question, right.vision, mat(2, n)});
+  refuse({right.question, right.vision, mat(3, n + 1)});
+  refuse({mat(0, q), right.vision, right.meaning});
+  refuse({right.question, mat(0, v), mat(0, n)});
+  CHECK_THROWS_AS(predictor.forward({&right, 1}, {out.data(), 1, n - 1}, executor, workspace),
+                  Error);
+}
