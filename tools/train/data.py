@@ -170,7 +170,7 @@ def object_masks(setting: Setting, features: Features) -> dict[str, np.ndarray]:
         weight = stem.tensor("classifier.weight")
         for path in photo_files(setting, "train"):
             pixels = load_picture(path, setting.config.image_size)
-            _, head = stem(torch.from_numpy(pixels)[None].to(weight.device))
+            _, head = stem(torch.tensor(pixels)[None].to(weight.device))
             label = int(path.name[:3])
             if label not in stem.classify(head)[0].topk(3).indices.tolist():
                 continue

@@ -63,6 +63,7 @@ def main():
     p.add_argument("--checkpoints", type=Path, nargs="*", help="default: WORK/float.pt and WORK/ternary.pt")
     p.add_argument("--questions", type=Path, help="JSONL of hand-written questions on the evaluation photos")
     p.add_argument("--parts", nargs="*", default=["eval", "dev", "cifar_held", "scenes_held"])
+    p.add_argument("--most", type=int, default=1500, help="questions drawn from a part (default 1500)")
     p.add_argument("--json", type=Path)
     a = p.parse_args()
     setting = load_setting(a.work)
@@ -74,7 +75,10 @@ def main():
     if a.questions:
         rows += report("hand-written", setting, nets, *from_jsonl(setting, a.questions, setting.paths.photos), scale)
     for part in a.parts:
-        rows += report(part, setting, nets, *held_out(setting, part), scale)
+        features, items = held_out(setting, part)
+        if len(items) > a.most:
+            items = [items[i] for i in sorted(np.random.default_rng(0).choice(len(items), a.most, replace=False))]
+        rows += report(part, setting, nets, features, items, scale)
     show(rows, list(nets))
     if a.json:
         a.json.write_text("".join(json.dumps(r) + "\n" for r in rows))

@@ -60,7 +60,7 @@ def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     names = list(dict.fromkeys(Path(r["image"]).name for r in rows))
     features = Features(setting.config, setting.text.embed(setting.labels.names))
-    out = [features(torch.from_numpy(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
+    out = [features(torch.tensor(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
     return torch.cat(out), [Item(names.index(Path(r["image"]).name), r["question"], r["answer"], r["choices"], r["task"]) for r in rows]
 
 

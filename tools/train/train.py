@@ -1,7 +1,8 @@
 """Trains the tower and predictor on the cached features, ternary (`--mode ternary`) or as its float twin.
 
-Resumes from WORK/<mode>.last.pt; writes averaged weights to WORK/<mode>.pt every few minutes and at the end.
-The learning rate is constant after warm-up and falls linearly to zero over the last half of the steps.
+Resumes from WORK/<name>.last.pt; writes averaged weights to WORK/<name>.pt every few minutes and at the end.
+The learning rate is constant after warm-up and falls linearly to zero over the last half of the steps. A second
+stage starts from the weights of the first (`--init`) with the rate up again; the float twin takes the same stage.
 """
 
 import argparse
@@ -61,11 +62,11 @@ def load_checkpoint(path: Path) -> tuple[Net, dict]:
     return net.eval().set_ternary(saved["mode"] == "ternary"), saved
 
 
-def train(work: Path, mode: str, steps: int, c: TrainConfig, init: Path | None = None):
+def train(work: Path, mode: str, steps: int, c: TrainConfig, name: str, init: Path | None = None):
     setting = load_setting(work)
     torch.manual_seed(c.seed)
     pool = Pool(setting, c.seed)
-    print(f"{mode}: {len(pool.part)} pictures, {len(pool.items)} questions ({len(pool.questions)} wordings), "
+    print(f"{name}: {len(pool.part)} pictures, {len(pool.items)} questions ({len(pool.questions)} wordings), "
           f"{pool.base} answers, tasks {pool.tasks}, questions sha256 {pool.digest}", flush=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = ModelConfig(**{**vars(setting.config), **{k: v for k, v in vars(ModelConfig()).items()}})
@@ -77,7 +78,7 @@ def train(work: Path, mode: str, steps: int, c: TrainConfig, init: Path | None =
     net = net.to(device).set_ternary(mode == "ternary").train()
     average = copy.deepcopy(net).eval()
     opt, start = optimiser(net, c), 0
-    last = work / f"{mode}.last.pt"
+    last = work / f"{name}.last.pt"
     if last.exists():
         saved = torch.load(last, map_location=device, weights_only=False)
         net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
@@ -109,13 +110,13 @@ def train(work: Path, mode: str, steps: int, c: TrainConfig, init: Path | None =
         seen.append((among.item(), every.item(), cosine.item(), len(answer)))
         if (step + 1) % 20 == 0:
             m = np.array(seen[-20:])
-            print(f"{mode} {step + 1}/{steps} among {m[:, 0].mean():.3f} all {m[:, 1].mean():.3f} cosine {m[:, 2].mean():.3f} "
+            print(f"{name} {step + 1}/{steps} among {m[:, 0].mean():.3f} all {m[:, 1].mean():.3f} cosine {m[:, 2].mean():.3f} "
                   f"{m[:, 3].sum() / (time.time() - clock):.0f} questions/s", flush=True)
             clock = time.time()
         if time.time() - saved_at > c.checkpoint_every_s or step + 1 == steps:
             saved_at = time.time()
             save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
-            save(work / f"{mode}.pt", {**about, "step": step + 1, "net": average.state_dict()})
+            save(work / f"{name}.pt", {**about, "step": step + 1, "net": average.state_dict()})
             clock = time.time()
 
 
@@ -123,14 +124,15 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--mode", choices=["ternary", "float"], default="ternary")
+    p.add_argument("--name", help="of the checkpoint (default: the mode)")
     p.add_argument("--steps", type=int, default=TrainConfig.steps)
     p.add_argument("--init", type=Path, help="start from the weights of another run")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    c = TrainConfig()
-    (a.work / f"{a.mode}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
-    train(a.work, a.mode, a.steps, c, a.init)
+    c, name = TrainConfig(), a.name or a.mode
+    (a.work / f"{name}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
+    train(a.work, a.mode, a.steps, c, name, a.init)
 
 
 if __name__ == "__main__":
