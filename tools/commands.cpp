@@ -5,6 +5,7 @@ namespace sterna::cli {
 int ask_command(int argc, char** argv);
 int classify_command(int argc, char** argv);
 int embed_command(int argc, char** argv);
+int eval_command(int argc, char** argv);
 int index_command(int argc, char** argv);
 int model_command(int argc, char** argv);
 int search_command(int argc, char** argv);
@@ -19,6 +20,7 @@ constexpr Command kCommands[] = {
     {"embed", "Turn pictures or texts into vectors", embed_command},
     {"index", "Make an index of pictures, or add to it", index_command},
     {"search", "Find pictures in an index by words or by a picture", search_command},
+    {"eval", "Ask the questions of a file and count the right answers", eval_command},
     {"model", "Look into a model file, or change its number formats", model_command},
     {"version", "Print the version and what this build and CPU can do", version_command},
 };

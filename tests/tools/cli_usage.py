@@ -10,8 +10,8 @@ from harness import (BAD_USAGE, CAT, DONE, MODEL, SOURCE, STERNA, UNUSABLE, Comm
                      environment, main)
 
 # Verbs and the subverbs that have options of their own.
-VERBS = ["ask", "classify", "embed", "index build", "index add", "index search", "search", "model",
-         "version"]
+VERBS = ["ask", "classify", "embed", "index build", "index add", "index search", "search", "eval",
+         "model", "version"]
 
 
 class Usage(CommandTest):

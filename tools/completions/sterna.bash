@@ -1,7 +1,7 @@
 # bash completion for sterna
 _sterna() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local verbs="ask classify embed index search model version help"
+  local verbs="ask classify embed index search eval model version help"
   local model="--model --threads --isa --json --help"
   COMPREPLY=()
   case $before in
@@ -31,12 +31,13 @@ _sterna() {
         search) options="$model --image --top" ;;
       esac ;;
     search) options="$model --image --top" ;;
+    eval) options="$model" ;;
     model)
       if ((COMP_CWORD == 2)); then
-        COMPREPLY=($(compgen -W "info quantize check --help" -- "$word"))
+        COMPREPLY=($(compgen -W "info quantize --help" -- "$word"))
         return
       fi
-      options="--json --help" ;;
+      options="--types --json --help" ;;
     version) options="--json --help" ;;
     help) COMPREPLY=($(compgen -W "$verbs" -- "$word")) && return ;;
   esac

@@ -7,18 +7,19 @@ function __sterna_subverb
     set -l words (commandline -opc)
     test (count $words) -ge 3; and test $words[2] = index; and contains -- $words[3] $argv
 end
-set -l verbs ask classify embed index search model version help
+set -l verbs ask classify embed index search eval model version help
 complete -c sterna -n "not __sterna_verb $verbs" -a ask -d "Ask pictures a question" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a classify -d "Name the best of some labels" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a embed -d "Turn pictures or texts into vectors" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a index -d "Make an index of pictures" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a search -d "Find pictures in an index" -f
+complete -c sterna -n "not __sterna_verb $verbs" -a eval -d "Count right answers" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a model -d "Look into a model file" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a version -d "Print the version" -f
 complete -c sterna -n "not __sterna_verb $verbs" -a help -d "Print help" -f
 complete -c sterna -l json -d "One JSON object a line"
 complete -c sterna -s h -l help -d "Print help"
-set -l runs ask classify embed index search
+set -l runs ask classify embed index search eval
 complete -c sterna -n "__sterna_verb $runs" -l model -rF -d "Model file"
 complete -c sterna -n "__sterna_verb $runs" -l threads -x -d "Threads, 0 = all cores"
 complete -c sterna -n "__sterna_verb $runs" -l isa -x -a "scalar avx2 avx512 neon" -d "Instruction set"
@@ -40,4 +41,5 @@ complete -c sterna -n "__sterna_subverb build" -s o -l output -rF -d "The index"
 complete -c sterna -n "__sterna_subverb build" -l type -x -a "Flat SQ8 HNSW32" -d "Kind of FAISS index"
 complete -c sterna -n "__sterna_verb search; or __sterna_subverb search" -l image -rF -d "A picture to look for"
 complete -c sterna -n "__sterna_subverb search" -l top -x -d "How many"
-complete -c sterna -n "__sterna_verb model" -a "info quantize check"
+complete -c sterna -n "__sterna_verb model" -a "info quantize"
+complete -c sterna -n "__sterna_verb model" -l types -x -d "Rules of model quantize"
