@@ -31,11 +31,10 @@ TextEncoder::TextEncoder(WordPiece tokenizer, Bert bert, size_t max_tokens)
                 std::to_string(bert_.longest_text()) + " tokens, found " +
                 std::to_string(max_tokens));
   }
-  size_t ids = tokenizer_.size();
-  for (const auto& added : tokenizer_.options().added) ids = std::max(ids, size_t{added.id} + 1);
-  if (ids > bert_.vocabulary()) {
-    throw Error("text encoder: token embedding: expected at least " + std::to_string(ids) +
-                " rows for the tokenizer, found " + std::to_string(bert_.vocabulary()));
+  if (tokenizer_.size() > bert_.vocabulary()) {
+    throw Error("text encoder: token embedding: expected at least " +
+                std::to_string(tokenizer_.size()) + " rows for the tokenizer, found " +
+                std::to_string(bert_.vocabulary()));
   }
 }
 

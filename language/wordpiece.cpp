@@ -44,6 +44,9 @@ WordPiece::WordPiece(std::vector<std::string> vocabulary, WordPieceOptions optio
     if (added.text.empty() || utf8::repair(added.text))
       throw Error("tokenizer: added token " + std::to_string(added.id) +
                   ": expected text in UTF-8, found none");
+    if (added.id >= n)
+      throw Error("tokenizer: added token: expected an id below " + std::to_string(n) + ", found " +
+                  std::to_string(added.id));
     added_first_[static_cast<unsigned char>(added.text[0])] = true;
   }
 

@@ -132,6 +132,11 @@ inline void add(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, put(get(y + i, left) + v, y + i, left));
 }
 
+inline void scale_shift(const float* x, const float* scale, const float* shift, size_t n,
+                        float* y) noexcept {
+  STERNA_EACH(x, n, 0.0f, put(fma(v, get(scale + i, left), get(shift + i, left)), y + i, left));
+}
+
 inline void exp_all(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, put(exp(v), y + i, left));
 }
@@ -250,5 +255,5 @@ inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, con
 
 #undef STERNA_EACH
 
-const Kernels kKernels = {layer_norm, rms_norm, softmax,   gelu,        relu_squared, add,
-                          exp_all,    erf_all,  pack_keys, pack_values, attend};
+const Kernels kKernels = {layer_norm,  rms_norm, softmax, gelu,      relu_squared, add,
+                          scale_shift, exp_all,  erf_all, pack_keys, pack_values,  attend};

@@ -18,6 +18,15 @@ struct LayerNorm {
   std::span<const float> bias;  // [d]
 };
 
+/// Channels moved and scaled before a linear map, whose weights and bias were changed the other way
+/// (the map is the same, but its inputs keep more of themselves in int8; SmoothQuant, arXiv
+/// 2211.10438, with Outlier Suppression+'s shift, arXiv 2304.09145): linear(x * scale + shift).
+/// Empty spans leave x alone.
+struct InputScale {
+  std::span<const float> scale;  // [k]
+  std::span<const float> shift;  // [k]
+};
+
 /// A post-norm encoder block of BERT (Devlin et al., arXiv 1810.04805).
 ///   t tokens, d width, f hidden width of the MLP
 struct BertBlock {
@@ -27,6 +36,10 @@ struct BertBlock {
   quant::Linear mlp_up;    // [f, d]
   quant::Linear mlp_down;  // [d, f]
   LayerNorm mlp_norm;
+  InputScale qkv_in = {};
+  InputScale attn_out_in = {};
+  InputScale mlp_up_in = {};
+  InputScale mlp_down_in = {};
 };
 
 struct BertWeights {
