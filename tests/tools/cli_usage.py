@@ -1,6 +1,7 @@
 """Verbs, options, exit codes, and what goes where."""
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -9,21 +10,26 @@ import subprocess
 from harness import (BAD_USAGE, CAT, DONE, MODEL, SOURCE, STERNA, UNUSABLE, CommandTest,
                      environment, main)
 
-# Verbs and the subverbs that have options of their own.
-VERBS = ["ask", "classify", "embed", "index build", "index add", "index search", "search", "eval",
-         "model", "version"]
+# Verbs whose own verbs have options of their own.
+SUBVERBS = {"index": ["build", "add", "search"], "model": ["info", "quantize"]}
+
 
 
 class Usage(CommandTest):
+    def verbs(self):
+        """Every verb of `sterna --help`, with the verbs below it."""
+        top = re.findall(r"^  ([a-z]+)  ", self.check(DONE, "--help").out, re.MULTILINE)
+        self.assertIn("ask", top)
+        return [[verb, *more] for verb in top
+                for more in [[sub] for sub in SUBVERBS.get(verb, [])] or [[]]]
+
     def test_help(self):
-        top = self.check(DONE, "--help")
-        self.assertEqual(self.check(DONE, "help").out, top.out)
-        for verb in VERBS:
-            self.assertIn(f"  {verb.split()[0]} ", top.out)
-            shown = self.check(DONE, *verb.split(), "--help")
-            if verb != "index search":  # shows the help of `search`
-                self.assertIn(f"sterna {verb}", shown.out)
+        self.assertEqual(self.check(DONE, "help").out, self.check(DONE, "--help").out)
+        for verb in [*self.verbs(), ["index"], ["model"]]:
+            shown = self.check(DONE, *verb, "--help")
+            self.assertIn(f"sterna {verb[-1 if verb[-1] == 'search' else 0]}", shown.out)
             self.assertEqual(shown.err, "")
+            self.assertLessEqual(max(map(len, shown.out.splitlines())), 100)
 
     def test_version(self):
         version = re.search(r"project\(sterna VERSION (\S+)",
@@ -102,19 +108,60 @@ class Usage(CommandTest):
         self.assertEqual(process.wait(), -signal.SIGPIPE)
         self.assertEqual(err, b"")
 
-    def test_manual_and_completions_know_every_option(self):
-        texts = {name: (SOURCE / "tools" / name).read_text() for name in
-                 ["sterna.1", "completions/sterna.bash", "completions/_sterna",
-                  "completions/sterna.fish"]}
-        for verb in VERBS:
-            if verb == "model":  # has subverbs with their own help
-                continue
-            shown = self.check(DONE, *verb.split(), "--help").out
-            for option in re.findall(r"^\s+(?:-\w, )?--(\w[\w-]*)", shown, re.MULTILINE):
-                for name, text in texts.items():
-                    plain = text.replace("\\-", "-")
-                    self.assertTrue(f"--{option}" in plain or f"-l {option}" in plain,
-                                    f"{name} lacks --{option} of {verb}")
+    def options(self, verb):
+        return re.findall(r"^ +(?:-\w, )?(--\w[\w-]*)", self.check(DONE, *verb, "--help").out,
+                          re.MULTILINE)
+
+    def test_the_manual_knows_every_verb_and_option(self):
+        manual = (SOURCE / "tools/sterna.1").read_text().replace("\\-", "-")
+        for verb in self.verbs():
+            name = ["search"] if verb == ["index", "search"] else verb
+            self.assertIn("sterna " + " ".join(name), manual)
+            for option in self.options(verb):
+                self.assertIn(option, manual, f"option of {verb}")
+
+    def test_bash_completion(self):
+        def complete(*words):
+            script = f"""source {SOURCE}/tools/completions/sterna.bash
+                COMP_WORDS=(sterna {" ".join(f"'{word}'" for word in words)})
+                COMP_CWORD={len(words)}; _sterna; printf '%s\\n' "${{COMPREPLY[@]}}" """
+            path = f"{pathlib.Path(STERNA).parent}:{os.environ['PATH']}"
+            return subprocess.run(["bash", "-c", script], env=environment(PATH=path), text=True,
+                                  capture_output=True, check=True).stdout.split()
+        self.assertEqual(complete("cl"), ["classify"])
+        self.assertEqual(complete("index", "b"), ["build"])
+        self.assertEqual(complete("ask", "--isa", "avx5"), ["avx512"])
+        for verb in self.verbs():
+            self.assertIn(verb[0], complete(""))
+            self.assertEqual(sorted(set(complete(*verb, "--"))), sorted(set(self.options(verb))))
+
+    def test_progress_and_colour_are_for_terminals(self):
+        self.pictures("p", 30)
+        def on_terminal(*arguments, stream, **variables):
+            ours, theirs = pty.openpty()
+            env = environment(TERM="xterm", **variables)
+            process = subprocess.Popen([STERNA, *arguments], cwd=self.folder, env=env,
+                                       **({"stdout": subprocess.DEVNULL,
+                                           "stderr": subprocess.DEVNULL} | {stream: theirs}))
+            os.close(theirs)
+            text = b""
+            try:
+                while piece := os.read(ours, 4096):
+                    text += piece
+            except OSError:  # the other side is closed
+                pass
+            os.close(ours)
+            self.assertEqual(process.wait(), DONE)
+            return text.decode()
+        shown = on_terminal("embed", "p", "-o", "out.npy", stream="stderr")
+        self.assertRegex(shown, r"\r\x1b\[K\d+ of 30 \(\d+ %\), [\d.]+/s, \d+:\d\d left")
+        self.assertRegex(shown, r"\r\x1b\[Ksterna embed: 30 rows in out.npy")
+        ask = ["ask", CAT, "what?", "--choices", "cat,dog"]
+        self.assertIn("\x1b[1m", on_terminal(*ask, stream="stdout", NO_COLOR=""))
+        self.assertNotIn("\x1b", on_terminal(*ask, stream="stdout"))
+        piped = self.check(DONE, "embed", "p", "-o", "piped.npy")
+        self.assertEqual(len(piped.err.splitlines()), 1)
+        self.assertNotIn("\x1b", piped.err)
 
 
 if __name__ == "__main__":
