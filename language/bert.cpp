@@ -1,7 +1,6 @@
 #include <sterna/language/bert.h>
 #include <sterna/nn/activation.h>
 #include <sterna/nn/attention.h>
-#include <sterna/nn/linear.h>
 #include <sterna/nn/norm.h>
 #include <sterna/quant/error.h>
 
@@ -30,12 +29,7 @@ void expect(const std::string& what, const LayerNorm& norm, size_t d) {
   expect(what + " bias", d, norm.bias.size());
 }
 
-void expect(const std::string& what, const quant::Linear& linear, const InputScale& in, size_t m,
-            size_t k) {
-  if (!in.scale.empty() || !in.shift.empty()) {
-    expect(what + " input scale", k, in.scale.size());
-    expect(what + " input shift", k, in.shift.size());
-  }
+void expect(const std::string& what, const nn::PreciseLinear& linear, size_t m, size_t k) {
   expect(what + " outputs", m, linear.m());
   expect(what + " inputs", k, linear.k());
 }
@@ -55,11 +49,11 @@ Bert::Bert(BertWeights weights, size_t heads, float eps, quant::Isa isa)
   for (size_t i = 0; i < weights_.blocks.size(); ++i) {
     const BertBlock& b = weights_.blocks[i];
     const std::string where = "block " + std::to_string(i) + " ";
-    expect(where + "qkv", b.qkv, b.qkv_in, 3 * d, d);
-    expect(where + "attn_out", b.attn_out, b.attn_out_in, d, d);
+    expect(where + "qkv", b.qkv, 3 * d, d);
+    expect(where + "attn_out", b.attn_out, d, d);
     expect(where + "attn_norm", b.attn_norm, d);
-    expect(where + "mlp_up", b.mlp_up, b.mlp_up_in, b.mlp_up.m(), d);
-    expect(where + "mlp_down", b.mlp_down, b.mlp_down_in, d, b.mlp_up.m());
+    expect(where + "mlp_up", b.mlp_up, b.mlp_up.m(), d);
+    expect(where + "mlp_down", b.mlp_down, d, b.mlp_up.m());
     expect(where + "mlp_norm", b.mlp_norm, d);
   }
 }
@@ -103,28 +97,22 @@ void Bert::forward(std::span<const uint32_t> ids, std::span<const uint32_t> star
     const nn::Workspace::Frame block(workspace);
     const auto qkv = workspace.mat<float>(t, 3 * d);
     const auto hidden = workspace.mat<float>(t, b.mlp_up.m());
-    const auto apply = [&](const quant::Linear& linear, const InputScale& in, nn::Mat<float> from,
+    const auto apply = [&](const nn::PreciseLinear& linear, nn::Mat<float> from,
                            nn::Mat<float> to) {
-      const nn::Workspace::Frame scaled(workspace);
-      nn::Mat<float> input = from;
-      if (!in.scale.empty()) {
-        input = workspace.mat<float>(t, from.cols);
-        nn::scale_shift(from, in.scale, in.shift, input, executor, isa_);
-      }
-      nn::apply(linear, input, to, executor, workspace);
+      nn::apply(linear, from, to, executor, workspace, isa_);
     };
     // x = LN(x + W_o attention(W_qkv x))
-    apply(b.qkv, b.qkv_in, x, qkv);
+    apply(b.qkv, x, qkv);
     nn::attention(qkv.slice_cols(0, d), qkv.slice_cols(d, d), qkv.slice_cols(2 * d, d), heads_,
                   scale, starts, y, executor, workspace, isa_);
     const auto o = qkv.slice_cols(0, d);  // qkv is spent
-    apply(b.attn_out, b.attn_out_in, y, o);
+    apply(b.attn_out, y, o);
     nn::add(o, x, executor, isa_);
     norm(b.attn_norm);
     // x = LN(x + W_down gelu(W_up x))
-    apply(b.mlp_up, b.mlp_up_in, x, hidden);
+    apply(b.mlp_up, x, hidden);
     nn::gelu(hidden, hidden, executor, isa_);
-    apply(b.mlp_down, b.mlp_down_in, hidden, y);
+    apply(b.mlp_down, hidden, y);
     nn::add(y, x, executor, isa_);
     norm(b.mlp_norm);
   }

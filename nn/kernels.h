@@ -19,9 +19,8 @@ struct Kernels {
   void (*gelu)(const float* x, size_t n, float* y) noexcept;
   void (*relu_squared)(const float* x, size_t n, float* y) noexcept;
   void (*add)(const float* x, size_t n, float* y) noexcept;  // y += x
-  /// y = x * scale + shift, an element each.
-  void (*scale_shift)(const float* x, const float* scale, const float* shift, size_t n,
-                      float* y) noexcept;
+  /// y = x - what int8 by absmax keeps of it (quant/activations.h); x finite.
+  void (*int8_remainder)(const float* x, size_t n, float* y) noexcept;
   void (*exp)(const float* x, size_t n, float* y) noexcept;
   void (*erf)(const float* x, size_t n, float* y) noexcept;
 

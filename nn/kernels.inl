@@ -132,9 +132,14 @@ inline void add(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, put(get(y + i, left) + v, y + i, left));
 }
 
-inline void scale_shift(const float* x, const float* scale, const float* shift, size_t n,
-                        float* y) noexcept {
-  STERNA_EACH(x, n, 0.0f, put(fma(v, get(scale + i, left), get(shift + i, left)), y + i, left));
+inline void int8_remainder(const float* x, size_t n, float* y) noexcept {
+  Lanes top = Lanes::zero();
+  STERNA_EACH(x, n, 0.0f, static_cast<void>(left); top = max(top, abs(v)));
+  const float m = largest(top);
+  const bool tiny = !(m >= 0x1p-100f);  // int8 keeps nothing; the remainder is as good as nothing
+  const Lanes to_int = Lanes::set(tiny ? 0.0f : 127.0f / m);
+  const Lanes step = Lanes::set(tiny ? 0.0f : m / 127.0f);
+  STERNA_EACH(x, n, 0.0f, put(fma(Lanes::zero() - round(v * to_int), step, v), y + i, left));
 }
 
 inline void exp_all(const float* x, size_t n, float* y) noexcept {
@@ -255,5 +260,5 @@ inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, con
 
 #undef STERNA_EACH
 
-const Kernels kKernels = {layer_norm,  rms_norm, softmax, gelu,      relu_squared, add,
-                          scale_shift, exp_all,  erf_all, pack_keys, pack_values,  attend};
+const Kernels kKernels = {layer_norm,     rms_norm, softmax, gelu,      relu_squared, add,
+                          int8_remainder, exp_all,  erf_all, pack_keys, pack_values,  attend};

@@ -72,10 +72,6 @@ class Loader {
     return nn::RowTable::int8(t.data, t.scale, rows, cols, isa_);
   }
   /// The maps named, stacked.
-  language::InputScale input(const std::string& name) {
-    if (!file_.find(name + ".input_scale")) return {};
-    return {floats(name + ".input_scale"), floats(name + ".input_shift")};
-  }
   quant::Linear linear(const std::string& kind, size_t block,
                        const std::vector<std::string>& names) {
     auto& w = own_.floats.emplace_back();
@@ -124,9 +120,7 @@ language::Bert load_bert(const models::Safetensors& file, const std::string& typ
                         load.norm(s + "attention.output.LayerNorm"),
                         load.linear("mlp_up", i, {s + "intermediate.dense"}),
                         load.linear("mlp_down", i, {s + "output.dense"}),
-                        load.norm(s + "output.LayerNorm"), load.input(a + "query"),
-                        load.input(s + "attention.output.dense"),
-                        load.input(s + "intermediate.dense"), load.input(s + "output.dense")});
+                        load.norm(s + "output.LayerNorm")});
   }
   return language::Bert(std::move(w), 12, 1e-12f, isa);
 }

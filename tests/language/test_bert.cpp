@@ -20,7 +20,7 @@ constexpr size_t kVocabulary = 40, kWidth = 32, kHeads = 4, kHidden = 48, kLonge
                  kBlocks = 2;
 constexpr size_t kCounts[] = {1, 7, 24};  // tokens of the golden texts
 
-/// The golden BERT and what it should give. `scaled` runs its maps behind an InputScale.
+/// The golden BERT and what it should give.
 struct Fixture {
   test::Golden golden{"bert.bin"};
   std::deque<std::vector<float>> own;
@@ -35,29 +35,16 @@ struct Fixture {
     const auto gain = floats(kWidth);
     return {gain, floats(kWidth)};
   }
-  quant::Linear linear(size_t m, size_t k, quant::Isa isa, InputScale* in) {
+  quant::Linear linear(size_t m, size_t k, quant::Isa isa) {
     floats(m * k);
     auto& w = own.back();
     floats(m);
     auto& b = own.back();
-    if (in) {
-      auto& scale = own.emplace_back(k);
-      auto& shift = own.emplace_back(k);
-      for (size_t j = 0; j < k; ++j) {
-        scale[j] = 0.5f + 0.1f * static_cast<float>(j % 11);
-        shift[j] = 0.05f * static_cast<float>(j % 7) - 0.1f;
-        for (size_t i = 0; i < m; ++i) {
-          w[i * k + j] /= scale[j];
-          b[i] -= w[i * k + j] * shift[j];
-        }
-      }
-      *in = {scale, shift};
-    }
     return {
         quant::WeightView{quant::Type::f32, m, k, std::as_bytes(std::span<const float>(w)), {}, 0},
         b, isa};
   }
-  Bert bert(quant::Isa isa = quant::best_isa(), bool scaled = false) {
+  Bert bert(quant::Isa isa = quant::best_isa()) {
     BertWeights w;
     w.token_embedding = {floats(kVocabulary * kWidth), kVocabulary, kWidth, isa};
     w.position = {floats(kLongest * kWidth), kLongest, kWidth, isa};
@@ -65,11 +52,11 @@ struct Fixture {
     w.embedding_norm = norm();
     for (size_t i = 0; i < kBlocks; ++i) {
       BertBlock b;
-      b.qkv = linear(3 * kWidth, kWidth, isa, scaled ? &b.qkv_in : nullptr);
-      b.attn_out = linear(kWidth, kWidth, isa, scaled ? &b.attn_out_in : nullptr);
+      b.qkv = linear(3 * kWidth, kWidth, isa);
+      b.attn_out = linear(kWidth, kWidth, isa);
       b.attn_norm = norm();
-      b.mlp_up = linear(kHidden, kWidth, isa, scaled ? &b.mlp_up_in : nullptr);
-      b.mlp_down = linear(kWidth, kHidden, isa, scaled ? &b.mlp_down_in : nullptr);
+      b.mlp_up = linear(kHidden, kWidth, isa);
+      b.mlp_down = linear(kWidth, kHidden, isa);
       b.mlp_norm = norm();
       w.blocks.push_back(b);
     }
@@ -134,16 +121,6 @@ TEST_CASE("BERT equals transformers, on every ISA, for one text or several, for 
     }
     CHECK(workspace.system_allocations() == allocations);
   }
-}
-
-TEST_CASE("inputs scaled before maps changed the other way give the same states") {
-  const Texts texts;
-  const nn::Executor one(1);
-  nn::Workspace workspace;
-  Fixture fixture;
-  const Bert bert = fixture.bert(quant::best_isa(), true);
-  const auto expected = fixture.floats(texts.ids.size() * kWidth);
-  CHECK(distance(run(bert, texts.ids, texts.starts, one, workspace), expected) <= 4 * kTolerance);
 }
 
 TEST_CASE("BERT refuses ids, texts and shapes that do not fit") {

@@ -2,9 +2,10 @@
 
 #include <sterna/nn/executor.h>
 #include <sterna/nn/mat.h>
+#include <sterna/nn/precise_linear.h>
 #include <sterna/nn/row_table.h>
 #include <sterna/nn/workspace.h>
-#include <sterna/quant/linear.h>
+#include <sterna/quant/isa.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,28 +19,15 @@ struct LayerNorm {
   std::span<const float> bias;  // [d]
 };
 
-/// Channels moved and scaled before a linear map, whose weights and bias were changed the other way
-/// (the map is the same, but its inputs keep more of themselves in int8; SmoothQuant, arXiv
-/// 2211.10438, with Outlier Suppression+'s shift, arXiv 2304.09145): linear(x * scale + shift).
-/// Empty spans leave x alone.
-struct InputScale {
-  std::span<const float> scale;  // [k]
-  std::span<const float> shift;  // [k]
-};
-
 /// A post-norm encoder block of BERT (Devlin et al., arXiv 1810.04805).
 ///   t tokens, d width, f hidden width of the MLP
 struct BertBlock {
-  quant::Linear qkv;       // [3d, d]: q, k, v stacked
-  quant::Linear attn_out;  // [d, d]
+  nn::PreciseLinear qkv;       // [3d, d]: q, k, v stacked
+  nn::PreciseLinear attn_out;  // [d, d]
   LayerNorm attn_norm;
-  quant::Linear mlp_up;    // [f, d]
-  quant::Linear mlp_down;  // [d, f]
+  nn::PreciseLinear mlp_up;    // [f, d]
+  nn::PreciseLinear mlp_down;  // [d, f]
   LayerNorm mlp_norm;
-  InputScale qkv_in = {};
-  InputScale attn_out_in = {};
-  InputScale mlp_up_in = {};
-  InputScale mlp_down_in = {};
 };
 
 struct BertWeights {

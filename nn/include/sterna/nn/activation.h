@@ -4,8 +4,6 @@
 #include <sterna/nn/mat.h>
 #include <sterna/quant/isa.h>
 
-#include <span>
-
 // Element-wise maps, f32; the same bits on every instruction set and for any number of threads.
 // y may be x. Sizes must agree (asserted).
 namespace sterna::nn {
@@ -22,10 +20,5 @@ void relu_squared(Mat<const float> x, Mat<float> y, const Executor& executor,
 /// y += x: the residual connection.
 void add(Mat<const float> x, Mat<float> y, const Executor& executor,
          quant::Isa isa = quant::best_isa()) noexcept;
-
-/// y = x * scale + shift, scale and shift [d] the same for every row.
-void scale_shift(Mat<const float> x, std::span<const float> scale, std::span<const float> shift,
-                 Mat<float> y, const Executor& executor,
-                 quant::Isa isa = quant::best_isa()) noexcept;
 
 }  // namespace sterna::nn

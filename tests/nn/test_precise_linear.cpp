@@ -1,0 +1,78 @@
+#include <doctest/doctest.h>
+#include <sterna/nn/linear.h>
+#include <sterna/nn/precise_linear.h>
+#include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "common.h"
+
+using namespace sterna;
+
+TEST_CASE("PreciseLinear: int8 weights lose nothing more than their own rounding") {
+  const nn::Executor one(1), two(2);
+  nn::Workspace workspace;
+  for (const size_t k : {5, 64, 384}) {
+    const size_t m = 50;
+    const auto w = test::random(m, k, 1).data;
+    const auto bias = test::random(1, m, 2, 3.0f).data;
+    const quant::Packed packed = quant::pack(quant::Type::i8, w, m, k);
+    const auto room = workspace.mat<float>(1, packed.data.size() / 4 + 1);  // 64-byte aligned
+    std::memcpy(room.data, packed.data.data(), packed.data.size());
+    const quant::WeightView view{
+        quant::Type::i8, m, k, {reinterpret_cast<const std::byte*>(room.data), packed.data.size()},
+        packed.scale,    0};
+    std::vector<float> kept(m * k);
+    quant::dequantise(view, kept);
+    for (const size_t n : {1, 12, 130}) {
+      auto x = test::random(n, k, 3);
+      for (size_t i = 0; i < n; i += 2) x.at(i, i % k) = 40.0f;  // an outlier channel
+      if (n > 5)
+        for (size_t j = 0; j < k; ++j) x.at(5, j) = 0.0f;
+      test::Owned plain(n, m), first(n, m);
+      nn::apply(quant::Linear(view, bias), x.view(), plain.view(), one, workspace);
+      double worst = 0.0, worst_plain = 0.0;
+      for (const auto isa : test::isas()) {
+        const nn::PreciseLinear linear(quant::Linear(view, bias, isa));
+        test::Owned y(n, m);
+        nn::apply(linear, x.view(), y.view(), two, workspace, isa);
+        if (isa == quant::Isa::scalar) first = y;
+        CHECK(test::same_bits(y.data, first.data));
+      }
+      for (size_t i = 0; i < n; ++i) {
+        double top = 1e-9;
+        for (size_t j = 0; j < k; ++j) top = std::max(top, std::fabs(double{x.at(i, j)}));
+        for (size_t r = 0; r < m; ++r) {
+          double sum = bias[r], size = 0.0;
+          for (size_t j = 0; j < k; ++j) {
+            sum += double{x.at(i, j)} * kept[r * k + j];
+            size += std::fabs(double{kept[r * k + j]});
+          }
+          // Half a step of the second digit on every input, and f32 sums around it.
+          const double unit = top * size / 127.0 / 254.0 / 2.0 + 1e-5 * (1.0 + std::fabs(sum));
+          worst = std::max(worst, std::fabs(first.at(i, r) - sum) / unit);
+          worst_plain = std::max(worst_plain, std::fabs(plain.at(i, r) - sum) / unit);
+        }
+      }
+      CHECK(worst <= 1.1);
+      if (k >= 64) CHECK(worst_plain > 5.0);  // one digit would not do
+    }
+  }
+}
+
+TEST_CASE("PreciseLinear with float weights is the plain map, and refuses other shapes") {
+  const nn::Executor one(1);
+  nn::Workspace workspace;
+  const auto w = test::random(7, 9, 1).data;
+  const quant::Linear linear(
+      quant::WeightView{quant::Type::f32, 7, 9, std::as_bytes(std::span(w)), {}, 0});
+  const nn::PreciseLinear precise(linear);
+  auto x = test::random(3, 9, 2);
+  test::Owned a(3, 7), b(3, 7), wrong(3, 6);
+  nn::apply(linear, x.view(), a.view(), one, workspace);
+  nn::apply(precise, x.view(), b.view(), one, workspace);
+  CHECK(test::same_bits(a.data, b.data));
+  CHECK_THROWS_AS(nn::apply(precise, x.view(), wrong.view(), one, workspace), Error);
+}
