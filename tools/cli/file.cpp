@@ -1,6 +1,7 @@
 #include "cli/file.h"
 
 #include <fcntl.h>
+#include <sterna/models/atomic_file.h>
 #include <sterna/quant/error.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -70,6 +71,12 @@ void prefetch_file(const std::string& name) {
   if (stat(name.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
   const Reader reader(name);
   if (reader.fd >= 0) (void)posix_fadvise(reader.fd, 0, 0, POSIX_FADV_WILLNEED);
+}
+
+void write_file(const fs::path& path, std::string_view text) {
+  models::AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text.data(), text.size())));
+  file.commit();
 }
 
 void sync_file(const fs::path& path) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sterna::cli {
@@ -15,6 +16,9 @@ void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& o
 
 /// Asks the system to fetch a file that will soon be read; returns at once, faults are ignored.
 void prefetch_file(const std::string& name);
+
+/// Replaces a file's content at once, durably. Throws Error.
+void write_file(const std::filesystem::path& path, std::string_view text);
 
 /// Makes a file's data durable that another library wrote. Throws Error.
 void sync_file(const std::filesystem::path& path);

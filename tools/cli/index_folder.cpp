@@ -1,6 +1,5 @@
 #include "cli/index_folder.h"
 
-#include <sterna/models/atomic_file.h>
 #include <sterna/quant/error.h>
 
 #include <algorithm>
@@ -21,12 +20,6 @@ constexpr int kVersion = 1;
 // Vectors are handed to FAISS in portions, and it learns its cells from at most this many.
 constexpr size_t kPortion = 16'384;
 constexpr size_t kMostTraining = 262'144;
-
-void write_text(const fs::path& path, const std::string& text) {
-  models::AtomicFile file(path);
-  file.write(std::as_bytes(std::span(text.data(), text.size())));
-  file.commit();
-}
 
 /// A file that index.json names: in its folder, and with the hash it gives.
 fs::path checked_file(const fs::path& folder, const Json& json, const char* key) {
@@ -188,7 +181,7 @@ void IndexFolder::save() {
     if (entries_[i].gone) line["gone"] = true;
     lines += to_line(line) + "\n";
   }
-  write_text(manifest, lines);
+  write_file(manifest, lines);
   index_->save(vectors.string());
   sync_file(vectors);
   const auto described = [](const fs::path& file) {
@@ -203,7 +196,7 @@ void IndexFolder::save() {
                   {"vectors", described(vectors)},
                   {"manifest", described(manifest)},
                   {"settings", settings_}};
-  write_text(folder_ / "index.json", json.dump(1) + "\n");
+  write_file(folder_ / "index.json", json.dump(1) + "\n");
   ++generation_;
   for (const auto& entry : fs::directory_iterator(folder_)) {  // what nobody points at any more
     const std::string name = entry.path().filename().string();

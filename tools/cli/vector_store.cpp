@@ -26,12 +26,6 @@ Json read_json(const fs::path& path) {
   return Json::parse(in, nullptr, /*allow_exceptions=*/false);
 }
 
-void write_file(const fs::path& path, const std::string& text) {
-  models::AtomicFile file(path);
-  file.write(std::as_bytes(std::span(text.data(), text.size())));
-  file.commit();
-}
-
 /// Modification time in nanoseconds; nothing if there is no such file.
 std::optional<int64_t> modified(const fs::path& path) {
   struct stat info = {};
