@@ -17,7 +17,7 @@ NOTES = Path(__file__).with_name("photo_notes.tsv")
 
 
 def read_notes() -> dict[int, dict]:
-    """What a person saw in the photos that are not for evaluation: class index -> colours, counts, scene, flags."""
+    """What was noted, looking at thumbnails, of the photos that are not for evaluation: class index -> colours, counts, scene, flags."""
     notes = {}
     for line in NOTES.read_text().splitlines() if NOTES.exists() else []:
         if line.startswith("#") or not line.strip():

@@ -159,7 +159,7 @@ class Asker:
         out.append(("yesno", self.word(IS_COLOUR, x=self.one(words), c=said), "yes" if said == colour else "no"))
         return out
 
-    # What a person noted about a photo ---------------------------------------
+    # What was noted about a photo --------------------------------------------
 
     def noted(self, note: dict, turns_colour):
         """`note`: colours {noun: colour}, counts {noun: n}, scene, flags. `turns_colour` maps a colour or drops it."""
