@@ -3,6 +3,7 @@
 namespace sterna::cli {
 
 int ask_command(int argc, char** argv);
+int bench_command(int argc, char** argv);
 int classify_command(int argc, char** argv);
 int embed_command(int argc, char** argv);
 int eval_command(int argc, char** argv);
@@ -16,6 +17,7 @@ namespace {
 // To add a verb: declare its function above, write it in <verb>_command.cpp, name it here.
 constexpr Command kCommands[] = {
     {"ask", "Ask pictures a question", ask_command},
+    {"bench", "Measure the kernels, or where the time of an answer goes", bench_command},
     {"classify", "Name the best of some labels for each picture", classify_command},
     {"embed", "Turn pictures or texts into vectors", embed_command},
     {"index", "Make an index of pictures, or add to it", index_command},
