@@ -18,13 +18,15 @@ _sterna() {
     help) COMPREPLY=($(compgen -W "$(_sterna_words verbs)" -- "$word")) && return ;;
     index) subverbs="build add search" ;;
     model) subverbs="info quantize" ;;
-    bench) subverbs="kernels model decode" ;;
+    bench) subverbs="kernels model" ;;
   esac
-  if [ -n "$subverbs" ] && ((COMP_CWORD == 2)); then
+  if [ -n "$subverbs" ] && ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
     COMPREPLY=($(compgen -W "$subverbs" -- "$word"))
     return
   fi
-  case ${verb[0]} in index | model) verb+=("${COMP_WORDS[2]}") ;; esac
+  case ${verb[0]} in
+    index | model) ((COMP_CWORD == 2)) || verb+=("${COMP_WORDS[2]}") ;;
+  esac
   case $before in
     --isa) COMPREPLY=($(compgen -W "scalar avx2 avx512 neon" -- "$word")) && return ;;
     --type) COMPREPLY=($(compgen -W "Flat SQ8 HNSW32 IVF1024,SQ8" -- "$word")) && return ;;
