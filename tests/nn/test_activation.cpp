@@ -58,7 +58,7 @@ TEST_CASE("exp and erf keep their bounds over the floats") {
 
 TEST_CASE("element-wise maps: against double, same bits on every ISA, ragged widths in place") {
   const nn::Executor one(1), two(2);
-  for (const size_t cols : {1, 15, 16, 17, 31, 384, 1000}) {
+  for (const size_t cols : std::initializer_list<size_t>{1, 15, 16, 17, 31, 384, 1000}) {
     auto x = test::random(70, cols, 5, 3.0f, 3);
     test::Owned g(70, cols, 1), r(70, cols, 1);
     nn::gelu(x.view(), g.view(), one, quant::Isa::scalar);

@@ -11,13 +11,13 @@ using namespace sterna;
 TEST_CASE("apply: y = x W^T + b for any number of tokens and threads, without allocating") {
   const nn::Executor one(1), two(2);
   nn::Workspace workspace;
-  for (const size_t k : {3, 64, 97}) {
-    for (const size_t m : {1, 17, 200}) {
+  for (const size_t k : std::initializer_list<size_t>{3, 64, 97}) {
+    for (const size_t m : std::initializer_list<size_t>{1, 17, 200}) {
       auto w = test::random(m, k, 1);
       const auto bias = test::random(1, m, 2).data;
       const quant::WeightView view{quant::Type::f32, m, k, std::as_bytes(std::span(w.data)), {}, 0};
       const quant::Linear linear(view, bias);
-      for (const size_t n : {1, 2, 127, 128, 129, 300}) {
+      for (const size_t n : std::initializer_list<size_t>{1, 2, 127, 128, 129, 300}) {
         auto x = test::random(n, k, 3, 1.0f, 4);
         test::Owned a(n, m, 2), b(n, m, 2);
         nn::apply(linear, x.view(), a.view(), one, workspace);

@@ -16,7 +16,7 @@ double tolerance(size_t n) { return std::ldexp(static_cast<double>(n / 16 + 10),
 
 TEST_CASE("layer_norm and rms_norm: against double, same bits on every ISA and thread count") {
   const nn::Executor one(1), two(2);
-  for (const size_t n : {1, 7, 16, 33, 384, 1001}) {
+  for (const size_t n : std::initializer_list<size_t>{1, 7, 16, 33, 384, 1001}) {
     // A mean far from zero: a one-pass variance would lose every digit.
     auto x = test::random(90, n, 7, 1.0f, 5);
     for (float& v : x.data) v += 300.0f;
@@ -61,7 +61,7 @@ TEST_CASE("layer_norm and rms_norm: against double, same bits on every ISA and t
 
 TEST_CASE("softmax: sums to one, shift invariant at extremes, same bits on every ISA") {
   const nn::Executor one(1);
-  for (const size_t n : {1, 5, 16, 50, 197, 1000}) {
+  for (const size_t n : std::initializer_list<size_t>{1, 5, 16, 50, 197, 1000}) {
     auto x = test::random(20, n, 11, 5.0f);
     x.at(0, 0) = 1e30f;
     x.at(1, n - 1) = -1e30f;

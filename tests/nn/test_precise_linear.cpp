@@ -14,7 +14,7 @@ using namespace sterna;
 TEST_CASE("PreciseLinear: int8 weights lose nothing more than their own rounding") {
   const nn::Executor one(1), two(2);
   nn::Workspace workspace;
-  for (const size_t k : {5, 64, 384}) {
+  for (const size_t k : std::initializer_list<size_t>{5, 64, 384}) {
     const size_t m = 50;
     const auto w = test::random(m, k, 1).data;
     const auto bias = test::random(1, m, 2, 3.0f).data;
@@ -26,7 +26,7 @@ TEST_CASE("PreciseLinear: int8 weights lose nothing more than their own rounding
         packed.scale,    0};
     std::vector<float> kept(m * k);
     quant::dequantise(view, kept);
-    for (const size_t n : {1, 12, 130}) {
+    for (const size_t n : std::initializer_list<size_t>{1, 12, 130}) {
       auto x = test::random(n, k, 3);
       for (size_t i = 0; i < n; i += 2) x.at(i, i % k) = 40.0f;  // an outlier channel
       if (n > 5)
