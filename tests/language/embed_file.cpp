@@ -127,7 +127,7 @@ language::Bert load_bert(const models::Safetensors& file, const std::string& typ
 
 void time_texts(const language::TextEncoder& encoder, const nn::Executor& executor) {
   nn::Workspace workspace;
-  for (const size_t tokens : {4, 12, 128, 256}) {
+  for (const size_t tokens : std::initializer_list<size_t>{4, 12, 128, 256}) {
     std::vector<uint32_t> ids(tokens, 2000);
     std::vector<float> out(tokens * encoder.width());
     std::vector<double> times;
