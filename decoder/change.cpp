@@ -90,6 +90,10 @@ void CusumGate::track_noise() {
   noise_ = std::max(noise_, config_.threshold * 1e-3);
 }
 
+bool CusumGate::lasted(double seconds) const {
+  return seconds >= std::min(config_.min_dwell, config_.window / 2);
+}
+
 Push CusumGate::push(double time, std::span<const float> embedding) {
   const ChangeWindow::Pushed pushed = window_->push(time, embedding);
   if (pushed.push != Push::taken) return pushed.push;
@@ -105,9 +109,7 @@ Push CusumGate::push(double time, std::span<const float> embedding) {
   const double age = window_->now() - window_->tick_time(split->tick);
   const bool settled = split->after_cost <= config_.settled * split->gain;
   const bool last_chance = age + window_->step() >= config_.window;
-  // What follows must last too, but not so long that the window could not show it.
-  const bool lasted = age >= std::min(config_.min_dwell, config_.window / 2);
-  if (lasted && (settled || last_chance)) {
+  if (lasted(age) && (settled || last_chance)) {
     window_->split(split->tick);
     threshold_.change();
     pending_ = false;
@@ -115,7 +117,16 @@ Push CusumGate::push(double time, std::span<const float> embedding) {
   return Push::taken;
 }
 
-void CusumGate::finish() { window_->finish(); }
+void CusumGate::finish() {
+  // The last frame lasts one step more: enough for a change that only waited to have lasted.
+  if (const auto split = finished_ ? std::nullopt : window_->best_split()) {
+    const double least = (pending_ ? config_.hysteresis : 1) * threshold();
+    const double age = window_->now() + window_->step() - window_->tick_time(split->tick);
+    if (split->gain >= least && lasted(age)) window_->split(split->tick);
+  }
+  finished_ = true;
+  window_->finish();
+}
 const Segment* CusumGate::next() { return window_->next(); }
 
 }  // namespace sterna::decoder

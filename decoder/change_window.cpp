@@ -167,7 +167,7 @@ void ChangeWindow::finish() {
     add_to(late_, sum(k));
     weight += at(k).weight;
   }
-  queue_.put(first_, frames_ - first_, start_, now_ + step_, late_, weight);
+  queue_.put(first_, frames_ - first_, start_, now_ + clock_.step(), late_, weight);
 }
 
 }  // namespace sterna::decoder

@@ -204,14 +204,19 @@ AnswerTable Model::encode(std::span<const std::string> texts, Session& session) 
 
 void Model::answer(const Scene& scene, std::string_view question, const AnswerTable* choices,
                    size_t top, Answer& out, Session& session) const {
+  const nn::Workspace::Frame frame(session.workspace);
+  const std::span<float> predicted(session.workspace.mat<float>(1, dim()).data, dim());
+  predict(scene, question, predicted, session);
+  decode(predicted, choices, top, out, session);
+}
+
+void Model::decode(std::span<const float> predicted, const AnswerTable* choices, size_t top,
+                   Answer& out, Session& session) const {
   const Impl& m = *impl_;
   const nn::RowTable table =
       choices == nullptr ? m.decoder.answers
                          : nn::RowTable(choices->embeddings, choices->texts.size(), dim(), m.isa);
   const nn::Workspace::Frame frame(session.workspace);
-  const std::span<float> predicted(session.workspace.mat<float>(1, dim()).data, dim());
-  predict(scene, question, predicted, session);
-
   const size_t listed = std::clamp<size_t>(top, 1, std::max<size_t>(table.rows(), 1));
   const auto best = scratch<decoder::Scored>(listed, session.workspace);
   const decoder::NearestAnswer& nearest =

@@ -194,6 +194,9 @@ TEST_CASE("change: scenes weigh by time, not by frames") {
     CHECK(dot(found.averages[4], unit) > 0.999);
     CHECK(dot(found.averages[4], found.averages[4]) == doctest::Approx(1));
   }
+  // A change that the stream's end leaves just time for.
+  auto last = cusum(8);
+  CHECK(watch(last, scenes({{0, 4}, {1, 2}, {2, 2}}, 0.5)).segments.size() == 3);
   // Frames rarer than the window: found with the next frame.
   auto gate = cusum(8);
   const Found slow = watch(gate, scenes({{0, 20}, {1, 12}}, 0.5));

@@ -109,6 +109,8 @@ class CusumGate : public Gate {
 
  private:
   void track_noise();
+  /// What follows a change must last too, but not so long that the window could not show it.
+  bool lasted(double seconds) const;
 
   Config config_;
   std::unique_ptr<ChangeWindow> window_;
@@ -117,6 +119,7 @@ class CusumGate : public Gate {
   size_t noise_ticks_ = 0;
   double statistic_ = 0;
   bool pending_ = false;
+  bool finished_ = false;
 };
 
 }  // namespace sterna::decoder

@@ -103,6 +103,11 @@ class Model {
   void answer(const Scene& scene, std::string_view question, const AnswerTable* choices, size_t top,
               Answer& out, Session& session) const;
 
+  /// Words for an embedding that was predicted before, e.g. the average over a stretch of a stream.
+  /// The one way into the decoder: session.decodes + 1. Throws Error for another width than dim().
+  void decode(std::span<const float> predicted, const AnswerTable* choices, size_t top,
+              Answer& out, Session& session) const;
+
   /// Several questions about one scene in one pass; row i of out [questions, dim] for question i,
   /// with the bits that it gets alone.
   void predict(const Scene& scene, std::span<const std::string> questions, std::span<float> out,
