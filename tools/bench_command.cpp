@@ -1,7 +1,10 @@
+#include <sterna/models/model.h>
+
+#include <cmath>
 #include <string>
 
+#include "bench_decode.h"
 #include "bench_kernels.h"
-#include "bench_model.h"
 #include "cli/error.h"
 #include "cli/model_path.h"
 #include "cli/options.h"
@@ -19,34 +22,56 @@ int kernels(const Common& common, bool isa_given) {
   return bench_kernels(options);
 }
 
-int model(const Common& common, const cxxopts::ParseResult& args, const std::string& picture) {
-  BenchModelOptions options;
-  options.model = find_model(common.model);
-  options.picture = picture;
-  if (args.count("prompt") != 0) options.question = args["prompt"].as<std::string>();
-  options.isa = common.isa;
-  options.threads = common.threads;
+int decode(const Common& common, const cxxopts::ParseResult& args) {
+  BenchDecodeOptions options;
   options.json = common.json;
+  options.script.seed = args["seed"].as<uint64_t>();
+  options.script.seconds = args["seconds"].as<double>();
+  options.script.fps = args["fps"].as<double>();
+  const auto in_range = [](const char* name, double value, double least, double most) {
+    if (!(value >= least && value <= most)) {
+      throw UsageError(std::string("--") + name + ": expected " + std::to_string(least) + " to " +
+                       std::to_string(most) + ", found " + std::to_string(value));
+    }
+  };
+  in_range("seconds", options.script.seconds, 10, 36000);
+  in_range("fps", options.script.fps, 1, 60);
+  if (args.count("pictures") != 0) options.script.pictures = args["pictures"].as<std::string>();
+  if (args.count("prompt") != 0) {
+    options.prompt = args["prompt"].as<std::string>();
+  } else if (options.script.pictures.empty()) {
+    options.prompt = "what color is the object";  // what the labels of drawn scenes answer
+  }
+  if (args.count("plot") != 0) options.plot = args["plot"].as<std::string>();
   options.print = [](const std::string& line) { print_line(line); };
-  return bench_model(options);
+  const Model model = Model::open(find_model(common.model), {.isa = common.isa});
+  Session session(common.threads);
+  return bench_decode(options, model, session);
 }
 
 }  // namespace
 
-/// `sterna bench`: what this machine can do, and where the time of an answer goes.
+/// `sterna bench`: what this machine can do, and what selective decoding saves.
 int bench_command(int argc, char** argv) {
-  Options options("bench", "kernels|model PICTURE [OPTION...]",
+  Options options("bench", "kernels|decode [OPTION...]",
                   "kernels: the machine's limits, and each kernel's share of them.\n"
-                  "model: where the time of an answer about PICTURE goes.");
+                  "decode: score against decodes on a long labelled stream, for every policy.");
   options.add_model_options();
-  options.add()("prompt", "model: the question asked", cxxopts::value<std::string>());
+  options.add()("seed", "decode: which stream", cxxopts::value<uint64_t>()->default_value("1"));
+  options.add()("seconds", "decode: its length", cxxopts::value<double>()->default_value("360"));
+  options.add()("fps", "decode: frames a second", cxxopts::value<double>()->default_value("8"));
+  options.add()("pictures", "decode: a folder of pictures for each label (default: drawn scenes)",
+                cxxopts::value<std::string>(), "DIR");
+  options.add()("prompt", "decode: question asked of every frame", cxxopts::value<std::string>());
+  options.add()("plot", "decode: write the curves to FILE.svg", cxxopts::value<std::string>(),
+                "FILE");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);
   const auto& what = options.positionals();
   if (what.size() == 1 && what[0] == "kernels") return kernels(common, args->count("isa") != 0);
-  if (what.size() == 2 && what[0] == "model") return model(common, *args, what[1]);
-  throw UsageError("expected kernels, or model PICTURE" +
+  if (what.size() == 1 && what[0] == "decode") return decode(common, *args);
+  throw UsageError("expected kernels or decode" +
                    (what.empty() ? std::string() : ", found \"" + what[0] + "\""));
 }
 

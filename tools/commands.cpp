@@ -11,13 +11,14 @@ int index_command(int argc, char** argv);
 int model_command(int argc, char** argv);
 int search_command(int argc, char** argv);
 int version_command(int argc, char** argv);
+int watch_command(int argc, char** argv);
 
 namespace {
 
 // To add a verb: declare its function above, write it in <verb>_command.cpp, name it here.
 constexpr Command kCommands[] = {
     {"ask", "Ask pictures a question", ask_command},
-    {"bench", "Measure the kernels, or where the time of an answer goes", bench_command},
+    {"bench", "Measure the kernels, or what selective decoding saves", bench_command},
     {"classify", "Name the best of some labels for each picture", classify_command},
     {"embed", "Turn pictures or texts into vectors", embed_command},
     {"index", "Make an index of pictures, or add to it", index_command},
@@ -25,6 +26,7 @@ constexpr Command kCommands[] = {
     {"eval", "Ask the questions of a file and count the right answers", eval_command},
     {"model", "Look into a model file, or change its number formats", model_command},
     {"version", "Print the version and what this build and CPU can do", version_command},
+    {"watch", "Watch a stream and say something only when what is seen changes", watch_command},
 };
 
 }  // namespace

@@ -1,0 +1,390 @@
+#include <doctest/doctest.h>
+#include <sterna/decoder/change.h>
+#include <sterna/quant/error.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "cli/error.h"
+#include "cli/npy.h"
+#include "tests/tools/folder.h"
+#include "watch/engine.h"
+
+using namespace sterna;
+using namespace sterna::cli;
+using vision::PixelFormat;
+
+namespace {
+
+using Pixels = std::vector<uint8_t>;
+
+/// A plain picture of a colour, in the middle a square of another.
+vision::Image picture(size_t side, uint8_t ground, uint8_t square = 0, size_t square_side = 0) {
+  vision::Image image{side, side, Pixels(side * side * 3, ground)};
+  for (size_t y = 0; y < square_side; ++y) {
+    for (size_t x = 0; x < square_side; ++x) {
+      for (size_t c = 0; c < 3; ++c) image.rgb[((y + 40) * side + x + 40) * 3 + c] = square;
+    }
+  }
+  return image;
+}
+
+/// Frames out of memory; one may be missing (an Error), one may come before the last in time.
+struct Script : FrameSource {
+  struct Step {
+    vision::Image image;
+    double seconds;
+    bool broken = false;
+  };
+  std::vector<Step> steps;
+  size_t at = 0;
+  bool resume = true;
+  std::optional<SourceFrame> next() override {
+    if (at == steps.size()) return std::nullopt;
+    const Step& step = steps[at++];
+    if (step.broken) throw Error("frame " + std::to_string(at - 1) + ": broken");
+    return SourceFrame{step.image.view(), step.seconds, at - 1};
+  }
+  bool resumable() const override { return resume; }
+};
+
+/// An embedding that says how bright the first pixel is.
+WatchModel bright_model(size_t* calls = nullptr) {
+  return {3,
+          [calls](const vision::ImageView& p, std::span<float> out) {
+            if (calls != nullptr) ++*calls;
+            const double level = static_cast<const uint8_t*>(p.data)[0] / 255.0;
+            out[0] = static_cast<float>(std::cos(level * 1.5));
+            out[1] = static_cast<float>(std::sin(level * 1.5));
+            out[2] = 0;
+          },
+          [](std::span<const float> e, std::string& text, double& confidence) {
+            text = e[1] > e[0] ? "bright <day>" : "dark & night";
+            confidence = 0.75;
+          }};
+}
+
+struct Collected {
+  std::vector<WatchEvent> events;
+  std::vector<std::string> warnings;
+  WatchOutputs outputs() {
+    WatchOutputs o;
+    o.event = [this](const WatchEvent& e) { events.push_back(e); };
+    o.warn = [this](const std::string& line) { warnings.push_back(line); };
+    return o;
+  }
+};
+
+decoder::CusumGate cusum() {
+  decoder::CusumGate::Config config;
+  config.dim = 3;
+  return decoder::CusumGate(config);
+}
+
+/// Two minutes: dark, bright, dark, ten frames a second.
+Script day_and_night(size_t side) {
+  Script script;
+  for (size_t i = 0; i < 300; ++i) {
+    const bool bright = i >= 100 && i < 200;
+    script.steps.push_back({picture(side, bright ? 250 : 5), static_cast<double>(i) / 10});
+  }
+  return script;
+}
+
+}  // namespace
+
+TEST_CASE("watch: one event a segment, unchanged frames are not encoded") {
+  Script script = day_and_night(64);
+  size_t calls = 0;
+  PixelDifference difference(1.5);
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  const WatchSummary summary = watch(script, &difference, gate, bright_model(&calls), outputs);
+  REQUIRE(seen.events.size() == 3);
+  const double starts[] = {0, 10, 20}, ends[] = {10, 20, 30};
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(seen.events[i].start == doctest::Approx(starts[i]));
+    CHECK(seen.events[i].end == doctest::Approx(ends[i]));
+    CHECK(seen.events[i].text == (i == 1 ? "bright <day>" : "dark & night"));
+    CHECK(seen.events[i].confidence == 0.75);
+    CHECK(seen.events[i].frame == 50 + 100 * i);
+  }
+  CHECK(calls == 3);
+  CHECK(summary.embedded == 3);
+  CHECK(summary.unchanged == 297);
+  CHECK(summary.frames == 300);
+  CHECK(summary.decodes == 3);
+  CHECK(summary.seconds == doctest::Approx(29.9));
+  CHECK(seen.warnings.empty());
+}
+
+TEST_CASE("watch: broken pictures, a new size, a clock that goes back") {
+  Script script = day_and_night(64);
+  script.steps[30].broken = true;
+  for (size_t i = 150; i < 300; ++i) {
+    script.steps[i].image = picture(48, script.steps[i].image.rgb[0]);  // the source has changed
+    script.steps[i].seconds -= 14;                                      // and began anew
+  }
+  PixelDifference difference(1.5);
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  const WatchSummary summary = watch(script, &difference, gate, bright_model(), outputs);
+  REQUIRE(seen.events.size() == 3);
+  CHECK(seen.events[2].start == doctest::Approx(20));
+  CHECK(seen.events[2].end == doctest::Approx(30));
+  CHECK(summary.failed == 1);
+  CHECK(summary.frames == 299);
+  CHECK(summary.embedded == 4);
+  CHECK(seen.warnings == std::vector<std::string>{"frame 30: broken"});
+
+  // A source that can't go on: what was seen is told.
+  Script ends = day_and_night(64);
+  ends.steps[130].broken = true;
+  ends.resume = false;
+  auto again = cusum();
+  Collected told;
+  WatchOutputs out = told.outputs();
+  CHECK(watch(ends, nullptr, again, bright_model(), out).failed == 1);
+  REQUIRE(told.events.size() == 2);
+  CHECK(told.events[1].end == doctest::Approx(13));
+}
+
+TEST_CASE("watch: a model that fails on a picture") {
+  Script script = day_and_night(64);
+  WatchModel model = bright_model();
+  const auto embed = model.embed;
+  size_t call = 0;
+  model.embed = [&](const vision::ImageView& p, std::span<float> out) {
+    if (++call == 1) throw Error("picture: expected something else");
+    embed(p, out);
+  };
+  PixelDifference difference(1.5);
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  const WatchSummary summary = watch(script, &difference, gate, model, outputs);
+  CHECK(summary.failed == 1);
+  CHECK(summary.frames == 299);  // the second frame is encoded though its pixels are the same
+  CHECK(seen.events.size() == 3);
+  REQUIRE(seen.warnings.size() == 1);
+  CHECK(seen.warnings[0] == "frame 0: picture: expected something else");
+}
+
+TEST_CASE("watch: report and embeddings") {
+  const Folder folder;
+  Script script = day_and_night(200);
+  PixelDifference difference(1.5);
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  WatchReport report(folder.path() / "r.html", "a<b>.mp4", "model");
+  EmbeddingLog log(folder.path() / "e.npy", 3);
+  outputs.report = &report;
+  outputs.log = &log;
+  watch(script, &difference, gate, bright_model(), outputs);
+  CHECK_FALSE(outputs.failed);
+
+  const std::string page = folder.read("r.html");
+  const auto count = [&](const std::string& what) {
+    size_t n = 0;
+    for (size_t at = page.find(what); at != page.npos; at = page.find(what, at + 1)) ++n;
+    return n;
+  };
+  CHECK(count("<article>") == 3);
+  CHECK(count("data:image/jpeg;base64,/9j/") == 3);  // how a JPEG file begins
+  CHECK(count("<rect ") == 3);
+  CHECK(count("<polyline ") == 2);
+  CHECK(count("a&lt;b&gt;.mp4") == 1);
+  CHECK(count("bright &lt;day&gt;") == 1);
+  CHECK(count("dark &amp; night") == 2);
+  CHECK(count("<script") == 0);
+  CHECK(page.ends_with("</html>\n"));
+
+  const NpyMatrix rows(folder.path() / "e.npy");
+  CHECK(rows.rows() == 3);
+  CHECK(rows.cols() == 3);
+  CHECK(rows.row(1)[1] > 0.9f);
+  CHECK(folder.read("e.jsonl") ==
+        "{\"row\":0,\"frame\":0,\"seconds\":0.0}\n{\"row\":1,\"frame\":100,\"seconds\":10.0}\n"
+        "{\"row\":2,\"frame\":200,\"seconds\":20.0}\n");
+  CHECK_THROWS_AS(EmbeddingLog(folder.path() / "e.bin", 3), UsageError);
+}
+
+TEST_CASE("watch: a disk that fills up costs the report and the log, not the events") {
+  const Folder folder;
+  Script script = day_and_night(64);
+  for (Script::Step& step : script.steps) {  // every frame differs a little
+    step.image.rgb[0] = static_cast<uint8_t>(step.image.rgb[0] + (&step - script.steps.data()) % 5);
+  }
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  WatchReport report(folder.path() / "r.html", "source", "model");
+  EmbeddingLog log(folder.path() / "e.npy", 3);
+  outputs.report = &report;
+  outputs.log = &log;
+  // No file may grow beyond 3000 bytes from here on: as on a full disk, write() fails.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit small{3000, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const WatchSummary summary = watch(script, nullptr, gate, bright_model(), outputs);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK(outputs.failed);
+  CHECK(seen.events.size() == 3);
+  CHECK(summary.frames == 300);
+  REQUIRE(seen.warnings.size() == 2);  // each named once
+  CHECK(seen.warnings[0].find("e.") != std::string::npos);
+  CHECK(seen.warnings[1].find("r.html") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "r.html"));
+}
+
+TEST_CASE("difference: noise passes, small things show") {
+  uint32_t state = 1;
+  const auto noisy = [&](vision::Image image) {
+    for (uint8_t& v : image.rgb) {  // -6 .. 6, a standard deviation of 3.7
+      state = state * 1664525 + 1013904223;
+      v = static_cast<uint8_t>(v + (state >> 24) % 13 - 6);
+    }
+    return image;
+  };
+  PixelDifference difference(1.5);
+  CHECK(difference.changed(noisy(picture(480, 100)).view()));
+  for (int i = 0; i < 20; ++i) CHECK_FALSE(difference.changed(noisy(picture(480, 100)).view()));
+  CHECK(difference.changed(noisy(picture(480, 100, 200, 12)).view()));  // 12 x 12 of 480 x 480
+  CHECK_FALSE(difference.changed(noisy(picture(480, 100, 200, 12)).view()));
+  CHECK(difference.changed(noisy(picture(480, 103)).view()));
+  // Slow change adds up: never more than two levels unseen.
+  size_t told = 0;
+  for (uint8_t level = 103; level < 143; ++level) {
+    told += difference.changed(picture(480, level).view()) ? 1 : 0;
+  }
+  CHECK(told >= 19);
+  // Other sizes, formats, tiny pictures, 16 bits.
+  CHECK(difference.changed(picture(100, 142).view()));
+  const Pixels gray(100 * 100, 142);
+  CHECK(difference.changed({gray.data(), 100, 100, 100, PixelFormat::gray, 8}));
+  CHECK_FALSE(difference.changed({gray.data(), 100, 100, 100, PixelFormat::gray, 8}));
+  CHECK(difference.changed({gray.data(), 3, 1, 3, PixelFormat::gray, 8}));
+  const std::vector<uint16_t> deep(64 * 64 * 3, 0x8080), deeper(64 * 64 * 3, 0x8480);
+  CHECK(difference.changed({deep.data(), 64, 64, 64 * 6, PixelFormat::rgb, 16}));
+  CHECK_FALSE(difference.changed({deep.data(), 64, 64, 64 * 6, PixelFormat::rgb, 16}));
+  CHECK(difference.changed({deeper.data(), 64, 64, 64 * 6, PixelFormat::rgb, 16}));
+  CHECK_THROWS_AS(difference.changed({nullptr, 0, 0, 0, PixelFormat::rgb, 8}), Error);
+}
+
+TEST_CASE("keyframes: the middle of each segment, in bounded memory") {
+  Keyframes keyframes(8);
+  for (size_t i = 0; i < 1000; ++i) keyframes.add({i, i * 10, nullptr});
+  const auto middle = keyframes.take(0, 1000);
+  CHECK(std::abs(static_cast<double>(middle.number) - 500) <= 130);
+  CHECK(middle.index == middle.number * 10);
+  for (size_t i = 1000; i < 1005; ++i) keyframes.add({i, i * 10, nullptr});
+  CHECK(keyframes.take(1000, 3).number == 1001);
+  CHECK(keyframes.take(1003, 2).number == 1004);
+  keyframes.add({1005, 10050, nullptr});
+  CHECK(keyframes.take(1006, 4).number == 1005);  // none of its own: the last one there is
+}
+
+TEST_CASE("sampler: the frames nearest to the due times") {
+  const auto taken = [](double fps, double source_fps, size_t n) {
+    Sampler sampler(fps);
+    std::vector<size_t> out;
+    for (size_t i = 0; i < n; ++i) {
+      const double t = static_cast<double>(i) / source_fps;
+      if (!sampler.due(t, 1 / source_fps)) continue;
+      sampler.took(t);
+      out.push_back(i);
+    }
+    return out;
+  };
+  CHECK(taken(0, 30, 4) == std::vector<size_t>{0, 1, 2, 3});
+  CHECK(taken(10, 30, 10) == std::vector<size_t>{0, 3, 6, 9});
+  CHECK(taken(60, 30, 3) == std::vector<size_t>{0, 1, 2});
+  CHECK(taken(8, 30, 300).size() == 80);
+  CHECK(taken(1, 29.97, 2997).size() == 100);
+  Sampler sampler(1);
+  sampler.took(50);
+  CHECK_FALSE(sampler.due(50.2, 0.1));
+  CHECK(sampler.due(0.1, 0.1));  // a clock that began anew
+}
+
+TEST_CASE("raw frames: formats, the end, and a cut") {
+  CHECK(RawFormat::parse("640x480").frame_bytes() == 640 * 480 * 3);
+  const RawFormat gray = RawFormat::parse("4x2:gray@25");
+  CHECK(gray.frame_bytes() == 8);
+  CHECK(gray.fps == 25);
+  CHECK(RawFormat::parse("4x2:bgra").frame_bytes() == 32);
+  for (const char* wrong : {"", "640", "x480", "640x", "0x4", "4x4:yuv", "4x4@0", "4x4@", "4x4@x",
+                            "4x4@inf", "99999x4", "-4x4", "4x4:rgb24@30@30"}) {
+    CAPTURE(wrong);
+    CHECK_THROWS_AS(RawFormat::parse(wrong), UsageError);
+  }
+  const auto frames = [&](size_t bytes, double fps, std::string& fault) {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    std::thread writer([&] {
+      for (size_t i = 0; i < bytes; ++i) {  // in pieces that are no frames
+        const uint8_t byte = static_cast<uint8_t>(i / 8);
+        if (write(ends[1], &byte, 1) != 1) break;
+      }
+      close(ends[1]);
+    });
+    RawSource source(ends[0], gray, fps, [] { return false; });
+    std::vector<uint64_t> seen;
+    try {
+      while (const auto frame = source.next()) {
+        CHECK(static_cast<const uint8_t*>(frame->pixels.data)[7] == frame->index);
+        CHECK(frame->pixels.stride == 4);
+        CHECK(frame->seconds == doctest::Approx(static_cast<double>(frame->index) / 25));
+        seen.push_back(frame->index);
+      }
+    } catch (const Error& e) {
+      fault = e.what();
+    }
+    writer.join();
+    close(ends[0]);
+    return seen;
+  };
+  std::string fault;
+  CHECK(frames(80, 0, fault).size() == 10);
+  CHECK(fault.empty());
+  CHECK(frames(200, 5, fault) == std::vector<uint64_t>{0, 5, 10, 15, 20});
+  CHECK(frames(0, 5, fault).empty());
+  CHECK(fault.empty());
+  CHECK(frames(27, 0, fault).size() == 3);
+  CHECK(fault == "standard input: frame 3: expected 8 bytes, found the end after 3");
+  // A request to stop is heard while nothing comes.
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  RawSource idle(ends[0], gray, 0, [] { return true; });
+  CHECK_FALSE(idle.next().has_value());
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_CASE("pictures: times, and a file that is none") {
+  const Folder folder;
+  const std::string none = folder.write("a.ppm", "no picture");
+  PictureSource source({none, folder.path() / "missing.png"}, 2, [] { return false; });
+  CHECK(source.resumable());
+  CHECK_THROWS_AS(source.next(), Error);
+  CHECK_THROWS_AS(source.next(), Error);
+  CHECK_FALSE(source.next().has_value());
+}
+
+TEST_CASE("times and HTML") {
+  CHECK(time_text(0) == "0:00.0");
+  CHECK(time_text(75.25) == "1:15.2");
+  CHECK(time_text(3725) == "1:02:05.0");
+  CHECK(time_text(-1) == "0:00.0");
+  CHECK(html_text("<a href=\"x\">&'") == "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+  CHECK(html_text("\xff") == "\xEF\xBF\xBD");
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "bench_stream.h"
+
+namespace sterna::cli {
+
+/// What was said of a stretch of the stream.
+struct Spoken {
+  double start = 0, end = 0;
+  std::string text;
+};
+
+/// The output nearest in time to each event's middle (0 seconds away if it covers it; of equal ones
+/// the earlier): indices into `outputs`, ascending in time. Empty if there is no output.
+std::vector<size_t> nearest_outputs(const std::vector<StreamEvent>& events,
+                                    const std::vector<Spoken>& outputs);
+
+/// Share of events whose nearest output is their label.
+double accuracy(const std::vector<StreamEvent>& events, const std::vector<Spoken>& outputs);
+
+/// Mean CIDEr (Vedantam et al. 2015, equation 3 with n = 1..4, times 10) of each event's nearest
+/// output against its label; document frequencies over the events. Labels of fewer than n words
+/// have no n-grams and count 0 for that n.
+double cider(const std::vector<StreamEvent>& events, const std::vector<Spoken>& outputs);
+
+/// F1 of the changes between outputs against those between events, each matched once within
+/// `tolerance` seconds.
+double boundary_f1(const std::vector<StreamEvent>& events, const std::vector<Spoken>& outputs,
+                   double tolerance);
+
+}  // namespace sterna::cli

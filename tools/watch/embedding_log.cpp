@@ -1,0 +1,54 @@
+#include "watch/embedding_log.h"
+
+#include <string>
+
+#include "cli/error.h"
+#include "cli/names.h"
+#include "cli/npy.h"
+
+namespace sterna::cli {
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+std::filesystem::path part(std::filesystem::path path) { return path += ".part"; }
+
+}  // namespace
+
+EmbeddingLog::EmbeddingLog(const std::filesystem::path& path, size_t dim)
+    : dim_(dim), path_(path), lines_path_(path) {
+  if (path.extension() != ".npy") {
+    throw UsageError("--save: expected a name that ends in .npy, found \"" + path.string() + "\"");
+  }
+  lines_path_.replace_extension(".jsonl");
+  rows_ = GrowingFile(part(path_));
+  lines_ = GrowingFile(part(lines_path_));
+  rows_.truncate(0);
+  lines_.truncate(0);
+  write_header();
+}
+
+void EmbeddingLog::write_header() {
+  rows_.write_at(0, bytes_of(npy_header(count_, dim_)));
+  headed_ = count_;
+}
+
+void EmbeddingLog::add(uint64_t frame, double seconds, std::span<const float> embedding) {
+  rows_.write_at(kNpyHeaderBytes + count_ * dim_ * sizeof(float), std::as_bytes(embedding));
+  lines_.append(
+      bytes_of(to_line(Json{{"row", count_}, {"frame", frame}, {"seconds", seconds}}) + "\n"));
+  ++count_;
+  if (count_ - headed_ >= 16) write_header();
+}
+
+void EmbeddingLog::finish() {
+  write_header();
+  rows_.sync();
+  lines_.sync();
+  rows_.rename_to(path_);
+  lines_.rename_to(lines_path_);
+}
+
+}  // namespace sterna::cli

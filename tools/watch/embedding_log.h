@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+#include "cli/file.h"
+
+namespace sterna::cli {
+
+/// The stream of embeddings on disk: OUT.npy float32 [n, dim], and OUT.jsonl with {"row", "frame",
+/// "seconds"} for each row. Grows as OUT.npy.part and OUT.jsonl.part, complete files at any time
+/// but for the last second; finish() gives them their names.
+class EmbeddingLog {
+ public:
+  /// Throws UsageError unless `path` ends in .npy, Error for a file that can't be written.
+  EmbeddingLog(const std::filesystem::path& path, size_t dim);
+  void add(uint64_t frame, double seconds, std::span<const float> embedding);
+  void finish();
+
+ private:
+  void write_header();
+
+  size_t dim_;
+  std::filesystem::path path_, lines_path_;
+  GrowingFile rows_, lines_;
+  uint64_t count_ = 0, headed_ = 0;
+};
+
+}  // namespace sterna::cli

@@ -1,0 +1,134 @@
+#include "watch/engine.h"
+
+#include <sterna/quant/error.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace sterna::cli {
+namespace {
+
+// Frames remembered for naming the middle of a segment, and how many with a thumbnail (57 kB each).
+constexpr size_t kKeyframes = 4096, kKeyframesShown = 256;
+constexpr size_t kThumbnailSide = 160;
+
+class Watch {
+ public:
+  Watch(PixelDifference* difference, decoder::Gate& gate, const WatchModel& model,
+        WatchOutputs& outputs)
+      : difference_(difference),
+        gate_(gate),
+        model_(model),
+        outputs_(outputs),
+        keyframes_(outputs.report != nullptr ? kKeyframesShown : kKeyframes),
+        embedding_(model.dim) {}
+
+  void look(const SourceFrame& frame) {
+    const double now = clock_.advance(frame.seconds);
+    if (summary_.frames == 0) first_ = now;
+    summary_.seconds = now - first_;
+    if (!encode(frame)) return;
+    const size_t number = summary_.frames++;
+    keyframes_.add({number, frame.index, thumbnail_});
+    if (gate_.push(now, embedding_) == decoder::Push::invalid) ++summary_.invalid;
+    guard(outputs_.report,
+          [&](WatchReport& r) { r.sample(now, gate_.statistic(), gate_.threshold()); });
+    tell();
+  }
+
+  WatchSummary finish(const FrameSource& source) {
+    gate_.finish();
+    tell();
+    summary_.dropped = source.dropped();
+    guard(outputs_.report, [&](WatchReport& r) { r.finish(summary_); });
+    guard(outputs_.log, [&](EmbeddingLog& l) { l.finish(); });
+    return summary_;
+  }
+
+  void failed(const Error& error) {
+    ++summary_.failed;
+    outputs_.warn(error.what());
+  }
+
+ private:
+  /// Fills embedding_ with the frame's, or leaves the last one's if nothing has changed. False if
+  /// the frame could not be encoded.
+  bool encode(const SourceFrame& frame) {
+    try {
+      if (difference_ != nullptr && !difference_->changed(frame.pixels) && encoded_) {
+        ++summary_.unchanged;
+        return true;
+      }
+      encoded_ = false;  // the next frame is not to be compared with one that failed
+      model_.embed(frame.pixels, embedding_);
+      encoded_ = true;
+      ++summary_.embedded;
+      if (outputs_.report != nullptr) thumbnail_ = thumbnail(frame.pixels, kThumbnailSide);
+    } catch (const Error& error) {
+      failed(Error("frame " + std::to_string(frame.index) + ": " + error.what()));
+      return false;
+    }
+    guard(outputs_.log, [&](EmbeddingLog& l) { l.add(frame.index, frame.seconds, embedding_); });
+    return true;
+  }
+
+  /// Puts every segment that has ended into words.
+  void tell() {
+    while (const decoder::Segment* segment = gate_.next()) {
+      const Keyframes::Frame key = keyframes_.take(segment->first, segment->frames);
+      WatchEvent event{segment->start, segment->end, "", 0, key.index};
+      model_.decode(segment->average, event.text, event.confidence);
+      ++summary_.decodes;
+      outputs_.event(event);
+      guard(outputs_.report, [&](WatchReport& r) { r.add(event, key.thumbnail.get()); });
+    }
+  }
+
+  /// An output that can't be written (disk full) is named once and let go; the stream goes on.
+  template <class Output, class F>
+  void guard(Output*& output, F&& write) {
+    if (output == nullptr) return;
+    try {
+      write(*output);
+    } catch (const Error& error) {
+      outputs_.warn(error.what());
+      outputs_.failed = true;
+      output = nullptr;
+    }
+  }
+
+  PixelDifference* difference_;
+  decoder::Gate& gate_;
+  const WatchModel& model_;
+  WatchOutputs& outputs_;
+  Keyframes keyframes_;
+  decoder::StreamClock clock_;
+  std::vector<float> embedding_;
+  bool encoded_ = false;
+  std::shared_ptr<const vision::Image> thumbnail_;
+  double first_ = 0;
+  WatchSummary summary_;
+};
+
+}  // namespace
+
+WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
+                   const WatchModel& model, WatchOutputs& outputs) {
+  Watch watch(difference, gate, model, outputs);
+  for (;;) {
+    std::optional<SourceFrame> frame;
+    try {
+      frame = source.next();
+    } catch (const Error& error) {
+      watch.failed(error);
+      if (source.resumable()) continue;
+      break;  // what was seen before it is still worth its words
+    }
+    if (!frame) break;
+    watch.look(*frame);
+  }
+  return watch.finish(source);
+}
+
+}  // namespace sterna::cli

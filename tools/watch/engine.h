@@ -1,0 +1,43 @@
+#pragma once
+
+#include <sterna/decoder/gate.h>
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "watch/difference.h"
+#include "watch/embedding_log.h"
+#include "watch/keyframes.h"
+#include "watch/report.h"
+#include "watch/source.h"
+
+namespace sterna::cli {
+
+/// What watching needs of a model.
+struct WatchModel {
+  size_t dim = 0;
+  /// The embedding [dim] of a picture: the costly part.
+  std::function<void(const vision::ImageView&, std::span<float>)> embed;
+  /// Words for an embedding, with the confidence in them.
+  std::function<void(std::span<const float>, std::string& text, double& confidence)> decode;
+};
+
+/// Where results go. Report and log may be null; they are let go when they fail.
+struct WatchOutputs {
+  std::function<void(const WatchEvent&)> event;
+  std::function<void(const std::string&)> warn;
+  WatchReport* report = nullptr;
+  EmbeddingLog* log = nullptr;
+  bool failed = false;  // report or log could not be written to their end
+};
+
+/// Looks at the frames of `source` until it ends: encodes those whose pixels changed (all without
+/// `difference`), lets `gate` find the segments, and puts each into words once. A picture that
+/// can't be read is warned of and counted. Memory does not grow with the stream, unless the gate's
+/// does.
+WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
+                   const WatchModel& model, WatchOutputs& outputs);
+
+}  // namespace sterna::cli

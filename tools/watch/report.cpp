@@ -1,0 +1,164 @@
+#include "watch/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <span>
+
+#include "cli/text.h"
+#include "watch/keyframes.h"
+
+namespace sterna::cli {
+namespace {
+
+// No script, no outside resource: the page can be mailed and opened anywhere.
+constexpr std::string_view kHead = R"(<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>sterna watch</title><style>
+:root{color-scheme:light dark;--line:#8884;--mark:#2a78c8;--soft:#2a78c855}
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;
+display:flex;flex-direction:column}
+h1{font-size:1.3rem;order:-3}header{order:-2}figure{order:-1;margin:1rem 0}
+svg{width:100%;height:auto;display:block}
+article{display:grid;grid-template-columns:10rem 1fr auto;gap:1rem;align-items:center;
+border-top:1px solid var(--line);padding:.5rem 0}
+img{max-width:10rem;max-height:7rem;border-radius:4px}
+time{color:GrayText;font-variant-numeric:tabular-nums}
+b{display:block;font-size:1.1rem}
+</style></head><body>
+)";
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value);
+  return text;
+}
+
+}  // namespace
+
+std::string time_text(double seconds) {
+  const auto tenths = static_cast<long long>(std::floor(std::max(0.0, seconds) * 10));
+  const long long minutes = tenths / 600;
+  char text[48];
+  if (minutes >= 60) {
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld.%lld", minutes / 60, minutes % 60,
+                  tenths / 10 % 60, tenths % 10);
+  } else {
+    std::snprintf(text, sizeof text, "%lld:%02lld.%lld", minutes, tenths / 10 % 60, tenths % 10);
+  }
+  return text;
+}
+
+std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : to_utf8(text)) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+WatchReport::WatchReport(const std::filesystem::path& path, std::string_view source,
+                         std::string_view model)
+    : file_(path) {
+  write(kHead);
+  write("<h1>" + html_text(source) + "</h1>\n<header>" + html_text(model) + "</header>\n");
+}
+
+void WatchReport::write(std::string_view text) { file_.write(std::as_bytes(std::span(text))); }
+
+void WatchReport::sample(double seconds, double statistic, double threshold) {
+  if (pending_ == 0 || statistic > peak_.statistic) peak_ = {seconds, statistic, threshold};
+  if (++pending_ < per_sample_) return;
+  samples_.push_back(peak_);
+  pending_ = 0;
+  if (samples_.size() < kMostSamples) return;
+  // Of each two neighbours the higher one stays: peaks are what the curve is for.
+  for (size_t i = 0; i < samples_.size() / 2; ++i) {
+    const Sample &a = samples_[2 * i], &b = samples_[2 * i + 1];
+    samples_[i] = a.statistic >= b.statistic ? a : b;
+  }
+  samples_.resize(samples_.size() / 2);
+  per_sample_ *= 2;
+}
+
+void WatchReport::add(const WatchEvent& event, const vision::Image* picture) {
+  std::string row = "<article>";
+  if (picture != nullptr) {
+    const std::vector<std::byte> bytes = jpeg(*picture);
+    row += "<img alt=\"\" src=\"data:image/jpeg;base64," +
+           base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) + "\">";
+  } else {
+    row += "<span></span>";
+  }
+  row += "<div><b>" + html_text(event.text) + "</b><time>" + time_text(event.start) + " to " +
+         time_text(event.end) + ", frame " + std::to_string(event.frame) +
+         "</time></div><meter min=0 max=1 value=" + number(event.confidence) + ">" +
+         number(event.confidence) + "</meter></article>\n";
+  write(row);
+  // The timeline keeps as many bars as it can show; beyond, two become one.
+  bars_.push_back({event.start, event.end, bars_.empty() || !bars_.back().even});
+  if (bars_.size() < kMostSamples) return;
+  for (size_t i = 0; i < bars_.size() / 2; ++i) {
+    bars_[i] = {bars_[2 * i].start, bars_[2 * i + 1].end, i % 2 == 0};
+  }
+  bars_.resize(bars_.size() / 2);
+}
+
+void WatchReport::finish(const WatchSummary& s) {
+  if (pending_ > 0) samples_.push_back(peak_);
+  double first = 0, last = 1, most = 1e-9;
+  if (!bars_.empty()) {
+    first = bars_.front().start;
+    last = std::max(bars_.back().end, first + 1e-3);
+  }
+  for (const Sample& p : samples_) {
+    most = std::max({most, p.statistic, p.threshold});
+    last = std::max(last, p.seconds);
+  }
+  constexpr double kWidth = 1000, kHeight = 160;
+  const auto x = [&](double seconds) { return (seconds - first) / (last - first) * kWidth; };
+  const auto y = [&](double value) { return kHeight - value / most * (kHeight - 10); };
+  write("<figure><svg viewBox=\"0 0 1000 200\" role=\"img\" aria-label=\"timeline\">\n");
+  for (const Bar& bar : bars_) {
+    write("<rect x=\"" + number(x(bar.start)) + "\" y=\"170\" height=\"24\" width=\"" +
+          number(std::max(0.5, x(bar.end) - x(bar.start))) + "\" fill=\"var(" +
+          (bar.even ? "--mark" : "--soft") + ")\"/>\n");
+  }
+  for (const bool curve : {false, true}) {
+    if (samples_.empty()) break;
+    write(curve ? "<polyline fill=\"none\" stroke=\"var(--mark)\" points=\""
+                : "<polyline fill=\"none\" stroke=\"GrayText\" stroke-dasharray=\"4 3\" points=\"");
+    for (const Sample& p : samples_) {
+      write(number(x(p.seconds)) + "," + number(y(curve ? p.statistic : p.threshold)) + " ");
+    }
+    write("\"/>\n");
+  }
+  write(
+      "</svg><figcaption>Distance between now and the open segment; dashed, where it counts as a "
+      "change; below, the segments.</figcaption></figure>\n<header>" +
+      time_text(s.seconds) + ", " + std::to_string(s.frames) + " frames looked at, " +
+      std::to_string(s.embedded) + " encoded, " + std::to_string(s.unchanged) + " unchanged, " +
+      std::to_string(s.dropped) + " dropped, " + std::to_string(s.decodes) +
+      " put into words.</header>\n</body></html>\n");
+  file_.commit();
+}
+
+}  // namespace sterna::cli

@@ -1,0 +1,250 @@
+#include <sterna/decoder/change.h>
+#include <sterna/models/model.h>
+#include <sterna/quant/error.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "cli/error.h"
+#include "cli/inputs.h"
+#include "cli/interrupt.h"
+#include "cli/model_path.h"
+#include "cli/names.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/text.h"
+#include "watch/engine.h"
+
+namespace sterna::cli {
+namespace {
+
+using Args = cxxopts::ParseResult;
+
+void add_options(Options& options) {
+  const auto text = [] { return cxxopts::value<std::string>(); };
+  const auto real = [] { return cxxopts::value<double>(); };
+  options.add_model_options();
+  options.add()("choices", "Comma-separated answers to choose from", text());
+  options.add()("answers", "File of answers to choose from, one a line", text());
+  options.add()("prompt", "Question asked of every frame", text());
+  options.add()("every", "Decode every SECONDS, whatever is seen", real(), "SECONDS");
+  options.add()("rate", "Decodes a second to aim at: the threshold adapts", real(), "HZ");
+  options.add()("gate", "cusum (default), variance, or ward: read all, then cut at --rate", text());
+  options.add()("threshold", "Distance that counts as a change", real());
+  options.add()("delay", "Most seconds from a change to its report (1)", real(), "SECONDS");
+  options.add()("dwell", "Shortest segment (0.5)", real(), "SECONDS");
+  options.add()("fps", "Frames looked at a second (8; pictures: 1; 0: all)", real());
+  options.add()("raw", "Frames without header on standard input: WxH[:rgb24|bgr24|...][@FPS]",
+                text());
+  options.add()("difference", "Levels of 255 a block may move unseen (1.5; 0: encode all)", real());
+  options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
+  options.add()("report", "Write a page with a timeline to FILE.html", text(), "FILE");
+  options.add()("save", "Write the embeddings to FILE.npy", text(), "FILE");
+  options.epilogue(
+      "Examples:\n"
+      "  sterna watch street.mp4 --report street.html\n"
+      "  sterna watch camera:0 --choices \"a person,an empty room\" --json\n"
+      "  sterna watch holiday/ --fps 0.5\n"
+      "  ffmpeg -i in.mkv -f rawvideo -pix_fmt rgb24 - | sterna watch - --raw 640x480@30");
+}
+
+/// The value of an option that must be finite and more than `least`, or at least it if `or_equal`.
+std::optional<double> number(const Args& args, const char* name, double least, bool or_equal) {
+  if (args.count(name) == 0) return std::nullopt;
+  const double value = args[name].as<double>();
+  if (!std::isfinite(value) || value < least || (!or_equal && value == least)) {
+    throw UsageError(std::string("--") + name + ": expected a number " +
+                     (or_equal ? "of at least " : "above ") + std::to_string(least) + ", found " +
+                     std::to_string(value));
+  }
+  return value;
+}
+
+std::optional<std::string> text(const Args& args, const char* name) {
+  if (args.count(name) == 0) return std::nullopt;
+  return args[name].as<std::string>();
+}
+
+/// Everything about when to decode, checked before a model is opened.
+std::unique_ptr<decoder::Gate> make_gate(const Args& args, size_t dim) {
+  const auto every = number(args, "every", 0, false), rate = number(args, "rate", 0, false);
+  const auto threshold = number(args, "threshold", 0, false);
+  const auto delay = number(args, "delay", 0, false), dwell = number(args, "dwell", 0, false);
+  const std::string kind = text(args, "gate").value_or("cusum");
+  if (every) {
+    if (rate || threshold || delay || dwell || args.count("gate") != 0) {
+      throw UsageError("--every decodes whatever is seen: expected no other gate options with it");
+    }
+    return std::make_unique<decoder::UniformGate>(dim, *every);
+  }
+  if (kind == "ward") {
+    if (rate.has_value() == threshold.has_value()) {
+      throw UsageError("--gate ward: expected either --rate or --threshold");
+    }
+    return std::make_unique<decoder::WardGate>(dim, decoder::WardCut{rate, threshold, 1});
+  }
+  decoder::CusumGate::Config config;
+  config.dim = dim;
+  config.target_rate = rate.value_or(0);
+  if (delay) config.window = *delay;
+  if (dwell) config.min_dwell = *dwell;
+  if (kind == "cusum") {
+    if (threshold) config.threshold = *threshold;
+    return std::make_unique<decoder::CusumGate>(config);
+  }
+  if (kind == "variance") {
+    config.threshold = threshold.value_or(0.1);
+    return std::make_unique<decoder::VarianceGate>(config);
+  }
+  throw UsageError("--gate: expected cusum, variance or ward, found \"" + kind + "\"");
+}
+
+/// A URL, or a file that does not look like a picture; one that is missing is told of as a video.
+bool is_video(const std::string& name) {
+  if (name.find("://") != name.npos) return true;
+  std::error_code error;
+  if (std::filesystem::exists(name, error)) {
+    return !std::filesystem::is_directory(name, error) && !looks_like_picture(name);
+  }
+  return name.find_first_of("*?[@") == name.npos && !has_picture_extension(name);
+}
+
+std::unique_ptr<FrameSource> make_source(const Args& args, const std::vector<std::string>& inputs,
+                                         const StopAsked& stop) {
+  const auto fps = number(args, "fps", 0, true);
+  const auto raw = text(args, "raw");
+  if (inputs.empty()) throw UsageError("expected a video, a camera, pictures, or - with --raw");
+  const std::string& first = inputs[0];
+  if (raw || first == "-") {
+    if (!raw || first != "-" || inputs.size() != 1) {
+      throw UsageError("raw frames: expected - for standard input, together with --raw");
+    }
+    return std::make_unique<RawSource>(STDIN_FILENO, RawFormat::parse(*raw), fps.value_or(8), stop);
+  }
+  if (inputs.size() == 1 && is_live(first)) {
+    const double patience = number(args, "patience", 0, true).value_or(60);
+    return std::make_unique<LiveSource>(first, fps.value_or(8), patience, stop,
+                                        [](const std::string& line) { message(line); });
+  }
+  if (inputs.size() == 1 && is_video(first)) {
+    return std::make_unique<VideoSource>(first, fps.value_or(8), stop);
+  }
+  if (fps && *fps == 0) throw UsageError("--fps: pictures have no times of their own");
+  return std::make_unique<PictureSource>(expand_inputs(inputs), fps.value_or(1), stop);
+}
+
+std::optional<std::vector<std::string>> answers(const Args& args) {
+  const auto choices = text(args, "choices"), file = text(args, "answers");
+  if (choices && file) throw UsageError("expected --choices or --answers, found both");
+  if (choices) return split_list(*choices, "choices", 1);
+  if (!file) return std::nullopt;
+  std::vector<std::string> lines;
+  for (std::string& line : read_lines(*file)) {
+    if (!line.empty()) lines.push_back(std::move(line));
+  }
+  if (lines.empty()) throw Error(*file + ": expected an answer on each line, found none");
+  return lines;
+}
+
+Json event_json(const WatchEvent& e) {
+  const auto rounded = [](double v) { return std::round(v * 1e4) / 1e4; };
+  return {{"start", rounded(e.start)},
+          {"end", rounded(e.end)},
+          {"text", e.text},
+          {"confidence", rounded(e.confidence)},
+          {"frame", e.frame}};
+}
+
+Json summary_json(const WatchSummary& s) {
+  return {{"summary", true},      {"seconds", std::round(s.seconds * 1e4) / 1e4},
+          {"frames", s.frames},   {"embedded", s.embedded},
+          {"decodes", s.decodes}, {"unchanged", s.unchanged},
+          {"dropped", s.dropped}, {"failed", s.failed},
+          {"invalid", s.invalid}};
+}
+
+std::string event_line(const WatchEvent& e) {
+  char confidence[16];
+  std::snprintf(confidence, sizeof confidence, "%3.0f %%", e.confidence * 100);
+  std::string when = time_text(e.start) + " - " + time_text(e.end);
+  when.resize(std::max<size_t>(when.size(), 17), ' ');
+  return when + "  " + confidence + "  " + bold(printable(e.text));
+}
+
+}  // namespace
+
+/// `sterna watch`: a stream of pictures, put into words only where its meaning changes.
+int watch_command(int argc, char** argv) {
+  Options options("watch", "VIDEO|camera:N|URL|PICTURE...|- [OPTION...]",
+                  "Watch a stream and say something only when what is seen changes.");
+  add_options(options);
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  make_gate(*args, 1);  // options that contradict each other are found before the model is opened
+  const auto texts = answers(*args);
+
+  const InterruptGuard interrupt;
+  const StopAsked stop = [&] { return interrupt.requested() != 0; };
+  const auto source = make_source(*args, options.positionals(), stop);
+
+  const auto path = find_model(common.model);
+  const Model model = Model::open(path, {.isa = common.isa});
+  Session session(common.threads);
+  std::optional<AnswerTable> table;
+  if (texts) table = model.encode(*texts, session);
+  const std::string prompt = text(*args, "prompt").value_or("");
+  Scene scene;
+  Answer answer;
+  const WatchModel watched{
+      model.dim(),
+      [&](const vision::ImageView& picture, std::span<float> out) {
+        model.see(picture, scene, session);
+        if (prompt.empty())
+          model.embed(scene, out, session);
+        else
+          model.predict(scene, prompt, out, session);
+      },
+      [&](std::span<const float> embedding, std::string& words, double& confidence) {
+        model.decode(embedding, table ? &*table : nullptr, 1, answer, session);
+        words = answer.text;
+        confidence = static_cast<double>(answer.confidence);
+      }};
+
+  std::optional<WatchReport> report;
+  if (const auto file = text(*args, "report")) {
+    report.emplace(*file, options.positionals()[0], path.filename().string());
+  }
+  std::optional<EmbeddingLog> log;
+  if (const auto file = text(*args, "save")) log.emplace(*file, model.dim());
+  WatchOutputs outputs;
+  outputs.event = [&](const WatchEvent& e) {
+    print_line(common.json ? to_line(event_json(e)) : event_line(e));
+  };
+  outputs.warn = [](const std::string& line) { message(line); };
+  outputs.report = report ? &*report : nullptr;
+  outputs.log = log ? &*log : nullptr;
+
+  PixelDifference difference(number(*args, "difference", 0, true).value_or(1.5));
+  const bool encode_all = args->count("difference") != 0 && (*args)["difference"].as<double>() == 0;
+  const auto gate = make_gate(*args, model.dim());
+  const WatchSummary summary =
+      watch(*source, encode_all ? nullptr : &difference, *gate, watched, outputs);
+
+  if (common.json) {
+    print_line(to_line(summary_json(summary)));
+  } else {
+    message(time_text(summary.seconds) + ": " + std::to_string(summary.frames) +
+            " frames looked at, " + std::to_string(summary.embedded) + " encoded, " +
+            std::to_string(summary.unchanged) + " unchanged, " + std::to_string(summary.dropped) +
+            " dropped, " + std::to_string(summary.decodes) + " put into words");
+  }
+  if (interrupt.requested() != 0) return interrupt.requested();
+  if (outputs.failed) return kUnusable;
+  return summary.failed > 0 ? kSomeFailed : kDone;
+}
+
+}  // namespace sterna::cli
