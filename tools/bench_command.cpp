@@ -5,6 +5,7 @@
 
 #include "bench_decode.h"
 #include "bench_kernels.h"
+#include "bench_model.h"
 #include "cli/error.h"
 #include "cli/model_path.h"
 #include "cli/options.h"
@@ -20,6 +21,18 @@ int kernels(const Common& common, bool isa_given) {
   if (isa_given) options.isa = common.isa;
   options.print = [](const std::string& line) { print_line(line); };
   return bench_kernels(options);
+}
+
+int model(const Common& common, const cxxopts::ParseResult& args, const std::string& picture) {
+  BenchModelOptions options;
+  options.model = find_model(common.model);
+  options.picture = picture;
+  if (args.count("prompt") != 0) options.question = args["prompt"].as<std::string>();
+  options.isa = common.isa;
+  options.threads = common.threads;
+  options.json = common.json;
+  options.print = [](const std::string& line) { print_line(line); };
+  return bench_model(options);
 }
 
 int decode(const Common& common, const cxxopts::ParseResult& args) {
@@ -53,8 +66,9 @@ int decode(const Common& common, const cxxopts::ParseResult& args) {
 
 /// `sterna bench`: what this machine can do, and what selective decoding saves.
 int bench_command(int argc, char** argv) {
-  Options options("bench", "kernels|decode [OPTION...]",
+  Options options("bench", "kernels|model PICTURE|decode [OPTION...]",
                   "kernels: the machine's limits, and each kernel's share of them.\n"
+                  "model: where the time of an answer about PICTURE goes.\n"
                   "decode: score against decodes on a long labelled stream, for every policy.");
   options.add_model_options();
   options.add()("seed", "decode: which stream", cxxopts::value<uint64_t>()->default_value("1"));
@@ -62,7 +76,7 @@ int bench_command(int argc, char** argv) {
   options.add()("fps", "decode: frames a second", cxxopts::value<double>()->default_value("8"));
   options.add()("pictures", "decode: a folder of pictures for each label (default: drawn scenes)",
                 cxxopts::value<std::string>(), "DIR");
-  options.add()("prompt", "decode: question asked of every frame", cxxopts::value<std::string>());
+  options.add()("prompt", "model, decode: the question asked", cxxopts::value<std::string>());
   options.add()("plot", "decode: write the curves to FILE.svg", cxxopts::value<std::string>(),
                 "FILE");
   const auto args = options.parse(argc, argv);
@@ -70,8 +84,9 @@ int bench_command(int argc, char** argv) {
   const Common common = options.common(*args);
   const auto& what = options.positionals();
   if (what.size() == 1 && what[0] == "kernels") return kernels(common, args->count("isa") != 0);
+  if (what.size() == 2 && what[0] == "model") return model(common, *args, what[1]);
   if (what.size() == 1 && what[0] == "decode") return decode(common, *args);
-  throw UsageError("expected kernels or decode" +
+  throw UsageError("expected kernels, model PICTURE, or decode" +
                    (what.empty() ? std::string() : ", found \"" + what[0] + "\""));
 }
 

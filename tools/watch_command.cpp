@@ -130,6 +130,11 @@ std::unique_ptr<FrameSource> make_source(const Args& args, const std::vector<std
                                         [](const std::string& line) { message(line); });
   }
   if (inputs.size() == 1 && is_video(first)) {
+    std::error_code error;  // OpenCV would try every backend, noisily
+    if (std::filesystem::is_regular_file(first, error) &&
+        std::filesystem::file_size(first, error) == 0) {
+      throw Error(first + ": expected a video, found an empty file");
+    }
     return std::make_unique<VideoSource>(first, fps.value_or(8), stop);
   }
   if (fps && *fps == 0) throw UsageError("--fps: pictures have no times of their own");
@@ -142,8 +147,14 @@ std::optional<std::vector<std::string>> answers(const Args& args) {
   if (choices) return split_list(*choices, "choices", 1);
   if (!file) return std::nullopt;
   std::vector<std::string> lines;
+  size_t number = 0;
   for (std::string& line : read_lines(*file)) {
-    if (!line.empty()) lines.push_back(std::move(line));
+    ++number;
+    if (line.empty()) continue;
+    if (!is_utf8(line)) {
+      throw Error(*file + ": line " + std::to_string(number) + ": expected UTF-8 text");
+    }
+    lines.push_back(std::move(line));
   }
   if (lines.empty()) throw Error(*file + ": expected an answer on each line, found none");
   return lines;
@@ -184,8 +195,15 @@ int watch_command(int argc, char** argv) {
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);
-  make_gate(*args, 1);  // options that contradict each other are found before the model is opened
+  // Options that contradict each other or are out of range are found before anything is opened.
+  make_gate(*args, 1);
+  const double levels = number(*args, "difference", 0, true).value_or(1.5);
+  if (const auto file = text(*args, "save"); file && !file->ends_with(".npy")) {
+    throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
+  }
   const auto texts = answers(*args);
+  const std::string prompt = text(*args, "prompt").value_or("");
+  if (!is_utf8(prompt)) throw UsageError("--prompt: expected UTF-8 text");
 
   const InterruptGuard interrupt;
   const StopAsked stop = [&] { return interrupt.requested() != 0; };
@@ -196,7 +214,6 @@ int watch_command(int argc, char** argv) {
   Session session(common.threads);
   std::optional<AnswerTable> table;
   if (texts) table = model.encode(*texts, session);
-  const std::string prompt = text(*args, "prompt").value_or("");
   Scene scene;
   Answer answer;
   const WatchModel watched{
@@ -228,11 +245,10 @@ int watch_command(int argc, char** argv) {
   outputs.report = report ? &*report : nullptr;
   outputs.log = log ? &*log : nullptr;
 
-  PixelDifference difference(number(*args, "difference", 0, true).value_or(1.5));
-  const bool encode_all = args->count("difference") != 0 && (*args)["difference"].as<double>() == 0;
+  PixelDifference difference(levels);
   const auto gate = make_gate(*args, model.dim());
   const WatchSummary summary =
-      watch(*source, encode_all ? nullptr : &difference, *gate, watched, outputs);
+      watch(*source, levels == 0 ? nullptr : &difference, *gate, watched, outputs);
 
   if (common.json) {
     print_line(to_line(summary_json(summary)));

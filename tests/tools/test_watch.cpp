@@ -213,7 +213,7 @@ TEST_CASE("watch: report and embeddings") {
   CHECK(folder.read("e.jsonl") ==
         "{\"row\":0,\"frame\":0,\"seconds\":0.0}\n{\"row\":1,\"frame\":100,\"seconds\":10.0}\n"
         "{\"row\":2,\"frame\":200,\"seconds\":20.0}\n");
-  CHECK_THROWS_AS(EmbeddingLog(folder.path() / "e.bin", 3), UsageError);
+  CHECK_THROWS_AS(EmbeddingLog(folder.path() / "e.bin", 3), Error);
 }
 
 TEST_CASE("watch: a disk that fills up costs the report and the log, not the events") {

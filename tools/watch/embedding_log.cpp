@@ -1,8 +1,9 @@
 #include "watch/embedding_log.h"
 
+#include <sterna/quant/error.h>
+
 #include <string>
 
-#include "cli/error.h"
 #include "cli/names.h"
 #include "cli/npy.h"
 
@@ -20,7 +21,7 @@ std::filesystem::path part(std::filesystem::path path) { return path += ".part";
 EmbeddingLog::EmbeddingLog(const std::filesystem::path& path, size_t dim)
     : dim_(dim), path_(path), lines_path_(path) {
   if (path.extension() != ".npy") {
-    throw UsageError("--save: expected a name that ends in .npy, found \"" + path.string() + "\"");
+    throw Error(path.string() + ": expected a name that ends in .npy");
   }
   lines_path_.replace_extension(".jsonl");
   rows_ = GrowingFile(part(path_));

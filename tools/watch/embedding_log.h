@@ -14,7 +14,7 @@ namespace sterna::cli {
 /// but for the last second; finish() gives them their names.
 class EmbeddingLog {
  public:
-  /// Throws UsageError unless `path` ends in .npy, Error for a file that can't be written.
+  /// Throws Error unless `path` ends in .npy and can be written beside.
   EmbeddingLog(const std::filesystem::path& path, size_t dim);
   void add(uint64_t frame, double seconds, std::span<const float> embedding);
   void finish();

@@ -1,0 +1,195 @@
+"""`sterna watch`: sources, events, files, faults and signals; `sterna bench decode`."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import (BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main,
+                     png, read_jsonl, read_npy, start)
+
+EVENT = ["start", "end", "text", "confidence", "frame"]
+SUMMARY = ["summary", "seconds", "frames", "embedded", "decodes"]
+CLIP = SOURCE / "tests/golden/pixels/video/clip.avi"
+SIZE = 48
+
+
+def frame(colour):
+    """A raw RGB frame with a pattern on it."""
+    return b"".join(bytes(c // 2 if (x // 8 + y // 8) % 2 else c for c in colour)
+                    for y in range(SIZE) for x in range(SIZE))
+
+
+def raw(*parts, fps=10):
+    """Raw frames: (colour, seconds) one after another."""
+    return b"".join(frame(colour) * round(seconds * fps) for colour, seconds in parts)
+
+
+RED, BLUE, WHITE = (250, 10, 20), (10, 30, 240), (255, 255, 250)
+RAW = ["-", "--raw", f"{SIZE}x{SIZE}:rgb24@10", "--fps", "0"]
+
+
+class Watch(CommandTest):
+    def events(self, result, decodes=None):
+        *events, summary = result.json()
+        for event in events:
+            self.assertEqual(list(event), EVENT)
+            self.assertLess(event["start"], event["end"])
+            self.assertTrue(0 <= event["confidence"] <= 1)
+        for a, b in zip(events, events[1:]):
+            self.assertEqual(a["end"], b["start"])
+        self.assertEqual(list(summary)[:len(SUMMARY)], SUMMARY)
+        self.assertEqual(summary["decodes"], len(events))
+        self.assertEqual(summary["embedded"] + summary["unchanged"] , summary["frames"])
+        if decodes is not None:
+            self.assertEqual(summary["decodes"], decodes)
+        return events, summary
+
+    def test_uniform_policy_decodes_every_so_often(self):
+        result = self.check(DONE, "watch", *RAW, "--every", "0.5", "--choices", "cat,dog", "--json",
+                            stdin=raw((RED, 1), (BLUE, 1.5)))
+        events, summary = self.events(result, decodes=5)
+        self.assertEqual([e["start"] for e in events], [0, 0.5, 1, 1.5, 2])
+        self.assertEqual(summary["frames"], 25)
+        self.assertEqual(summary["embedded"], 2)  # the others' pixels are the same
+        self.assertTrue({e["text"] for e in events} <= {"cat", "dog"})
+        self.assertEqual(result.err, "")
+
+    def test_offline_policy_finds_the_scenes(self):
+        result = self.check(DONE, "watch", *RAW, "--gate", "ward", "--rate", "0.51", "--json",
+                            stdin=raw((RED, 2), (BLUE, 3), (WHITE, 1)))
+        events, _ = self.events(result, decodes=3)
+        self.assertEqual([e["start"] for e in events], [0, 2, 5])
+        self.assertEqual([e["frame"] for e in events], [10, 35, 55])
+
+    def test_online_policies_find_a_change(self):
+        # A model of random weights may see little difference: any will do.
+        for gate in "cusum", "variance":
+            result = self.check(DONE, "watch", *RAW, "--gate", gate, "--threshold", "1e-5", "--json",
+                                stdin=raw((RED, 2), (WHITE, 3)))
+            events, _ = self.events(result, decodes=2)
+            self.assertEqual([e["start"] for e in events], [0, 2])
+
+    def test_video_file(self):
+        result = self.run_sterna("watch", CLIP, "--every", "0.2", "--fps", "0", "--json")
+        if "STERNA_OPENCV=OFF" in result.err:
+            self.assertEqual(result.code, UNUSABLE)
+            raise unittest.SkipTest("built without OpenCV")
+        self.assertEqual(result.code, DONE, result.err)
+        events, summary = self.events(result)
+        self.assertGreater(summary["frames"], 1)
+        all_frames = summary["frames"]
+        result = self.check(DONE, "watch", CLIP, "--every", "0.2", "--fps", "2", "--json")
+        _, summary = self.events(result)
+        self.assertLess(summary["frames"], all_frames)
+        cut = self.write("cut.avi", CLIP.read_bytes()[:CLIP.stat().st_size // 2])
+        result = self.run_sterna("watch", cut, "--json")
+        self.assertIn(result.code, (DONE, SOME_FAILED))  # what is there is told, and a summary
+        self.assertTrue(result.json()[-1]["summary"])
+        self.check_error(UNUSABLE, "none.avi", "watch", self.write("none.avi", b"nothing"))
+        self.check_error(UNUSABLE, "empty.avi", "watch", self.write("empty.avi", b""))
+
+    def test_pictures_with_a_broken_one(self):
+        self.pictures("in", 4)
+        self.write("in/00002.png", b"no picture")
+        result = self.check(SOME_FAILED, "watch", "in", "--every", "1", "--json")
+        *events, summary = result.json()
+        self.assertEqual(len(events), 3)
+        self.assertEqual(summary["failed"], 1)
+        self.assertIn("00002.png", result.err)
+        result = self.check(DONE, "watch", CAT, COFFEE, CAT, "--fps", "0.5", "--every", "2", "--json")
+        self.assertEqual([e["start"] for e in result.json()[:-1]], [0, 2, 4])
+
+    def test_for_people(self):
+        result = self.check(DONE, "watch", CAT, "--choices", "a cat")
+        self.assertRegex(result.out, r"^0:00\.0 - 0:0\d\.\d +100 %  a cat\n$")
+        self.assertIn("1 put into words", result.err)
+
+    def test_report_and_embeddings(self):
+        self.check(DONE, "watch", *RAW, "--every", "1", "--report", "r.html", "--save", "e.npy",
+                   stdin=raw((RED, 1), (BLUE, 2)))
+        page = (self.folder / "r.html").read_text("utf-8")
+        self.assertEqual(page.count("<article>"), 3)
+        self.assertTrue(page.endswith("</html>\n"))
+        rows = read_npy(self.folder / "e.npy")
+        self.assertEqual(len(rows), 2)
+        lines = read_jsonl(self.folder / "e.jsonl")
+        self.assertEqual([line["frame"] for line in lines], [0, 10])
+        self.assertEqual(sorted(os.listdir(self.folder)), ["e.jsonl", "e.npy", "r.html"])
+        self.check_error(UNUSABLE, "nowhere/r.html", "watch", *RAW, "--report", "nowhere/r.html",
+                         stdin=raw((RED, 1)))
+        self.check_error(BAD_USAGE, "--save", "watch", CAT, "--save", "e.txt")
+
+    def test_a_stream_cut_in_mid_frame(self):
+        result = self.check(SOME_FAILED, "watch", *RAW, "--every", "1", "--json",
+                            stdin=raw((RED, 1), (BLUE, 1))[:-100])
+        *events, summary = result.json()
+        self.assertEqual(len(events), 2)
+        self.assertEqual(summary["frames"], 19)
+        self.assertIn("frame 19: expected 6912 bytes, found the end after 6812", result.err)
+        result = self.check(DONE, "watch", *RAW, "--json", stdin=b"")
+        self.events(result, decodes=0)
+
+    def test_signals_finish_the_segment(self):
+        for number in signal.SIGINT, signal.SIGTERM:
+            with self.subTest(number):
+                process = start("watch", *RAW, "--json", "--every", "0.5", "--report", "r.html",
+                                "--save", "e.npy", stdin=subprocess.PIPE, cwd=self.folder)
+                process.stdin.write(raw((RED, 1.05)))  # ten frames: the stream stays open
+                process.stdin.flush()
+                first = process.stdout.readline()  # 0 to 0.5 s is decided
+                self.assertIn(b'"start":0', first)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 128 + number, err)
+                lines = out.splitlines()
+                self.assertEqual(len(lines), 2, out)  # the open segment and the summary
+                self.assertIn(b'"summary":true', lines[1])
+                self.assertTrue((self.folder / "r.html").read_text().endswith("</html>\n"))
+                self.assertEqual(len(read_npy(self.folder / "e.npy")), 1)
+
+    def test_a_reader_that_leaves(self):
+        process = start("watch", *RAW, "--json", "--every", "0.1", stdin=subprocess.PIPE,
+                        cwd=self.folder)
+        process.stdout.close()
+        try:
+            process.stdin.write(raw((RED, 30)))
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
+        process.stderr.close()
+
+    def test_usage(self):
+        for wrong in ([], ["-"], [CAT, "--raw", "4x4"], ["-", "--raw", "4y4"],
+                      [CAT, "--every", "0"], [CAT, "--every", "-1"], [CAT, "--every", "nan"],
+                      [CAT, "--every", "1", "--rate", "1"], [CAT, "--gate", "magic"],
+                      [CAT, "--gate", "ward"], [CAT, "--rate", "0"], [CAT, "--fps", "0"],
+                      [CAT, "--choices", "a", "--answers", "b"], [CAT, "--difference", "-1"]):
+            with self.subTest(wrong):
+                self.assertEqual(self.check(BAD_USAGE, "watch", *wrong).out, "")
+        self.check_error(UNUSABLE, "nosuch.mp4", "watch", "nosuch.mp4")
+        self.check_error(UNUSABLE, "gone", "watch", CAT, "--answers", "gone")
+
+
+class BenchDecode(CommandTest):
+    def test_rows_and_ratios(self):
+        result = self.check(DONE, "bench", "decode", "--seconds", "12", "--fps", "2", "--json",
+                            "--plot", "curve.svg")
+        lines = result.json()
+        rows = [line for line in lines if "policy" in line]
+        self.assertEqual({row["policy"] for row in rows}, {"uniform", "ward", "cusum", "variance"})
+        for row in rows:
+            self.assertEqual(list(row)[:4], ["policy", "rate", "score", "decodes"])
+            self.assertTrue(0 <= row["score"] <= 1 and 0 <= row["boundary_f1"] <= 1)
+            if row["policy"] in ("uniform", "ward"):  # what is asked for is an upper bound
+                self.assertLessEqual(row["decodes"], max(1, 12 * row["rate"] + 1))
+        self.assertEqual([line["uniform_rate"] for line in lines if "uniform_rate" in line], [1, 2])
+        self.assertIn("ms_per_embedding", lines[-1])
+        self.assertTrue((self.folder / "curve.svg").read_text().startswith("<svg "))
+        self.check_error(BAD_USAGE, "expected kernels", "bench", "nothing")
+        self.check_error(UNUSABLE, "nowhere", "bench", "decode", "--pictures", "nowhere")
+
+
+if __name__ == "__main__":
+    main()
