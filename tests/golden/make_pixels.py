@@ -5,7 +5,7 @@ decodes them to, and what Pillow resizes to.
     pip install pillow==13.0.0 numpy && tests/golden/make_pixels.py
 
 pixels/<name>                  a picture file
-pixels/<name>.rgb              ImageOps.exif_transpose(open).convert("RGB"), raw
+pixels/<name>.rgb              ImageOps.exif_transpose(open).convert("RGB"), raw (16-bit grey: high byte)
 pixels/decoded.tsv             name, width, height, orientation, stored width, stored height
 pixels/resized.tsv             kind, seed, source size, target size, filter, FNV-1a of the bytes
 pixels/fitted.tsv              short_side_crop: source size, short side, size, filter, FNV-1a
@@ -111,6 +111,10 @@ def jpegs():
     write("wide.jpg", Image.fromarray(picture(3000, 1)), quality=70)
 
 
+def ramp16():
+    return (np.arange(45 * 31, dtype=np.uint32) * 4099 % 65536).astype(np.uint16).reshape(31, 45)
+
+
 def pngs():
     rgb = picture(45, 31)
     image = Image.fromarray(rgb)
@@ -126,7 +130,7 @@ def pngs():
     write("palette_trns.png", palette, transparency=bytes([0, 128, 255]))
     write("rgb_trns.png", image, transparency=tuple(int(v) for v in rgb[3, 3]))
     write("exif8.png", Image.fromarray(picture(19, 11)), exif=exif(8))
-    gray16 = (np.arange(45 * 31, dtype=np.uint32) * 37 % 1024).astype(">u2").reshape(31, 45)
+    gray16 = ramp16().astype(">u2")
     (OUT / "gray16.png").write_bytes(
         raw_png(45, 31, 16, 0, b"".join(b"\0" + r.tobytes() for r in gray16)))
     rgb16 = noise(45, 31, 9).astype(">u2") * 257 + noise(45, 31, 10)
@@ -213,6 +217,7 @@ def tiffs():
     write("deflate.tif", image, compression="tiff_adobe_deflate")
     write("packbits.tif", image.convert("L"), compression="packbits")
     write("g4.tif", image.convert("1"), compression="group4")
+    write("gray16.tif", Image.fromarray(ramp16()))
     write("palette.tif", image.quantize(50))
     write("rgba.tif", Image.fromarray(np.dstack([rgb, noise(45, 31, 3)[:, :, :1]])))
     write("orient6.tif", Image.fromarray(picture(19, 11)), tiffinfo={274: 6})
@@ -269,7 +274,10 @@ def decoded():
             # Pillow reports a TIFF's size as it will be turned; its tags say how it is stored.
             stored = (f.tag_v2[256], f.tag_v2[257]) if f.format == "TIFF" else f.size
             orientation = f.getexif().get(0x0112, 1)
-            rgb = ImageOps.exif_transpose(f).convert("RGB")
+            upright = ImageOps.exif_transpose(f)
+            if upright.mode == "I;16":  # its convert("RGB") clips at 255; we keep the high byte
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            rgb = upright.convert("RGB")
         (OUT / (path.name + ".rgb")).write_bytes(rgb.tobytes())
         lines.append(f"{path.name}\t{rgb.width}\t{rgb.height}\t{orientation}\t{stored[0]}\t"
                      f"{stored[1]}\n")

@@ -1,6 +1,6 @@
 // PNG through libpng, to the pixels of Pillow's convert("RGB"): palettes and grey expanded, alpha
-// and tRNS dropped, 16-bit colour by its high byte, 16-bit grey clipped at 255 (PIL's I;16 -> RGB).
-// Gamma and profiles are not applied.
+// and tRNS dropped, 16 bits by their high byte. PIL clips 16-bit grey at 255 instead (I;16 -> RGB), which
+// leaves a microscope's or a scanner's picture white. Gamma and profiles are not applied.
 
 #include <png.h>
 
@@ -66,15 +66,15 @@ bool read_header(Reader& r, const DecodeLimits& limits) noexcept {
   return true;
 }
 
-bool start(Reader& r, bool gray16) noexcept {
+bool start(Reader& r) noexcept {
   if (setjmp(r.escape) != 0) return false;
   const int type = png_get_color_type(r.png, r.info);
   const int depth = png_get_bit_depth(r.png, r.info);
   if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(r.png);
   if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(r.png);
-  if (depth == 16 && !gray16) png_set_strip_16(r.png);
+  if (depth == 16) png_set_strip_16(r.png);
   png_set_strip_alpha(r.png);
-  if ((type & PNG_COLOR_MASK_COLOR) == 0 && !gray16) png_set_gray_to_rgb(r.png);
+  if ((type & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(r.png);
   png_set_interlace_handling(r.png);
   png_read_update_info(r.png, r.info);
   return true;
@@ -100,26 +100,14 @@ Image decode_png(Bytes bytes, const DecodeLimits& limits) {
   if (!read_header(r, limits)) fail(r);
   Image image =
       allocate(png_get_image_width(r.png, r.info), png_get_image_height(r.png, r.info), limits);
-  const bool gray16 = png_get_color_type(r.png, r.info) == PNG_COLOR_TYPE_GRAY &&
-                      png_get_bit_depth(r.png, r.info) == 16;
   const int passes = png_get_interlace_type(r.png, r.info) == PNG_INTERLACE_NONE ? 1 : 7;
-  if (!start(r, gray16)) fail(r);
-  const size_t want = image.width * (gray16 ? 2 : 3);
+  if (!start(r)) fail(r);
+  const size_t want = image.width * 3;
   if (png_get_rowbytes(r.png, r.info) != want) {
     throw Fault("broken PNG: expected rows of " + std::to_string(want) + " bytes, found " +
                 std::to_string(png_get_rowbytes(r.png, r.info)));
   }
-  // Two bytes a pixel go where three will: a row is widened from its end.
   if (!read_rows(r, image.rgb.data(), image.width * 3, image.height, passes)) fail(r);
-  if (gray16) {
-    for (size_t y = 0; y < image.height; ++y) {
-      uint8_t* row = image.rgb.data() + y * image.width * 3;
-      for (size_t x = image.width; x-- > 0;) {
-        const uint8_t v = row[2 * x] != 0 ? 255 : row[2 * x + 1];
-        std::memset(row + 3 * x, v, 3);
-      }
-    }
-  }
   return image;
 }
 

@@ -1,5 +1,5 @@
-// TIFF through libtiff, to the pixels of Pillow's convert("RGB"): cv::imdecode premultiplies alpha
-// and scales 16-bit grey. libtiff sits in this module because OpenCV's codecs need it anyway.
+// TIFF through libtiff, to the pixels of Pillow's convert("RGB"), 16-bit grey by its high byte (png.cpp
+// says why): cv::imdecode premultiplies alpha. libtiff sits in this module because OpenCV's codecs need it anyway.
 
 #include "tiff.h"
 
@@ -93,10 +93,10 @@ void gray_row(const Layout& l, const uint8_t* in, uint8_t* out, size_t n) {
   const bool white_is_zero = l.photometric == PHOTOMETRIC_MINISWHITE;
   for (size_t x = 0; x < n; ++x, out += 3) {
     uint8_t v;
-    if (l.bits == 16) {  // clipped, as PIL takes I;16 to RGB
+    if (l.bits == 16) {
       uint16_t wide;
       std::memcpy(&wide, in + x * l.samples * 2, 2);
-      v = static_cast<uint8_t>(std::min<uint16_t>(wide, 255));
+      v = static_cast<uint8_t>(wide >> 8);
     } else if (l.bits == 8) {
       v = in[x * l.samples];
     } else {
