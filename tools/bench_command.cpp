@@ -47,6 +47,11 @@ int decode(const Common& common, const cxxopts::ParseResult& args) {
                        std::to_string(most) + ", found " + std::to_string(value));
     }
   };
+  options.script.dissolves = args["dissolves"].as<double>();
+  options.script.still = args.count("still") != 0;
+  options.levels = args["difference"].as<double>();
+  in_range("dissolves", options.script.dissolves, 0, 1);
+  in_range("difference", options.levels, 0, 255);
   in_range("seconds", options.script.seconds, 10, 36000);
   in_range("fps", options.script.fps, 1, 60);
   if (args.count("pictures") != 0) options.script.pictures = args["pictures"].as<std::string>();
@@ -74,6 +79,11 @@ int bench_command(int argc, char** argv) {
   options.add()("seed", "decode: which stream", cxxopts::value<uint64_t>()->default_value("1"));
   options.add()("seconds", "decode: its length", cxxopts::value<double>()->default_value("360"));
   options.add()("fps", "decode: frames a second", cxxopts::value<double>()->default_value("8"));
+  options.add()("dissolves", "decode: share of the changes that are no cuts",
+                cxxopts::value<double>()->default_value("0.4"), "SHARE");
+  options.add()("still", "decode: neither camera nor light moves within a scene");
+  options.add()("difference", "decode: levels of 255 a block may move unseen",
+                cxxopts::value<double>()->default_value("1.5"), "LEVELS");
   options.add()("pictures", "decode: a folder of pictures for each label (default: drawn scenes)",
                 cxxopts::value<std::string>(), "DIR");
   options.add()("prompt", "model, decode: the question asked", cxxopts::value<std::string>());

@@ -14,8 +14,9 @@ namespace sterna::cli {
 
 struct BenchDecodeOptions {
   StreamScript script;
-  std::string prompt;  // asked of every frame; empty: the model's own for embeddings
-  std::string plot;    // where to write the curves as SVG; empty: nowhere
+  std::string prompt;   // asked of every frame; empty: the model's own for embeddings
+  double levels = 1.5;  // pixels that moved less are not encoded again, see PixelDifference
+  std::string plot;     // where to write the curves as SVG; empty: nowhere
   bool json = false;
   std::function<void(const std::string&)> print;  // gets finished lines
 };
@@ -24,7 +25,8 @@ struct BenchDecodeOptions {
 /// (uniform, Ward, windowed variance, CUSUM) say what it sees at many rates of decoding. Prints
 /// score (accuracy of the output nearest in time to each event), CIDEr and boundary F1 against
 /// decodes, and how many times fewer decodes each policy needs than the uniform one at 1 and 2 Hz
-/// for at least the same score. Returns the exit code.
+/// for at least the same score. Then what frames whose pixels did not move cost if their embedding
+/// is taken from the frame before, as `sterna watch` does. Returns the exit code.
 int bench_decode(const BenchDecodeOptions& options, const Model& model, Session& session);
 
 }  // namespace sterna::cli

@@ -168,7 +168,7 @@ StreamGenerator::Shot StreamGenerator::make_shot(size_t event) {
                                  kCanvasHeight, vision::Filter::bilinear);
   }
   // The camera looks round the middle; a third of the shots stands still.
-  const double move = uniform(random) < 0.33 ? 0 : 0.3;
+  const double move = uniform(random) < 0.33 || script_.still ? 0 : 0.3;
   shot.zoom0 = uniform(random, 0.8, 1);
   shot.zoom1 = std::clamp(shot.zoom0 + move * uniform(random, -0.5, 0.5), 0.75, 1.0);
   shot.x0 = uniform(random, 0.3, 0.7);
@@ -176,7 +176,7 @@ StreamGenerator::Shot StreamGenerator::make_shot(size_t event) {
   shot.x1 = std::clamp(shot.x0 + move * uniform(random, -1, 1), 0.0, 1.0);
   shot.y1 = std::clamp(shot.y0 + move * uniform(random, -1, 1), 0.0, 1.0);
   shot.gain0 = uniform(random, 0.9, 1.05);
-  shot.gain1 = shot.gain0 + uniform(random, -0.08, 0.08);
+  shot.gain1 = shot.gain0 + (script_.still ? 0 : uniform(random, -0.08, 0.08));
   return shot;
 }
 
@@ -246,7 +246,8 @@ void StreamGenerator::render(size_t frame, vision::Image& out) {
       seen[i] += static_cast<float>(mix) * (mixed[i] - seen[i]);
     }
   }
-  const double flicker = 1 + 0.02 * std::sin(2 * std::numbers::pi * 1.3 * now);
+  const double flicker =
+      1 + (script_.still ? 0 : 0.02) * std::sin(2 * std::numbers::pi * 1.3 * now);
   out.width = kWidth;
   out.height = kHeight;
   out.rgb.resize(seen.size());

@@ -21,6 +21,7 @@ struct StreamScript {
   double seconds = 360;  // as long as EgoExo4D's videos
   double fps = 8;
   double dissolves = 0.4;  // share of the changes; the others are cuts
+  bool still = false;      // a camera on a wall: nothing moves in a shot but the sensor's noise
   std::string pictures{};  // a folder with a folder of pictures for each label; "": drawn scenes
 };
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "cli/output.h"
 #include "cli/text.h"
 #include "watch/engine.h"
+#include "watch/live_source.h"
 
 namespace sterna::cli {
 namespace {
@@ -40,6 +42,7 @@ void add_options(Options& options) {
   options.add()("raw", "Frames without header on standard input: WxH[:rgb24|bgr24|...][@FPS]",
                 text());
   options.add()("difference", "Levels of 255 a block may move unseen (1.5; 0: encode all)", real());
+  options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
   options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
   options.add()("report", "Write a page with a timeline to FILE.html", text(), "FILE");
   options.add()("save", "Write the embeddings to FILE.npy", text(), "FILE");
@@ -56,9 +59,10 @@ std::optional<double> number(const Args& args, const char* name, double least, b
   if (args.count(name) == 0) return std::nullopt;
   const double value = args[name].as<double>();
   if (!std::isfinite(value) || value < least || (!or_equal && value == least)) {
+    char found[64];
+    std::snprintf(found, sizeof found, "%g, found %g", least, value);
     throw UsageError(std::string("--") + name + ": expected a number " +
-                     (or_equal ? "of at least " : "above ") + std::to_string(least) + ", found " +
-                     std::to_string(value));
+                     (or_equal ? "of at least " : "above ") + found);
   }
   return value;
 }
@@ -118,17 +122,27 @@ std::unique_ptr<FrameSource> make_source(const Args& args, const std::vector<std
   const auto raw = text(args, "raw");
   if (inputs.empty()) throw UsageError("expected a video, a camera, pictures, or - with --raw");
   const std::string& first = inputs[0];
+  const bool live = args.count("live") != 0;
+  LiveSource::Config config;
+  config.fps = fps.value_or(8);
+  const auto tell = [](const std::string& line) { message(line); };
   if (raw || first == "-") {
     if (!raw || first != "-" || inputs.size() != 1) {
       throw UsageError("raw frames: expected - for standard input, together with --raw");
     }
-    return std::make_unique<RawSource>(STDIN_FILENO, RawFormat::parse(*raw), fps.value_or(8), stop);
+    const RawFormat format = RawFormat::parse(*raw);
+    if (!live) return std::make_unique<RawSource>(STDIN_FILENO, format, fps.value_or(8), stop);
+    config.name = "standard input";
+    config.patience = 0;  // what has ended can't be opened again
+    config.endless = false;
+    return std::make_unique<LiveSource>(config, open_raw(STDIN_FILENO, format, stop), stop, tell);
   }
-  if (inputs.size() == 1 && is_live(first)) {
-    const double patience = number(args, "patience", 0, true).value_or(60);
-    return std::make_unique<LiveSource>(first, fps.value_or(8), patience, stop,
-                                        [](const std::string& line) { message(line); });
+  if (inputs.size() == 1 && (is_live(first) || (live && first.find("://") != first.npos))) {
+    config.name = first;
+    config.patience = number(args, "patience", 0, true).value_or(60);
+    return std::make_unique<LiveSource>(config, open_video(first), stop, tell);
   }
+  if (live) throw UsageError("--live: expected a camera, a URL, or - with --raw");
   if (inputs.size() == 1 && is_video(first)) {
     std::error_code error;  // OpenCV would try every backend, noisily
     if (std::filesystem::is_regular_file(first, error) &&
@@ -169,12 +183,21 @@ Json event_json(const WatchEvent& e) {
           {"frame", e.frame}};
 }
 
+double milliseconds(double seconds) { return std::round(seconds * 1e4) / 10; }
+
 Json summary_json(const WatchSummary& s) {
-  return {{"summary", true},      {"seconds", std::round(s.seconds * 1e4) / 1e4},
-          {"frames", s.frames},   {"embedded", s.embedded},
-          {"decodes", s.decodes}, {"unchanged", s.unchanged},
-          {"dropped", s.dropped}, {"failed", s.failed},
-          {"invalid", s.invalid}};
+  return {{"summary", true},
+          {"seconds", std::round(s.seconds * 1e4) / 1e4},
+          {"frames", s.frames},
+          {"embedded", s.embedded},
+          {"decodes", s.decodes},
+          {"unchanged", s.unchanged},
+          {"dropped", s.dropped},
+          {"failed", s.failed},
+          {"invalid", s.invalid},
+          {"compare_ms", milliseconds(s.compare_seconds)},
+          {"embed_ms", milliseconds(s.embed_seconds)},
+          {"decode_ms", milliseconds(s.decode_seconds)}};
 }
 
 std::string event_line(const WatchEvent& e) {
@@ -253,10 +276,7 @@ int watch_command(int argc, char** argv) {
   if (common.json) {
     print_line(to_line(summary_json(summary)));
   } else {
-    message(time_text(summary.seconds) + ": " + std::to_string(summary.frames) +
-            " frames looked at, " + std::to_string(summary.embedded) + " encoded, " +
-            std::to_string(summary.unchanged) + " unchanged, " + std::to_string(summary.dropped) +
-            " dropped, " + std::to_string(summary.decodes) + " put into words");
+    message(summary_text(summary));
   }
   if (interrupt.requested() != 0) return interrupt.requested();
   if (outputs.failed) return kUnusable;

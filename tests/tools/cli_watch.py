@@ -1,8 +1,10 @@
 """`sterna watch`: sources, events, files, faults and signals; `sterna bench decode`."""
+import http.server
+import json
 import os
 import signal
 import subprocess
-import time
+import threading
 import unittest
 
 from harness import (BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main,
@@ -86,6 +88,8 @@ class Watch(CommandTest):
         result = self.run_sterna("watch", cut, "--json")
         self.assertIn(result.code, (DONE, SOME_FAILED))  # what is there is told, and a summary
         self.assertTrue(result.json()[-1]["summary"])
+        self.check_error(UNUSABLE, "cut.mp4: expected a video", "watch",
+                         self.write("cut.mp4", b"\0\0\0\x18ftypisom" + bytes(1000)))
         self.check_error(UNUSABLE, "none.avi", "watch", self.write("none.avi", b"nothing"))
         self.check_error(UNUSABLE, "empty.avi", "watch", self.write("empty.avi", b""))
 
@@ -119,6 +123,8 @@ class Watch(CommandTest):
         self.check_error(UNUSABLE, "nowhere/r.html", "watch", *RAW, "--report", "nowhere/r.html",
                          stdin=raw((RED, 1)))
         self.check_error(BAD_USAGE, "--save", "watch", CAT, "--save", "e.txt")
+        self.check_error(BAD_USAGE, "--live", "watch", CAT, "--live")
+        self.check_error(BAD_USAGE, "above 0, found -1", "watch", CAT, "--every", "-1")
 
     def test_a_stream_cut_in_mid_frame(self):
         result = self.check(SOME_FAILED, "watch", *RAW, "--every", "1", "--json",
@@ -147,6 +153,59 @@ class Watch(CommandTest):
                 self.assertIn(b'"summary":true', lines[1])
                 self.assertTrue((self.folder / "r.html").read_text().endswith("</html>\n"))
                 self.assertEqual(len(read_npy(self.folder / "e.npy")), 1)
+
+    def test_live_frames_are_looked_at_or_dropped(self):
+        result = self.check(DONE, "watch", *RAW, "--live", "--json", "--difference", "0",
+                            stdin=raw((RED, 5), (BLUE, 5)))
+        summary = result.json()[-1]
+        self.assertEqual(summary["frames"] + summary["dropped"], 100)
+        self.assertGreater(summary["decodes"], 0)
+        self.assertEqual("dropped so far" in result.err, summary["dropped"] > 0)
+        result = self.check(SOME_FAILED, "watch", *RAW, "--live", "--json",
+                            stdin=raw((RED, 1))[:-100])
+        summary = result.json()[-1]  # frames that came at once may make a segment of no length
+        self.assertEqual(summary["frames"] + summary["dropped"], 9)
+        self.assertEqual(summary["failed"], 1)
+        self.assertIn("frame 9: expected 6912 bytes, found the end after 6812", result.err)
+
+    def test_a_lost_stream_is_found_again(self):
+        class Camera(http.server.BaseHTTPRequestHandler):
+            gone = False
+
+            def do_GET(self):
+                self.send_response(404 if Camera.gone else 200)
+                self.end_headers()
+                if not Camera.gone:
+                    self.wfile.write(CLIP.read_bytes())
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+            threading.Thread(target=server.serve_forever).start()
+            url = f"http://127.0.0.1:{server.server_port}/clip.avi"
+            process = start("watch", url, "--live", "--patience", "2", "--fps", "0", "--json",
+                            "--report", "r.html", cwd=self.folder)
+            try:
+                lines = []
+                while line := process.stderr.readline().decode():
+                    lines.append(line)
+                    Camera.gone = Camera.gone or "found again" in line
+                out, _ = process.communicate(timeout=60)
+            finally:
+                process.kill()
+                server.shutdown()
+        said = "".join(lines)
+        if "STERNA_OPENCV=OFF" in said:
+            raise unittest.SkipTest("built without OpenCV")
+        self.assertEqual(process.returncode, SOME_FAILED, said)
+        self.assertIn(f"{url}: lost (the stream ended); trying to open it again", said)
+        self.assertIn(f"{url}: found again", said)
+        self.assertIn(f"{url}: given up: expected a video", said)
+        summary = json.loads(out.splitlines()[-1])
+        self.assertEqual(summary["failed"], 1)
+        self.assertGreater(summary["decodes"], 0)
+        self.assertTrue((self.folder / "r.html").read_text().endswith("</html>\n"))
 
     def test_a_reader_that_leaves(self):
         process = start("watch", *RAW, "--json", "--every", "0.1", stdin=subprocess.PIPE,
@@ -186,8 +245,16 @@ class BenchDecode(CommandTest):
                 self.assertLessEqual(row["decodes"], max(1, 12 * row["rate"] + 1))
         self.assertEqual([line["uniform_rate"] for line in lines if "uniform_rate" in line], [1, 2])
         self.assertIn("ms_per_embedding", lines[-1])
+        (moving,) = [line for line in lines if "unchanged" in line]
+        self.assertEqual(moving["levels"], 1.5)
+        lines = self.check(DONE, "bench", "decode", "--seconds", "12", "--fps", "4", "--json",
+                           "--still", "--dissolves", "0").json()
+        (still,) = [line for line in lines if "unchanged" in line]
+        self.assertGreater(still["unchanged"], max(0.5, moving["unchanged"]))
+        self.assertLess(abs(still["score"] - still["score_all_encoded"]), 0.25)
         self.assertTrue((self.folder / "curve.svg").read_text().startswith("<svg "))
         self.check_error(BAD_USAGE, "expected kernels", "bench", "nothing")
+        self.check_error(BAD_USAGE, "dissolves", "bench", "decode", "--dissolves", "2")
         self.check_error(UNUSABLE, "nowhere", "bench", "decode", "--pictures", "nowhere")
 
 

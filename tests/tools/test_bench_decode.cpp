@@ -90,6 +90,17 @@ TEST_CASE("bench decode: the same seed gives the same pixels, and frames show th
     ++seen;
   }
   CHECK(seen > 0);
+  // With a camera that stands still, nothing but noise moves within an event.
+  StreamGenerator still({.seed = 5, .seconds = 30, .fps = 8, .dissolves = 0, .still = true});
+  for (const StreamEvent& e : still.events()) {
+    const auto first = static_cast<size_t>(std::ceil(e.start * 8));
+    const auto last = static_cast<size_t>(std::ceil(e.end * 8)) - 1;
+    still.render(first, x);
+    still.render(last, y);
+    double moved = 0;
+    for (size_t i = 0; i < x.rgb.size(); ++i) moved += std::abs(x.rgb[i] - y.rgb[i]);
+    CHECK(moved / static_cast<double>(x.rgb.size()) < 5);  // two noises of 3 levels: 3.4
+  }
   const Folder folder;
   folder.write("only/a.ppm", "x");
   CHECK_THROWS_AS(StreamGenerator({.pictures = folder.path().string()}), Error);

@@ -2,6 +2,7 @@
 
 #include <sterna/quant/error.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,6 +13,20 @@ namespace {
 // Frames remembered for naming the middle of a segment, and how many with a thumbnail (57 kB each).
 constexpr size_t kKeyframes = 4096, kKeyframesShown = 256;
 constexpr size_t kThumbnailSide = 160;
+
+/// Adds the seconds that it lives to a sum.
+class Timer {
+ public:
+  explicit Timer(double& sum) : sum_(sum), start_(Clock::now()) {}
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  ~Timer() { sum_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& sum_;
+  Clock::time_point start_;
+};
 
 class Watch {
  public:
@@ -56,12 +71,12 @@ class Watch {
   /// the frame could not be encoded.
   bool encode(const SourceFrame& frame) {
     try {
-      if (difference_ != nullptr && !difference_->changed(frame.pixels) && encoded_) {
+      if (difference_ != nullptr && !changed(frame.pixels) && encoded_) {
         ++summary_.unchanged;
         return true;
       }
       encoded_ = false;  // the next frame is not to be compared with one that failed
-      model_.embed(frame.pixels, embedding_);
+      embed(frame.pixels);
       encoded_ = true;
       ++summary_.embedded;
       if (outputs_.report != nullptr) thumbnail_ = thumbnail(frame.pixels, kThumbnailSide);
@@ -73,12 +88,25 @@ class Watch {
     return true;
   }
 
+  bool changed(const vision::ImageView& pixels) {
+    const Timer timer(summary_.compare_seconds);
+    return difference_->changed(pixels);
+  }
+
+  void embed(const vision::ImageView& pixels) {
+    const Timer timer(summary_.embed_seconds);
+    model_.embed(pixels, embedding_);
+  }
+
   /// Puts every segment that has ended into words.
   void tell() {
     while (const decoder::Segment* segment = gate_.next()) {
       const Keyframes::Frame key = keyframes_.take(segment->first, segment->frames);
       WatchEvent event{segment->start, segment->end, "", 0, key.index};
-      model_.decode(segment->average, event.text, event.confidence);
+      {
+        const Timer timer(summary_.decode_seconds);
+        model_.decode(segment->average, event.text, event.confidence);
+      }
       ++summary_.decodes;
       outputs_.event(event);
       guard(outputs_.report, [&](WatchReport& r) { r.add(event, key.thumbnail.get()); });

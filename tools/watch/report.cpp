@@ -49,6 +49,17 @@ std::string time_text(double seconds) {
   return text;
 }
 
+std::string summary_text(const WatchSummary& s) {
+  std::string text = time_text(s.seconds) + ": " + std::to_string(s.frames) +
+                     " frames looked at, " + std::to_string(s.embedded) + " encoded, " +
+                     std::to_string(s.unchanged) + " unchanged, " + std::to_string(s.dropped) +
+                     " dropped, " + std::to_string(s.decodes) + " put into words";
+  char costs[96];
+  std::snprintf(costs, sizeof costs, "; %.2f s for pixels, %.2f s for the tower, %.2f s for words",
+                s.compare_seconds, s.embed_seconds, s.decode_seconds);
+  return text + costs;
+}
+
 std::string html_text(std::string_view text) {
   std::string out;
   for (const char c : to_utf8(text)) {
@@ -154,10 +165,7 @@ void WatchReport::finish(const WatchSummary& s) {
   write(
       "</svg><figcaption>Distance between now and the open segment; dashed, where it counts as a "
       "change; below, the segments.</figcaption></figure>\n<header>" +
-      time_text(s.seconds) + ", " + std::to_string(s.frames) + " frames looked at, " +
-      std::to_string(s.embedded) + " encoded, " + std::to_string(s.unchanged) + " unchanged, " +
-      std::to_string(s.dropped) + " dropped, " + std::to_string(s.decodes) +
-      " put into words.</header>\n</body></html>\n");
+      html_text(summary_text(s)) + ".</header>\n</body></html>\n");
   file_.commit();
 }
 

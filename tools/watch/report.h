@@ -30,6 +30,8 @@ struct WatchSummary {
   size_t invalid = 0;    // embeddings that were no numbers
   size_t failed = 0;     // pictures that could not be read
   uint64_t dropped = 0;  // frames a live source had to leave out
+  // Seconds that went into comparing pixels, into the vision tower, and into words.
+  double compare_seconds = 0, embed_seconds = 0, decode_seconds = 0;
 };
 
 /// The page `sterna watch --report` writes: a timeline of the segments, the curve of the distance
@@ -64,6 +66,9 @@ class WatchReport {
 
 /// 75.25 -> "1:15.2", 3725 -> "1:02:05.0"
 std::string time_text(double seconds);
+
+/// What was done, in words: for people, on the page and on the terminal.
+std::string summary_text(const WatchSummary& summary);
 
 /// `text` for HTML, inside elements and quoted attributes.
 std::string html_text(std::string_view text);

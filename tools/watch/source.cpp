@@ -34,7 +34,7 @@ void Sampler::took(double seconds) {
 }
 
 VideoSource::VideoSource(const std::string& name, double fps, StopAsked stop)
-    : video_(name), sampler_(fps), stop_(std::move(stop)) {
+    : name_(name), video_(name), sampler_(fps), stop_(std::move(stop)) {
   if (video_.info().fps > 0) step_ = 1 / video_.info().fps;
 }
 
@@ -42,8 +42,13 @@ std::optional<SourceFrame> VideoSource::next() {
   while (!stop_()) {
     // Stepping over a frame spares its conversion, but must be decided before its time is known.
     const bool wanted = first_ || sampler_.due(last_ + step_, step_);
+    ++faults_;  // unless it is read
     const auto frame = wanted ? video_.next() : video_.skip();
-    if (!frame) return std::nullopt;
+    if (!frame) {
+      expect_whole();
+      return std::nullopt;
+    }
+    faults_ = 0;
     if (!first_ && frame->seconds > last_) step_ = frame->seconds - last_;
     first_ = false;
     last_ = frame->seconds;
@@ -52,6 +57,17 @@ std::optional<SourceFrame> VideoSource::next() {
     return SourceFrame{frame->pixels, frame->seconds, frame->index};
   }
   return std::nullopt;
+}
+
+void VideoSource::expect_whole() {
+  const vision::VideoInfo& info = video_.info();
+  if (info.fps <= 0 || info.frames <= 0) return;  // a stream does not tell
+  const double length = info.frames / info.fps, found = last_ + step_;
+  // Some containers tell an estimate alone.
+  if (found >= 0.9 * length - 1) return;
+  faults_ = kMostFaults;
+  throw Error(name_ + ": expected a video of " + std::to_string(std::lround(length)) +
+              " s, found its end after " + std::to_string(std::lround(found)) + " s");
 }
 
 PictureSource::PictureSource(std::vector<std::string> files, double fps, StopAsked stop)
@@ -157,14 +173,6 @@ std::optional<SourceFrame> RawSource::next() {
         {frame_.data(), format_.width, format_.height, stride, format_.format, 8}, seconds, index};
   }
   return std::nullopt;
-}
-
-bool is_live(const std::string& name) {
-  for (const std::string_view prefix :
-       {"camera:", "rtsp://", "rtsps://", "rtmp://", "udp://", "srt://"}) {
-    if (name.starts_with(prefix)) return true;
-  }
-  return false;
 }
 
 }  // namespace sterna::cli

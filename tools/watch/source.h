@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,17 +51,25 @@ class Sampler {
   double next_ = 0, last_ = 0;
 };
 
-/// A video file or URL, read as fast as it is looked at.
+/// A video file or URL, read as fast as it is looked at. A frame that does not decode is an Error,
+/// and so is an end long before the length that the container tells.
 class VideoSource : public FrameSource {
  public:
   VideoSource(const std::string& name, double fps, StopAsked stop);
   std::optional<SourceFrame> next() override;
+  bool resumable() const override { return faults_ < kMostFaults; }
 
  private:
+  void expect_whole();
+
+  static constexpr size_t kMostFaults = 25;  // one after another: then it is given up
+
+  std::string name_;
   vision::Video video_;
   Sampler sampler_;
   StopAsked stop_;
   double last_ = 0, step_ = 0;
+  size_t faults_ = 0;
   bool first_ = true;
 };
 
@@ -107,28 +114,5 @@ class RawSource : public FrameSource {
   std::vector<std::byte> frame_;
   uint64_t index_ = 0;
 };
-
-/// A camera or a network stream: a thread of its own keeps reading, and what is looked at is always
-/// the newest frame that was due; those before it that nobody took are dropped and counted. A lost
-/// stream is opened anew, over and over for `patience` seconds. Times are those of arrival.
-class LiveSource : public FrameSource {
- public:
-  /// `notice` gets a line when the stream is lost or found; from the reading thread.
-  LiveSource(const std::string& name, double fps, double patience, StopAsked stop,
-             std::function<void(const std::string&)> notice);
-  ~LiveSource() override;
-  std::optional<SourceFrame> next() override;
-  uint64_t dropped() const override;
-
-  struct Shared;  // with the reading thread
-
- private:
-  std::shared_ptr<Shared> shared_;
-  StopAsked stop_;
-  vision::Image taken_;
-};
-
-/// Whether `name` is one that LiveSource is for: "camera:N", rtsp://, rtmp://, udp://, srt://.
-bool is_live(const std::string& name);
 
 }  // namespace sterna::cli

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdarg>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/videoio.hpp>
+#include <opencv2/videoio/registry.hpp>
 #include <stdexcept>
 #include <streambuf>
 #include <string>
@@ -142,12 +144,20 @@ void silence_ffmpeg() {
   });
 }
 
+/// FFmpeg where OpenCV has it. Left to choose, OpenCV hands what FFmpeg refuses to GStreamer, which
+/// can't open it either but prints to stderr.
+int file_backend() {
+  const auto backends = cv::videoio_registry::getStreamBackends();
+  const bool ffmpeg = std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) != backends.end();
+  return ffmpeg ? cv::CAP_FFMPEG : cv::CAP_ANY;
+}
+
 void* video_open(const char* source, int camera, SternaVideoInfo* info, char* message) {
   return guarded(message, [&]() -> void* {
     auto video = std::make_unique<Video>();
     silence_ffmpeg();
-    const bool opened =
-        source[0] != '\0' ? video->capture.open(source) : video->capture.open(camera);
+    const bool opened = source[0] != '\0' ? video->capture.open(source, file_backend())
+                                          : video->capture.open(camera);
     // FFmpeg opens a text file by the name of x.jpg; only a frame proves a video.
     if (!opened || !video->capture.grab()) {
       throw std::runtime_error("expected a video that OpenCV can open, found none");
