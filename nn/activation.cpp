@@ -1,5 +1,7 @@
 #include <sterna/nn/activation.h>
 
+#include <array>
+
 #include "kernels.h"
 #include "rows.h"
 
@@ -7,6 +9,15 @@ namespace sterna::nn {
 
 void gelu(Mat<const float> x, Mat<float> y, const Executor& executor, quant::Isa isa) noexcept {
   const auto kernel = kernels(isa).gelu;
+  for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
+}
+
+void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& executor,
+              quant::Isa isa) noexcept {
+  const Kernels& k = kernels(isa);
+  // In the order of Activation.
+  const auto kernel =
+      std::array{k.gelu, k.gelu_tanh, k.quick_gelu, k.silu, k.relu}[static_cast<size_t>(f)];
   for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
 }
 
@@ -18,6 +29,11 @@ void relu_squared(Mat<const float> x, Mat<float> y, const Executor& executor,
 
 void add(Mat<const float> x, Mat<float> y, const Executor& executor, quant::Isa isa) noexcept {
   const auto kernel = kernels(isa).add;
+  for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
+}
+
+void multiply(Mat<const float> x, Mat<float> y, const Executor& executor, quant::Isa isa) noexcept {
+  const auto kernel = kernels(isa).multiply;
   for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
 }
 

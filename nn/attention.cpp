@@ -21,11 +21,15 @@ struct Segment {
 struct Block {
   size_t segment, first, count;
 };
+/// Keys of a segment that some query of a block may see: `first` is a multiple of a panel's 16.
+struct Keys {
+  size_t first, count;
+};
 
 size_t round16(size_t n) { return (n + 15) / 16 * 16; }
 
 void check(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
-           Mat<float> out) {
+           size_t kv_heads, Mat<float> out) {
   const auto text = [](const char* what, size_t rows, size_t cols) {
     return std::string(what) + " [" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
   };
@@ -33,23 +37,46 @@ void check(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t he
   if (heads == 0 || d % heads != 0 || d / heads > kMaxHeadDim)
     throw Error("attention: expected a width of heads x at most " + std::to_string(kMaxHeadDim) +
                 ", found width " + std::to_string(d) + " and " + std::to_string(heads) + " heads");
-  if (k.cols != d || v.cols != d || out.cols != d || k.rows != v.rows || out.rows != q.rows ||
-      (k.rows == 0 && q.rows > 0))
+  if (kv_heads == 0 || heads % kv_heads != 0)
+    throw Error("attention: expected a number of key heads that divides " + std::to_string(heads) +
+                " heads, found " + std::to_string(kv_heads));
+  const size_t narrow = d / heads * kv_heads;
+  if (k.cols != narrow || v.cols != narrow || out.cols != d || k.rows != v.rows ||
+      out.rows != q.rows || (k.rows == 0 && q.rows > 0))
     throw Error("attention: shapes disagree: " + text("q", q.rows, d) + ", " +
                 text("k", k.rows, k.cols) + ", " + text("v", v.rows, v.cols) + ", " +
                 text("out", out.rows, out.cols));
 }
 
+void check(std::span<const uint32_t> starts, size_t rows) {
+  const bool rises = std::is_sorted(starts.begin(), starts.end());
+  if (starts.empty() || !rises || starts.front() != 0 || starts.back() != rows)
+    throw Error("attention: expected starts that rise from 0 to " + std::to_string(rows));
+}
+
+/// What a block's queries may see. Positions rise by one a token or more, so a distance in
+/// positions is at least that in rows.
+Keys visible(const Segment& s, const Block& b, const Reach& reach) {
+  const size_t row = b.first - s.first, back = reach.back, ahead = reach.ahead;
+  const size_t first = row > back ? (row - back) / 16 * 16 : 0;
+  const size_t last = std::min(s.count, row + b.count + std::min(ahead, s.count));
+  return {first, last - first};
+}
+
 /// `queries(i)` = first and past-the-end row of q that attend to segment i.
+/// `positions` is used where not all is seen.
 template <class Queries>
-void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads, float scale,
-            std::span<const Segment> segments, const Queries& queries, Mat<float> out,
-            const Executor& executor, Workspace& workspace, quant::Isa isa) {
+void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
+            const GroupedAttention& kind, std::span<const Segment> segments, const Queries& queries,
+            std::span<const uint32_t> positions, Mat<float> out, const Executor& executor,
+            Workspace& workspace, quant::Isa isa) {
   const Kernels& kernel = kernels(isa);
+  const size_t heads = kind.heads, kv_heads = kind.kv_heads, group = heads / kv_heads;
+  const bool all = kind.reach.all();
   const size_t dim = q.cols / heads, wide = round16(dim);
   const size_t tall = segments.back().packed + round16(segments.back().count);
-  float* kt = workspace.mat<float>(heads * tall, dim).data;
-  float* vp = workspace.mat<float>(heads * tall, wide).data;
+  float* kt = workspace.mat<float>(kv_heads * tall, dim).data;
+  float* vp = workspace.mat<float>(kv_heads * tall, wide).data;
 
   size_t blocks = 0;
   for (size_t i = 0; i < segments.size(); ++i) {
@@ -65,7 +92,7 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t h
   }
 
   const size_t pack_grain = std::max<size_t>(1, 16384 * segments.size() / (tall * dim + 1));
-  executor.for_ranges(heads * segments.size(), pack_grain, [&](size_t begin, size_t end) {
+  executor.for_ranges(kv_heads * segments.size(), pack_grain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const size_t h = i / segments.size();
       const Segment& s = segments[i % segments.size()];
@@ -81,10 +108,17 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t h
                           const size_t h = i / blocks;
                           const Block& b = block[i % blocks];
                           const Segment& s = segments[b.segment];
-                          const size_t at = h * tall + s.packed;
+                          const Keys keys = all ? Keys{0, s.count} : visible(s, b, kind.reach);
+                          const size_t at = h / group * tall + s.packed + keys.first;
+                          KeyMask mask{};
+                          if (!all) {
+                            mask = {&positions[b.first], &positions[s.first + keys.first],
+                                    kind.reach.back, kind.reach.ahead};
+                          }
                           kernel.attend(q.row(b.first) + h * dim, q.stride, b.count, kt + at * dim,
-                                        vp + at * wide, s.count, dim, scale,
-                                        out.row(b.first) + h * dim, out.stride);
+                                        vp + at * wide, keys.count, dim, kind.scale,
+                                        all ? nullptr : &mask, out.row(b.first) + h * dim,
+                                        out.stride);
                         }
                       });
 }
@@ -94,26 +128,33 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t h
 void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
                float scale, Mat<float> out, const Executor& executor, Workspace& workspace,
                quant::Isa isa) {
-  check(q, k, v, heads, out);
+  check(q, k, v, heads, heads, out);
   if (q.rows == 0) return;
   const Workspace::Frame frame(workspace);
   const Segment segment{0, k.rows, 0};
   attend(
-      q, k, v, heads, scale, std::span(&segment, 1),
+      q, k, v, {heads, heads, scale, {}}, std::span(&segment, 1),
       [&](size_t) {
         return std::array<size_t, 2>{0, q.rows};
       },
-      out, executor, workspace, isa);
+      {}, out, executor, workspace, isa);
 }
 
 void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
                float scale, std::span<const uint32_t> starts, Mat<float> out,
                const Executor& executor, Workspace& workspace, quant::Isa isa) {
-  check(q, k, v, heads, out);
-  const bool rises = std::is_sorted(starts.begin(), starts.end());
-  if (starts.empty() || !rises || starts.front() != 0 || starts.back() != q.rows ||
-      k.rows != q.rows)
-    throw Error("attention: expected starts that rise from 0 to " + std::to_string(q.rows));
+  attention(q, k, v, {heads, heads, scale, {}}, {starts, {}}, out, executor, workspace, isa);
+}
+
+void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,
+               const GroupedAttention& kind, const Sequences& sequences, Mat<float> out,
+               const Executor& executor, Workspace& workspace, quant::Isa isa) {
+  check(q, k, v, kind.heads, kind.kv_heads, out);
+  const auto [starts, positions] = sequences;
+  check(starts, q.rows);
+  if (k.rows != q.rows || (!kind.reach.all() && positions.size() != q.rows))
+    throw Error("attention: expected " + std::to_string(q.rows) + " keys and positions, found " +
+                std::to_string(k.rows) + " and " + std::to_string(positions.size()));
   if (q.rows == 0) return;
   const Workspace::Frame frame(workspace);
   const size_t n = starts.size() - 1;
@@ -126,11 +167,11 @@ void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_
   }
   const std::span<const Segment> all(segments, used);
   attend(
-      q, k, v, heads, scale, all,
+      q, k, v, kind, all,
       [&](size_t i) {
         return std::array<size_t, 2>{all[i].first, all[i].first + all[i].count};
       },
-      out, executor, workspace, isa);
+      positions, out, executor, workspace, isa);
 }
 
 }  // namespace sterna::nn

@@ -3,8 +3,16 @@
 #include <sterna/quant/isa.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace sterna::nn {
+
+/// Which keys a query sees, by distance: those at positions [p - back, p + ahead] of its own p.
+struct KeyMask {
+  const uint32_t* queries;  // the position of each query
+  const uint32_t* keys;     // and of each key
+  uint32_t back, ahead;
+};
 
 /// The float kernels of this module, compiled once per instruction set from one body (kernels.inl)
 /// over 16 virtual lanes: lane sums, fused multiply-adds and the final tree of 16 happen in the
@@ -17,8 +25,13 @@ struct Kernels {
   void (*rms_norm)(const float* x, const float* gain, float eps, size_t n, float* y) noexcept;
   void (*softmax)(const float* x, size_t n, float* y) noexcept;
   void (*gelu)(const float* x, size_t n, float* y) noexcept;
+  void (*gelu_tanh)(const float* x, size_t n, float* y) noexcept;
+  void (*quick_gelu)(const float* x, size_t n, float* y) noexcept;
+  void (*silu)(const float* x, size_t n, float* y) noexcept;
+  void (*relu)(const float* x, size_t n, float* y) noexcept;
   void (*relu_squared)(const float* x, size_t n, float* y) noexcept;
-  void (*add)(const float* x, size_t n, float* y) noexcept;  // y += x
+  void (*add)(const float* x, size_t n, float* y) noexcept;       // y += x
+  void (*multiply)(const float* x, size_t n, float* y) noexcept;  // y *= x
   /// y = x - what int8 by absmax keeps of it (quant/activations.h); x finite.
   void (*int8_remainder)(const float* x, size_t n, float* y) noexcept;
   void (*exp)(const float* x, size_t n, float* y) noexcept;
@@ -28,9 +41,11 @@ struct Kernels {
   void (*pack_keys)(const float* k, size_t ldk, size_t keys, size_t dim, float* kt) noexcept;
   /// vp[c][j] = v[c][j], zeros for c up to a multiple of 16 and j up to a multiple of 16.
   void (*pack_values)(const float* v, size_t ldv, size_t keys, size_t dim, float* vp) noexcept;
-  /// out[i] = softmax(scale * q[i] kt) vp for `rows` queries; dim <= kMaxHeadDim.
+  /// out[i] = softmax(scale * q[i] kt) vp for `rows` queries; dim <= kMaxHeadDim. `mask` may be
+  /// null; with one, each query sees a key at least.
   void (*attend)(const float* q, size_t ldq, size_t rows, const float* kt, const float* vp,
-                 size_t keys, size_t dim, float scale, float* out, size_t ldo) noexcept;
+                 size_t keys, size_t dim, float scale, const KeyMask* mask, float* out,
+                 size_t ldo) noexcept;
 };
 
 inline constexpr size_t kMaxHeadDim = 256;

@@ -124,6 +124,33 @@ inline void gelu(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, const Lanes h = v * half; put(fma(h, erf(v * root), h), y + i, left));
 }
 
+/// x sigmoid(z): every gate below is one of these.
+inline Lanes gated(Lanes x, Lanes z) { return x / (Lanes::set(1.0f) + exp(Lanes::zero() - z)); }
+
+/// x / 2 (1 + tanh u) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+inline void gelu_tanh(const float* x, size_t n, float* y) noexcept {
+  const Lanes cubic = Lanes::set(0.044715f), twice = Lanes::set(1.59576912f);
+  STERNA_EACH(x, n, 0.0f, const Lanes u = fma(v * v, v * cubic, v);
+              put(gated(v, u * twice), y + i, left));
+}
+
+inline void quick_gelu(const float* x, size_t n, float* y) noexcept {
+  const Lanes slope = Lanes::set(1.702f);
+  STERNA_EACH(x, n, 0.0f, put(gated(v, v * slope), y + i, left));
+}
+
+inline void silu(const float* x, size_t n, float* y) noexcept {
+  STERNA_EACH(x, n, 0.0f, put(gated(v, v), y + i, left));
+}
+
+inline void relu(const float* x, size_t n, float* y) noexcept {
+  STERNA_EACH(x, n, 0.0f, put(max(v, Lanes::zero()), y + i, left));
+}
+
+inline void multiply(const float* x, size_t n, float* y) noexcept {
+  STERNA_EACH(x, n, 0.0f, put(get(y + i, left) * v, y + i, left));
+}
+
 inline void relu_squared(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, const Lanes u = max(v, Lanes::zero()); put(u * u, y + i, left));
 }
@@ -179,11 +206,20 @@ inline void tile(const float* a, size_t lda, const float* b, size_t ldb, size_t 
   }
 }
 
+/// Scores of keys that the query at position `at` does not see become -infinity.
+inline void hide(const KeyMask& mask, uint32_t at, size_t first, size_t n, float* score) {
+  const uint32_t low = at > mask.back ? at - mask.back : 0;
+  const uint32_t high = mask.ahead < UINT32_MAX - at ? at + mask.ahead : UINT32_MAX;
+  const uint32_t* key = mask.keys + first;
+  for (size_t c = 0; c < n; ++c) score[c] = key[c] < low || key[c] > high ? kLowest : score[c];
+}
+
 /// R queries against all keys: softmax computed over steps of kKeys with a running maximum
 /// (Milakov & Gimelshein, arXiv 1805.02867, algorithm 3), so no [rows, keys] matrix is stored.
 template <size_t R>
 inline void attend_rows(const float* q, size_t ldq, const float* kt, const float* vp, size_t keys,
-                        size_t dim, float scale, float* out, size_t ldo) {
+                        size_t dim, float scale, const KeyMask* mask, size_t row, float* out,
+                        size_t ldo) {
   const size_t wide = (dim + 15) / 16 * 16;
   alignas(64) float score[R * kKeys];
   alignas(64) float o[R * kMaxHeadDim];
@@ -202,6 +238,8 @@ inline void attend_rows(const float* q, size_t ldq, const float* kt, const float
     for (size_t r = 0; r < R; ++r) {
       float* s = score + r * kKeys;
       for (size_t c = n; c < padded; ++c) s[c] = kLowest;
+      // A step of hidden keys alone gives -inf - -inf = NaN, of which exp makes the 0 it should be.
+      if (mask != nullptr) hide(*mask, mask->queries[row + r], c0, n, s);
       Lanes m = Lanes::set(top[r]);
       for (size_t c = 0; c < padded; c += 16) m = max(m, Lanes::load(s + c));
       const float highest = largest(m);
@@ -237,22 +275,23 @@ inline void attend_rows(const float* q, size_t ldq, const float* kt, const float
 }
 
 inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, const float* vp,
-                   size_t keys, size_t dim, float scale, float* out, size_t ldo) noexcept {
+                   size_t keys, size_t dim, float scale, const KeyMask* mask, float* out,
+                   size_t ldo) noexcept {
   size_t r = 0;
   for (; r + kRows <= rows; r += kRows)
-    attend_rows<kRows>(q + r * ldq, ldq, kt, vp, keys, dim, scale, out + r * ldo, ldo);
+    attend_rows<kRows>(q + r * ldq, ldq, kt, vp, keys, dim, scale, mask, r, out + r * ldo, ldo);
   q += r * ldq, out += r * ldo;
   switch (rows - r) {
     case 1:
-      return attend_rows<1>(q, ldq, kt, vp, keys, dim, scale, out, ldo);
+      return attend_rows<1>(q, ldq, kt, vp, keys, dim, scale, mask, r, out, ldo);
     case 2:
-      return attend_rows<2>(q, ldq, kt, vp, keys, dim, scale, out, ldo);
+      return attend_rows<2>(q, ldq, kt, vp, keys, dim, scale, mask, r, out, ldo);
     case 3:
-      return attend_rows<3>(q, ldq, kt, vp, keys, dim, scale, out, ldo);
+      return attend_rows<3>(q, ldq, kt, vp, keys, dim, scale, mask, r, out, ldo);
     case 4:
-      return attend_rows<4>(q, ldq, kt, vp, keys, dim, scale, out, ldo);
+      return attend_rows<4>(q, ldq, kt, vp, keys, dim, scale, mask, r, out, ldo);
     case 5:
-      return attend_rows<5>(q, ldq, kt, vp, keys, dim, scale, out, ldo);
+      return attend_rows<5>(q, ldq, kt, vp, keys, dim, scale, mask, r, out, ldo);
     default:
       return;
   }
@@ -260,5 +299,7 @@ inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, con
 
 #undef STERNA_EACH
 
-const Kernels kKernels = {layer_norm,     rms_norm, softmax, gelu,      relu_squared, add,
-                          int8_remainder, exp_all,  erf_all, pack_keys, pack_values,  attend};
+const Kernels kKernels = {layer_norm,  rms_norm,       softmax, gelu,         gelu_tanh,
+                          quick_gelu,  silu,           relu,    relu_squared, add,
+                          multiply,    int8_remainder, exp_all, erf_all,      pack_keys,
+                          pack_values, attend};

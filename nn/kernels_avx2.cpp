@@ -51,6 +51,9 @@ inline Lanes operator-(Lanes x, Lanes y) {
 inline Lanes operator*(Lanes x, Lanes y) {
   return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
 }
+inline Lanes operator/(Lanes x, Lanes y) {
+  return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
 inline Lanes max(Lanes x, Lanes y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
 inline Lanes min(Lanes x, Lanes y) { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)}; }
 inline Lanes fma(Lanes x, Lanes y, Lanes z) {

@@ -49,6 +49,9 @@ inline Lanes operator-(Lanes a, Lanes b) {
 inline Lanes operator*(Lanes a, Lanes b) {
   return map(a, b, [](float x, float y) { return x * y; });
 }
+inline Lanes operator/(Lanes a, Lanes b) {
+  return map(a, b, [](float x, float y) { return x / y; });
+}
 // The second operand wins against NaN, as in maxps / minps.
 inline Lanes max(Lanes a, Lanes b) {
   return map(a, b, [](float x, float y) { return x > y ? x : y; });

@@ -15,6 +15,9 @@
 #include "cli/text.h"
 
 namespace sterna::cli {
+
+int model_check_command(int argc, char** argv);
+
 namespace {
 
 using models::Amount;
@@ -211,21 +214,23 @@ int quantize_command(int argc, char** argv) {
 
 }  // namespace
 
-/// `sterna model info [FILE]`, `sterna model quantize IN OUT`.
+/// `sterna model info [FILE]`, `model quantize IN OUT`, `model check MODEL --golden FILE`.
 int model_command(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "info") return info_command(argc - 1, argv + 1);
   if (verb == "quantize") return quantize_command(argc - 1, argv + 1);
+  if (verb == "check") return model_check_command(argc - 1, argv + 1);
   if (verb == "--help" || verb == "-h") {
     print(
-        "Look into a model file, or change its number formats.\n\nUsage:\n"
+        "Look into a model file, change its number formats, or check its numbers.\n\nUsage:\n"
         "  sterna model info [FILE] [--json]\n"
-        "  sterna model quantize IN OUT [--types 'GLOB=TYPE,...'] [--json]\n\n"
-        "`sterna model info --help` and `sterna model quantize --help` tell more.\n");
+        "  sterna model quantize IN OUT [--types 'GLOB=TYPE,...'] [--json]\n"
+        "  sterna model check MODEL --golden FILE.safetensors [--json]\n\n"
+        "`sterna model info --help` and so on tell more.\n");
     return kDone;
   }
-  throw UsageError(verb.empty() ? "expected info or quantize"
-                                : "expected info or quantize, found \"" + verb + "\"");
+  throw UsageError("expected info, quantize or check" +
+                   (verb.empty() ? std::string() : ", found \"" + verb + "\""));
 }
 
 }  // namespace sterna::cli

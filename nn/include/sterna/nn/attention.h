@@ -28,4 +28,33 @@ void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_
                float scale, std::span<const uint32_t> starts, Mat<float> out,
                const Executor& executor, Workspace& workspace, quant::Isa isa = quant::best_isa());
 
+/// Which keys a query sees beside its own: those at most `back` positions before it and `ahead`
+/// positions after it. The defaults see all; causal attention is ahead = 0, a window of w tokens
+/// either way back = ahead = w.
+struct Reach {
+  static constexpr uint32_t kAll = UINT32_MAX;
+  uint32_t back = kAll, ahead = kAll;
+  bool all() const { return back == kAll && ahead == kAll; }
+};
+
+/// Texts or pictures laid end to end: sequence i is rows [starts[i], starts[i + 1]), starts rise
+/// from 0 to t. `positions` [t] rise inside a sequence; they need not be dense (tokens that are
+/// padding are left out, those behind them keep their places).
+struct Sequences {
+  std::span<const uint32_t> starts;
+  std::span<const uint32_t> positions;
+};
+
+/// Self-attention with grouped keys (Ainslie et al., arXiv 2305.13245): q, out [t, heads c],
+/// k, v [t, kv_heads c]; query head j reads key head j / (heads / kv_heads). Each query sees what
+/// `reach` allows of its own sequence.
+struct GroupedAttention {
+  size_t heads = 1, kv_heads = 1;  // kv_heads divides heads
+  float scale = 1;
+  Reach reach;
+};
+void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,
+               const GroupedAttention& kind, const Sequences& sequences, Mat<float> out,
+               const Executor& executor, Workspace& workspace, quant::Isa isa = quant::best_isa());
+
 }  // namespace sterna::nn

@@ -1,0 +1,119 @@
+#include <sterna/quant/error.h>
+
+#include <utility>
+
+#include "blocks.h"
+#include "towers.h"
+
+namespace sterna::models {
+namespace {
+
+constexpr BlockNames kBert = {.attn_after = "attention.output.LayerNorm",
+                              .q = "attention.self.query",
+                              .k = "attention.self.key",
+                              .v = "attention.self.value",
+                              .out = "attention.output.dense",
+                              .mlp_after = "output.LayerNorm",
+                              .up = "intermediate.dense",
+                              .down = "output.dense"};
+
+constexpr BlockNames kClip = {.attn_before = "layer_norm1",
+                              .q = "self_attn.q_proj",
+                              .k = "self_attn.k_proj",
+                              .v = "self_attn.v_proj",
+                              .out = "self_attn.out_proj",
+                              .mlp_before = "layer_norm2",
+                              .up = "mlp.fc1",
+                              .down = "mlp.fc2"};
+
+/// The text towers of CLIP and SigLIP: pre-norm blocks over token and position tables.
+language::TextTower bind_clip_like(const Config& config, const Tensors& tensors,
+                                   const BlockSizes& s, size_t layers, size_t words,
+                                   size_t tokens) {
+  const size_t d = s.width;
+  words = config.integer("vocab_size", 1, kMostWords, words);
+  tokens = config.integer("max_position_embeddings", 1, kMostTokens, tokens);
+  return language::TextTower(
+      {.tokens = tensors.table("embeddings.token_embedding.weight", words, d),
+       .positions = tensors.table("embeddings.position_embedding.weight", tokens, d),
+       .type = {},
+       .embedding_norm = {},
+       .rotations = {},
+       .blocks = bind_blocks(tensors.in("encoder.layers"), kClip, s, layers),
+       .final_norm = tensors.layer_norm("final_layer_norm", d, s.eps)},
+      tensors.isa());
+}
+
+}  // namespace
+
+TextPart bind_bert_tower(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.word_embeddings.weight", {"bert"});
+  BlockSizes s = read_sizes(config);
+  const size_t layers = read_layers(config), d = s.width;
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-12);
+  s.activation = read_activation(config, "hidden_act", "gelu");
+  if (config.string("position_embedding_type", "absolute") != "absolute")
+    config.fail("position_embedding_type", "\"absolute\"");
+  for (const char* key : {"is_decoder", "add_cross_attention"})
+    if (config.boolean(key, false)) config.fail(key, "false");
+
+  const size_t words = config.integer("vocab_size", 1, kMostWords, 30522);
+  const size_t tokens = config.integer("max_position_embeddings", 1, kMostTokens, 512);
+  const size_t types = config.integer("type_vocab_size", 1, 1024, 2);
+  TextPart part{
+      .tower = language::TextTower(
+          {.tokens = tensors.table("embeddings.word_embeddings.weight", words, d),
+           .positions = tensors.table("embeddings.position_embeddings.weight", tokens, d),
+           .type = tensors.floats("embeddings.token_type_embeddings.weight", {types, d}).first(d),
+           .embedding_norm = tensors.layer_norm("embeddings.LayerNorm", d, s.eps),
+           .rotations = {},
+           .blocks = bind_blocks(tensors.in("encoder.layer"), kBert, s, layers),
+           .final_norm = {}},
+          tensors.isa()),
+      .pool = TextPart::Pool::mean,
+      .end = {},
+      .head = {}};
+  if (tensors.has("pooler.dense.weight")) {
+    part.pool = TextPart::Pool::first;
+    part.head.dense = tensors.linear("pooler.dense", d, d, true);
+    part.head.tanh = true;
+  }
+  return part;
+}
+
+TextPart bind_clip_text(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.token_embedding.weight", {"text_model"});
+  const SizeDefaults absent{512, 12, 8, 2048};
+  BlockSizes s = read_sizes(config, absent);
+  const size_t layers = read_layers(config, absent);
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-5);
+  s.activation = read_activation(config, "hidden_act", "quick_gelu");
+  s.reach.ahead = 0;  // causal
+  // Configs from before transformers' #24773 all say 2, which is not the id in use: the highest id
+  // of the text, which is that of the end, was and is pooled then.
+  constexpr size_t kUnknownEnd = 2;
+  const size_t end = config.integer("eos_token_id", 0, UINT32_MAX, 49407);
+  TextPart part{.tower = bind_clip_like(config, tensors, s, layers, 49408, 77),
+                .pool = TextPart::Pool::end,
+                .end = {},
+                .head = {}};
+  if (end != kUnknownEnd) part.end = static_cast<uint32_t>(end);
+  return part;
+}
+
+TextPart bind_siglip_text(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.token_embedding.weight", {"text_model"});
+  BlockSizes s = read_sizes(config);
+  const size_t layers = read_layers(config);
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
+  s.activation = read_activation(config, "hidden_act", "gelu_pytorch_tanh");
+  const size_t dim = config.integer("projection_size", 1, kMostWidth, s.width);
+  TextPart part{.tower = bind_clip_like(config, tensors, s, layers, 32000, 64),
+                .pool = TextPart::Pool::last,
+                .end = {},
+                .head = {}};
+  part.head.dense = tensors.linear("head", dim, s.width, true);
+  return part;
+}
+
+}  // namespace sterna::models

@@ -1,0 +1,239 @@
+#include <sterna/quant/error.h>
+
+#include <utility>
+
+#include "blocks.h"
+#include "towers.h"
+
+namespace sterna::models {
+namespace {
+
+// First the names in files, which are those of transformers before 5.0, then those in memory since.
+constexpr BlockNames kVit = {.attn_before = "layernorm_before",
+                             .q = "attention.attention.query|attention.q_proj",
+                             .k = "attention.attention.key|attention.k_proj",
+                             .v = "attention.attention.value|attention.v_proj",
+                             .out = "attention.output.dense|attention.o_proj",
+                             .mlp_before = "layernorm_after",
+                             .up = "intermediate.dense|mlp.fc1",
+                             .down = "output.dense|mlp.fc2"};
+
+constexpr BlockNames kDinov2 = {.attn_before = "norm1",
+                                .attn_scale = "layer_scale1.lambda1",
+                                .q = "attention.attention.query|attention.q_proj",
+                                .k = "attention.attention.key|attention.k_proj",
+                                .v = "attention.attention.value|attention.v_proj",
+                                .out = "attention.output.dense|attention.o_proj",
+                                .mlp_before = "norm2",
+                                .mlp_scale = "layer_scale2.lambda1",
+                                .up = "mlp.fc1",
+                                .down = "mlp.fc2"};
+
+constexpr BlockNames kVjepa2 = {.attn_before = "norm1",
+                                .q = "attention.query",
+                                .k = "attention.key",
+                                .v = "attention.value",
+                                .out = "attention.proj",
+                                .mlp_before = "norm2",
+                                .up = "mlp.fc1",
+                                .down = "mlp.fc2"};
+
+constexpr BlockNames kClip = {.attn_before = "layer_norm1",
+                              .q = "self_attn.q_proj",
+                              .k = "self_attn.k_proj",
+                              .v = "self_attn.v_proj",
+                              .out = "self_attn.out_proj",
+                              .mlp_before = "layer_norm2",
+                              .up = "mlp.fc1",
+                              .down = "mlp.fc2"};
+
+constexpr size_t kMostPatch = 256, kMostFrames = 4096;
+
+/// patch_size, and num_channels, which must be 3.
+size_t read_patch(const Config& config, const char* channels, size_t absent) {
+  config.integer(channels, 3, 3, 3);
+  return config.integer("patch_size", 1, kMostPatch, absent);
+}
+
+}  // namespace
+
+VisionPart bind_vit(const Config& config, const Tensors& root) {
+  const Tensors tensors =
+      root.either("embeddings.patch_embeddings.projection.weight", {"vit", "ijepa", "deit"});
+  BlockSizes s = read_sizes(config);
+  const size_t layers = read_layers(config), d = s.width,
+               p = read_patch(config, "num_channels", 16);
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-12);
+  s.qkv_bias = config.boolean("qkv_bias", true);
+  s.activation = read_activation(config, "hidden_act", "gelu");
+
+  // I-JEPA has no CLS; DeiT has a distillation token beside it, which a ViT has not.
+  const bool cls = config.string("model_type") != "ijepa";
+  if (tensors.has("embeddings.distillation_token"))
+    config.fail("model_type", "a model without a distillation token");
+  vision::VitWeights w;
+  w.patch = tensors.linear("embeddings.patch_embeddings.projection", d, 3 * p * p, true);
+  w.patch_size = p;
+  if (cls) w.prefix = tensors.floats("embeddings.cls_token", {1, 1, d});
+  w.position = tensors.rows("embeddings.position_embeddings", d);
+  w.placed = cls ? 1 : 0;
+  w.blocks = bind_blocks(tensors.in("encoder.layer|layers"), kVit, s, layers);
+  w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
+
+  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()),
+                  .video = false,
+                  .pool = VisionPart::Pool::none,
+                  .attention = {},
+                  .head = {}};
+  if (cls && tensors.has("pooler.dense.weight")) {
+    if (config.string("pooler_act", "tanh") != "tanh") config.fail("pooler_act", "\"tanh\"");
+    const size_t out = config.integer("pooler_output_size", 1, kMostWidth, d);
+    part.pool = VisionPart::Pool::first;
+    part.head.dense = tensors.linear("pooler.dense", out, d, true);
+    part.head.tanh = true;
+  }
+  return part;
+}
+
+VisionPart bind_dinov2(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.patch_embeddings.projection.weight",
+                                      {"dinov2", "dinov2_with_registers"});
+  BlockSizes s = read_sizes(config);
+  const bool registers = config.string("model_type") == "dinov2_with_registers";
+  const size_t layers = read_layers(config), d = s.width;
+  const size_t p = read_patch(config, "num_channels", registers ? 16 : 14);
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
+  s.qkv_bias = config.boolean("qkv_bias", true);
+  s.hidden =
+      static_cast<size_t>(static_cast<double>(d) * config.number("mlp_ratio", 0.01, 64, 4.0));
+  BlockNames names = kDinov2;
+  if (config.boolean("use_swiglu_ffn", false)) {
+    // SwiGLU of two thirds of the width, rounded up to a multiple of 8; its gate is a SiLU always.
+    s.hidden = (s.hidden * 2 / 3 + 7) / 8 * 8;
+    s.activation = nn::Activation::silu;
+    names.gate_and_up = "mlp.weights_in";
+    names.gate = "mlp.gate_proj";
+    names.up = "mlp.up_proj";
+    names.down = "mlp.weights_out|mlp.down_proj";
+  } else {
+    s.activation = read_activation(config, "hidden_act", "gelu");
+  }
+
+  vision::VitWeights w;
+  w.patch = tensors.linear("embeddings.patch_embeddings.projection", d, 3 * p * p, true);
+  w.patch_size = p;
+  w.prefix = tensors.floats("embeddings.cls_token", {1, 1, d});
+  const size_t extra = registers ? config.integer("num_register_tokens", 0, 1024, 4) : 0;
+  if (extra != 0) {
+    const auto more = tensors.floats("embeddings.register_tokens", {1, extra, d});
+    std::vector<float> both(w.prefix.begin(), w.prefix.end());
+    both.insert(both.end(), more.begin(), more.end());
+    w.prefix = tensors.keep(std::move(both));
+  }
+  w.position = tensors.rows("embeddings.position_embeddings", d);
+  w.placed = 1;  // registers have no position
+  w.blocks = bind_blocks(tensors.in("encoder.layer|layers"), names, s, layers);
+  w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
+  return {.vit = vision::Vit(std::move(w), tensors.isa()),
+          .video = false,
+          .pool = VisionPart::Pool::first,
+          .attention = {},
+          .head = {}};
+}
+
+VisionPart bind_clip_vision(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.class_embedding", {"vision_model"});
+  BlockSizes s = read_sizes(config);
+  const size_t layers = read_layers(config), d = s.width,
+               p = read_patch(config, "num_channels", 32);
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-5);
+  s.activation = read_activation(config, "hidden_act", "quick_gelu");
+
+  vision::VitWeights w;
+  w.patch = tensors.linear("embeddings.patch_embedding", d, 3 * p * p, false);
+  w.patch_size = p;
+  w.prefix = tensors.floats("embeddings.class_embedding", {d});
+  w.position = tensors.rows("embeddings.position_embedding.weight", d);
+  w.placed = 1;
+  w.embedding_norm = tensors.layer_norm("pre_layrnorm", d, s.eps);  // its name is misspelt
+  w.blocks = bind_blocks(tensors.in("encoder.layers"), kClip, s, layers);
+  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()),
+                  .video = false,
+                  .pool = VisionPart::Pool::first,
+                  .attention = {},
+                  .head = {}};
+  part.head.norm = tensors.layer_norm("post_layernorm", d, s.eps);
+  return part;
+}
+
+VisionPart bind_siglip_vision(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.patch_embedding.weight", {"vision_model"});
+  BlockSizes s = read_sizes(config);
+  const size_t layers = read_layers(config), d = s.width,
+               p = read_patch(config, "num_channels", 16);
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
+  s.activation = read_activation(config, "hidden_act", "gelu_pytorch_tanh");
+
+  vision::VitWeights w;
+  w.patch = tensors.linear("embeddings.patch_embedding", d, 3 * p * p, true);
+  w.patch_size = p;
+  w.position = tensors.rows("embeddings.position_embedding.weight", d);
+  w.blocks = bind_blocks(tensors.in("encoder.layers"), kClip, s, layers);
+  w.final_norm = tensors.layer_norm("post_layernorm", d, s.eps);
+  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()),
+                  .video = false,
+                  .pool = VisionPart::Pool::none,
+                  .attention = {},
+                  .head = {}};
+  if (!config.boolean("vision_use_head", true)) return part;
+
+  const Tensors head = tensors.in("head");
+  const auto third = [&](size_t i) {
+    return head.part("attention.in_proj_weight", "attention.in_proj_bias", 3 * d, i * d, d, d);
+  };
+  part.pool = VisionPart::Pool::attention;
+  part.attention = vision::AttentionPool{.probe = head.floats("probe", {1, 1, d}),
+                                         .q = third(0),
+                                         .k = third(1),
+                                         .v = third(2),
+                                         .out = head.linear("attention.out_proj", d, d, true),
+                                         .heads = s.heads,
+                                         .norm = head.layer_norm("layernorm", d, s.eps),
+                                         .up = head.linear("mlp.fc1", s.hidden, d, true),
+                                         .down = head.linear("mlp.fc2", d, s.hidden, true),
+                                         .activation = s.activation};
+  return part;
+}
+
+VisionPart bind_vjepa2(const Config& config, const Tensors& root) {
+  // The head that predicts hidden patches, "predictor.*", is another network and stays unread.
+  const Tensors tensors =
+      root.either("encoder.layernorm.weight", {"model", "vjepa2"}).in("encoder");
+  const SizeDefaults absent{1024, 24, 16, 4096};
+  BlockSizes s = read_sizes(config, absent);
+  const size_t layers = read_layers(config, absent), d = s.width;
+  const size_t p = read_patch(config, "in_chans", 16);
+  const size_t tubelet = config.integer("tubelet_size", 1, kMostFrames, 2);
+  const size_t crop = config.integer("crop_size", p, kMostPixels, 256);
+  s.hidden =
+      static_cast<size_t>(static_cast<double>(d) * config.number("mlp_ratio", 0.01, 64, 4.0));
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
+  s.qkv_bias = config.boolean("qkv_bias", true);
+  s.activation = read_activation(config, "hidden_act", "gelu");
+  s.rotation = 0;
+
+  vision::VitWeights w;
+  w.patch = tensors.linear("embeddings.patch_embeddings.proj", d, 3 * tubelet * p * p, true);
+  w.patch_size = p;
+  w.tubelet = tubelet;
+  w.rope = vision::VideoRope{crop / p, s.head};
+  w.blocks = bind_blocks(tensors.in("layer"), kVjepa2, s, layers);
+  w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
+  return {.vit = vision::Vit(std::move(w), tensors.isa()),
+          .video = true,
+          .pool = VisionPart::Pool::none,
+          .attention = {},
+          .head = {}};
+}
+
+}  // namespace sterna::models

@@ -1,0 +1,114 @@
+#include "golden.h"
+
+#include <sterna/nn/unit.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+bool is_float(Dtype type) {
+  return type == Dtype::f64 || type == Dtype::f32 || type == Dtype::f16 || type == Dtype::bf16;
+}
+
+/// Whether all rows [n, d] have unit length to the precision of halves.
+bool are_units(const std::vector<float>& values, size_t d) {
+  for (size_t i = 0; i + d <= values.size(); i += d) {
+    double square = 0;
+    for (size_t j = 0; j < d; ++j)
+      square += static_cast<double>(values[i + j]) * static_cast<double>(values[i + j]);
+    if (!(std::abs(square - 1) < 2e-3)) return false;
+  }
+  return d != 0 && !values.empty();
+}
+
+}  // namespace
+
+void Golden::wrong(const SafeTensor& tensor, const std::string& expected) const {
+  throw Error(file() + ": tensor " + in_quotes(tensor.name) + ": expected " + expected +
+              ", found " + std::string(name(tensor.dtype)) + " " + shape_text(tensor.shape));
+}
+
+PixelBatch Golden::pixels(std::string_view name, bool video) const {
+  const SafeTensor& t = file_.at(name);
+  const size_t rank = video ? 5 : 4;
+  const std::string expected = video ? "floats [B, T, 3, H, W]" : "floats [B, 3, H, W]";
+  if (!is_float(t.dtype) || t.shape.size() != rank || t.shape[rank - 3] != 3 || t.data.empty())
+    wrong(t, expected);
+  PixelBatch batch;
+  batch.clips = t.shape[0];
+  batch.frames = video ? t.shape[1] : 1;
+  batch.height = t.shape[rank - 2];
+  batch.width = t.shape[rank - 1];
+  batch.values = t.floats();
+  return batch;
+}
+
+TextBatch Golden::texts(std::string_view ids_name, std::string_view mask_name) const {
+  const SafeTensor& ids = file_.at(ids_name);
+  if (is_float(ids.dtype) || ids.shape.size() != 2 || ids.data.empty())
+    wrong(ids, "integers [B, L]");
+  TextBatch batch;
+  batch.texts = ids.shape[0];
+  batch.length = ids.shape[1];
+  std::vector<float> mask(ids.elements(), 1.0F);
+  if (const SafeTensor* t = file_.find(mask_name)) {
+    if (t->shape != ids.shape) wrong(*t, "a mask " + shape_text(ids.shape));
+    mask = t->floats();
+  }
+  const std::vector<int64_t> all = ids.integers();
+  batch.starts = {0};
+  batch.seen.resize(all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    batch.seen[i] = mask[i] != 0;
+    if (batch.seen[i]) {
+      if (all[i] < 0 || all[i] > INT32_MAX) {
+        throw Error(file() + ": tensor " + in_quotes(ids_name) + ": expected token ids, found " +
+                    std::to_string(all[i]));
+      }
+      batch.ids.push_back(static_cast<uint32_t>(all[i]));
+      batch.positions.push_back(static_cast<uint32_t>(i % batch.length));
+    }
+    if ((i + 1) % batch.length == 0)
+      batch.starts.push_back(static_cast<uint32_t>(batch.ids.size()));
+  }
+  return batch;
+}
+
+Agreement Golden::compare(std::string_view output, const Found& found) const {
+  const SafeTensor& t = file_.at(output);
+  if (!is_float(t.dtype) || t.shape != found.shape) {
+    wrong(t, "floats " + shape_text(found.shape) + ", which the model gives");
+  }
+  const std::vector<float> expected = t.floats();
+  std::vector<float> values = found.values;
+  const size_t d = t.shape.empty() ? 1 : static_cast<size_t>(t.shape.back());
+  const bool embedding = output == "image_embeds" || output == "text_embeds";
+  if (embedding && are_units(expected, d)) {
+    for (size_t i = 0; i + d <= values.size(); i += d) nn::l2_normalize(&values[i], d);
+  }
+  double dot = 0, ours = 0, theirs = 0, error = 0, top = 0;
+  bool finite = true;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (!found.rows.empty() && !found.rows[i / d]) continue;
+    const auto x = static_cast<double>(values[i]), y = static_cast<double>(expected[i]);
+    finite = finite && std::isfinite(x) && std::isfinite(y);
+    dot += x * y;
+    ours += x * x;
+    theirs += y * y;
+    error = std::max(error, std::abs(x - y));
+    top = std::max(top, std::abs(y));
+  }
+  if (!finite) return {std::string(output), std::nan(""), std::nan("")};
+  // Two tensors of zeros agree.
+  const double lengths = std::sqrt(ours) * std::sqrt(theirs);
+  const bool same = error == 0;
+  return {std::string(output), lengths > 0 ? std::min(1.0, dot / lengths) : (same ? 1.0 : 0.0),
+          top > 0 ? error / top : error};
+}
+
+}  // namespace sterna::models

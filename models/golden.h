@@ -1,0 +1,66 @@
+#pragma once
+
+#include <sterna/nn/attention.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sterna/models/check.h"
+#include "sterna/models/safetensors.h"
+
+namespace sterna::models {
+
+/// Texts of one length, as a tokenizer pads them, laid end to end without what their mask hides.
+struct TextBatch {
+  size_t texts = 0, length = 0;     // [B, L] as given
+  std::vector<uint32_t> ids;        // of tokens that are seen
+  std::vector<uint32_t> positions;  // their columns
+  std::vector<uint32_t> starts;     // [B + 1]
+  std::vector<bool> seen;           // [B L]
+
+  nn::Sequences sequences() const { return {starts, positions}; }
+};
+
+/// Pictures or clips: floats [B, T, 3, H, W]; T = 1 for [B, 3, H, W].
+struct PixelBatch {
+  size_t clips = 0, frames = 1, height = 0, width = 0;
+  std::vector<float> values;
+
+  size_t clip_size() const { return frames * 3 * height * width; }
+};
+
+/// What a model gave for one expected output.
+struct Found {
+  std::vector<uint64_t> shape;
+  std::vector<float> values;
+  /// Which rows (all but the last dimension) count; empty: all.
+  std::vector<bool> rows;
+};
+
+/// A golden file: inputs of a model and the outputs expected of it. Throws sterna::Error naming
+/// file and tensor. Sizes are those of tensors in the file, so nothing is allocated that it doesn't
+/// hold.
+class Golden {
+ public:
+  explicit Golden(const std::filesystem::path& file) : file_(Safetensors::open(file)) {}
+
+  const std::string& file() const { return file_.file(); }
+  bool has(std::string_view name) const { return file_.find(name) != nullptr; }
+  const std::vector<SafeTensor>& tensors() const { return file_.tensors(); }
+
+  PixelBatch pixels(std::string_view name, bool video) const;
+  /// ids [B, L] of integers; mask [B, L] of numbers, 0 hides, or no tensor of that name.
+  TextBatch texts(std::string_view ids, std::string_view mask) const;
+  Agreement compare(std::string_view output, const Found& found) const;
+
+ private:
+  [[noreturn]] void wrong(const SafeTensor& tensor, const std::string& expected) const;
+
+  Safetensors file_;
+};
+
+}  // namespace sterna::models

@@ -1,0 +1,153 @@
+#include <sterna/nn/linear.h>
+#include <sterna/quant/error.h>
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "blocks.h"
+#include "towers.h"
+
+namespace sterna::models {
+namespace {
+
+using Kind = FolderModel::Kind;
+
+void bind_dual_clip(const Config& config, const Tensors& tensors, FolderModel& model) {
+  const Config vision = config.in("vision_config"), text = config.in("text_config");
+  const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
+  model.kind = Kind::dual;
+  model.vision = bind_clip_vision(vision, tensors.in("vision_model"));
+  model.text = bind_clip_text(text, tensors.in("text_model"));
+  model.vision->head.projection =
+      tensors.linear("visual_projection", dim, model.vision->vit.width(), false);
+  model.text->head.projection =
+      tensors.linear("text_projection", dim, model.text->tower.width(), false);
+}
+
+void bind_dual_siglip(const Config& config, const Tensors& tensors, FolderModel& model) {
+  model.kind = Kind::dual;
+  model.vision = bind_siglip_vision(config.in("vision_config"), tensors.in("vision_model"));
+  model.text = bind_siglip_text(config.in("text_config"), tensors.in("text_model"));
+}
+
+/// One tower of CLIP, perhaps with its projection (CLIPVisionModelWithProjection).
+void bind_clip_vision_alone(const Config& config, const Tensors& tensors, FolderModel& model) {
+  model.vision = bind_clip_vision(config, tensors);
+  if (!tensors.has("visual_projection.weight")) return;
+  const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
+  model.vision->head.projection =
+      tensors.linear("visual_projection", dim, model.vision->vit.width(), false);
+}
+
+void bind_clip_text_alone(const Config& config, const Tensors& tensors, FolderModel& model) {
+  model.text = bind_clip_text(config, tensors);
+  if (!tensors.has("text_projection.weight")) return;
+  const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
+  model.text->head.projection =
+      tensors.linear("text_projection", dim, model.text->tower.width(), false);
+}
+
+/// open-vljepa: x_encoder, predictor and y_encoder of one folder.
+void bind_vljepa(const Config& config, const Tensors& tensors, FolderModel& model) {
+  for (const auto& [part, type] :
+       {std::pair{"x_encoder", "vjepa2"}, {"predictor", "llama"}, {"y_encoder", "gemma3_text"}}) {
+    if (config.in(part).string("model_type") != type)
+      config.in(part).fail("model_type", "\"" + std::string(type) + "\"");
+  }
+  model.kind = Kind::vljepa;
+  model.vision = bind_vjepa2(config.in("x_encoder"), tensors.in("x_encoder"));
+  model.predictor = bind_llama_predictor(config.in("predictor"), tensors.in("predictor"),
+                                         model.vision->vit.width());
+  const Config text = config.in("y_encoder");
+  const Tensors y = tensors.in("y_encoder");
+  model.text = bind_gemma3(text, y.in("model"));
+  const size_t dim = text.integer("proj_dim", 1, kMostWidth);
+  if (dim != model.predictor->dim()) {
+    text.fail("proj_dim", std::to_string(model.predictor->dim()) + " as in predictor.proj_dim");
+  }
+  model.text->head.projection = y.linear("projector", dim, model.text->tower.width(), true);
+}
+
+template <VisionPart (*bind)(const Config&, const Tensors&)>
+void vision(const Config& config, const Tensors& tensors, FolderModel& model) {
+  model.vision = bind(config, tensors);
+}
+template <TextPart (*bind)(const Config&, const Tensors&)>
+void text(const Config& config, const Tensors& tensors, FolderModel& model) {
+  model.text = bind(config, tensors);
+}
+
+/// To add a family: write bind_<family> (towers.h) and name it here.
+struct Family {
+  std::string_view model_type;
+  void (*bind)(const Config& config, const Tensors& tensors, FolderModel& model);
+};
+constexpr std::array kFamilies = {
+    Family{"bert", text<bind_bert_tower>},
+    Family{"clip", bind_dual_clip},
+    Family{"clip_text_model", bind_clip_text_alone},
+    Family{"clip_vision_model", bind_clip_vision_alone},
+    Family{"dinov2", vision<bind_dinov2>},
+    Family{"dinov2_with_registers", vision<bind_dinov2>},
+    Family{"gemma3_text", text<bind_gemma3>},
+    Family{"ijepa", vision<bind_vit>},
+    Family{"siglip", bind_dual_siglip},
+    Family{"siglip_text_model", text<bind_siglip_text>},
+    Family{"siglip_vision_model", vision<bind_siglip_vision>},
+    Family{"vit", vision<bind_vit>},
+    Family{"vjepa2", vision<bind_vjepa2>},
+};
+
+void bind(const Config& config, const Tensors& tensors, FolderModel& model) {
+  if (!config.has("model_type") && config.has("x_encoder"))
+    return bind_vljepa(config, tensors, model);
+  const std::string type = config.string("model_type", "");
+  std::string known;
+  for (const auto& [name, bind_family] : kFamilies) {
+    if (name == type) return bind_family(config, tensors, model);
+    known += std::string(name) + ", ";
+  }
+  config.fail("model_type", "one of " + known + "or open-vljepa's x_encoder, predictor, y_encoder");
+}
+
+}  // namespace
+
+std::vector<float> Head::pooled(std::span<const float> x, const nn::Executor& executor,
+                                nn::Workspace& workspace, quant::Isa isa) const {
+  std::vector<float> in(x.begin(), x.end());
+  nn::apply(norm, {in.data(), 1, in.size()}, {in.data(), 1, in.size()}, executor, isa);
+  if (!dense) return in;
+  std::vector<float> out(dense->m());
+  nn::apply(*dense, {in.data(), 1, in.size()}, {out.data(), 1, out.size()}, executor, workspace);
+  if (tanh) {
+    for (float& v : out) v = std::tanh(v);
+  }
+  return out;
+}
+
+std::vector<float> Head::embedding(std::span<const float> pooled, const nn::Executor& executor,
+                                   nn::Workspace& workspace) const {
+  if (!projection) return {pooled.begin(), pooled.end()};
+  std::vector<float> out(projection->m());
+  nn::apply(*projection, {pooled.data(), 1, pooled.size()}, {out.data(), 1, out.size()}, executor,
+            workspace);
+  return out;
+}
+
+FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa) {
+  const Config config = Config::read(folder / "config.json");
+  FolderModel model;
+  model.files = std::make_unique<Checkpoint>(folder);
+  try {
+    bind(config, Tensors(*model.files, isa), model);
+  } catch (const Error& e) {
+    // Modules know their shapes, not the file these came from.
+    const std::string what = e.what();
+    if (what.starts_with(folder.string())) throw;
+    throw Error(config.file() + ": " + what);
+  }
+  return model;
+}
+
+}  // namespace sterna::models

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <sterna/nn/activation.h>
+#include <sterna/nn/attention.h>
+#include <sterna/nn/precise_linear.h>
+#include <sterna/nn/rope.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+// A transformer described by data: BERT, ViT, CLIP, DINO, V-JEPA, Llama and Gemma differ in which
+// of these parts are there, not in code.
+//   t tokens, d width, c head width, f hidden width of the MLP
+namespace sterna::nn {
+
+struct Norm {
+  enum class Kind { none, layer, rms };
+  Kind kind = Kind::none;
+  std::span<const float> gain;  // [d]
+  std::span<const float> bias;  // [d] or empty; of a layer norm
+  float eps = 0;
+
+  explicit operator bool() const { return kind != Kind::none; }
+};
+
+/// y = norm(x); y may be x. Without a norm nothing happens, so y must then be x.
+void apply(const Norm& norm, Mat<const float> x, Mat<float> y, const Executor& executor,
+           quant::Isa isa) noexcept;
+
+/// How a part f joins the stream: x <- after(x + scale * inside(f(before(x)))). Pre-norm networks
+/// have `before`, BERT has `after`, Gemma has `before` and `inside`; `scale` [d] is LayerScale.
+struct Residual {
+  Norm before, inside, after;
+  std::span<const float> scale;
+};
+
+struct SelfAttention {
+  Residual residual;
+  PreciseLinear q;      // [heads c, d]
+  PreciseLinear k, v;   // [kv_heads c, d]
+  PreciseLinear out;    // [d, heads c]
+  Norm q_norm, k_norm;  // over c, before the rotation
+  GroupedAttention attention;
+  int rotation = -1;  // which of forward()'s rotations; -1: none
+};
+
+/// f(x) = W_down (act(W_gate x) * W_up x), or W_down act(W_up x) where `gate` is empty.
+struct Mlp {
+  Residual residual;
+  PreciseLinear gate;  // [f, d], or none
+  PreciseLinear up;    // [f, d]
+  PreciseLinear down;  // [d, f]
+  Activation activation = Activation::gelu;
+};
+
+struct TransformerBlock {
+  SelfAttention attention;
+  Mlp mlp;
+};
+
+/// Blocks over bound weights, which outlive it. Const after construction and shared by threads,
+/// each with a Workspace of its own; a forward pass allocates nothing once that is warm.
+class Transformer {
+ public:
+  Transformer() = default;
+  /// Throws sterna::Error "block 3: q: expected [768, 768], found ..." if shapes disagree.
+  Transformer(std::vector<TransformerBlock> blocks, size_t width,
+              quant::Isa isa = quant::best_isa());
+
+  size_t width() const { return width_; }
+  size_t blocks() const { return blocks_.size(); }
+
+  /// x [t, d] in place. `rotations` are those that blocks name by number. Nothing of one sequence
+  /// reaches another, and results do not depend on the number of threads.
+  void forward(Mat<float> x, const Sequences& sequences, std::span<const Rotation> rotations,
+               const Executor& executor, Workspace& workspace) const;
+
+ private:
+  void attend(const SelfAttention& part, Mat<float> x, const Sequences& sequences,
+              std::span<const Rotation> rotations, const Executor& executor,
+              Workspace& workspace) const;
+  void transform(const Mlp& part, Mat<float> x, const Executor& executor,
+                 Workspace& workspace) const;
+  void join(const Residual& residual, Mat<float> y, Mat<float> x, const Executor& executor) const;
+
+  std::vector<TransformerBlock> blocks_;
+  size_t width_ = 0;
+  int rotations_ = 0;  // that forward() needs
+  quant::Isa isa_ = quant::Isa::scalar;
+};
+
+}  // namespace sterna::nn

@@ -1,0 +1,179 @@
+#include <sterna/nn/norm.h>
+#include <sterna/nn/transformer.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "rows.h"
+
+namespace sterna::nn {
+
+namespace {
+
+std::string shape(size_t m, size_t k) {
+  return "[" + std::to_string(m) + ", " + std::to_string(k) + "]";
+}
+
+/// Checks of one block; `where` is "block 3".
+struct Check {
+  std::string where;
+
+  void linear(const char* what, const PreciseLinear& l, size_t m, size_t k) const {
+    if (l.m() == m && l.k() == k) return;
+    throw Error(where + ": " + what + ": expected " + shape(m, k) + ", found " +
+                shape(l.m(), l.k()));
+  }
+  void vector(const char* what, std::span<const float> v, size_t d) const {
+    if (v.empty() || v.size() == d) return;
+    throw Error(where + ": " + what + ": expected " + std::to_string(d) + " numbers, found " +
+                std::to_string(v.size()));
+  }
+  void norm(const char* what, const Norm& n, size_t d) const {
+    if (!n) return;
+    if (n.gain.empty()) throw Error(where + ": " + what + ": expected a gain, found none");
+    vector(what, n.gain, d);
+    vector(what, n.bias, d);
+  }
+  void residual(const Residual& r, size_t d) const {
+    norm("norm before", r.before, d);
+    norm("norm inside", r.inside, d);
+    norm("norm after", r.after, d);
+    vector("scale", r.scale, d);
+  }
+};
+
+}  // namespace
+
+void apply(const Norm& norm, Mat<const float> x, Mat<float> y, const Executor& executor,
+           quant::Isa isa) noexcept {
+  switch (norm.kind) {
+    case Norm::Kind::none:
+      assert(x.data == y.data);
+      return;
+    case Norm::Kind::layer:
+      return layer_norm(x, norm.gain, norm.bias, norm.eps, y, executor, isa);
+    case Norm::Kind::rms:
+      return rms_norm(x, norm.gain, norm.eps, y, executor, isa);
+  }
+}
+
+Transformer::Transformer(std::vector<TransformerBlock> blocks, size_t width, quant::Isa isa)
+    : blocks_(std::move(blocks)), width_(width), isa_(isa) {
+  const size_t d = width;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const Check check{"block " + std::to_string(i)};
+    const SelfAttention& a = blocks_[i].attention;
+    const auto [heads, kv_heads, scale, reach] = a.attention;
+    const size_t wide = a.q.m();
+    if (heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || wide == 0 || wide % heads != 0) {
+      throw Error(check.where + ": expected heads that divide the width " + std::to_string(wide) +
+                  " and a number of key heads that divides them, found " + std::to_string(heads) +
+                  " and " + std::to_string(kv_heads));
+    }
+    const size_t c = wide / heads;
+    check.residual(a.residual, d);
+    check.linear("q", a.q, wide, d);
+    check.linear("k", a.k, kv_heads * c, d);
+    check.linear("v", a.v, kv_heads * c, d);
+    check.linear("out", a.out, d, wide);
+    check.norm("q norm", a.q_norm, c);
+    check.norm("k norm", a.k_norm, c);
+    rotations_ = std::max(rotations_, a.rotation + 1);
+
+    const Mlp& m = blocks_[i].mlp;
+    check.residual(m.residual, d);
+    check.linear("up", m.up, m.up.m(), d);
+    if (m.gate.m() != 0) check.linear("gate", m.gate, m.up.m(), d);
+    check.linear("down", m.down, d, m.up.m());
+  }
+}
+
+void Transformer::join(const Residual& residual, Mat<float> y, Mat<float> x,
+                       const Executor& executor) const {
+  apply(residual.inside, y, y, executor, isa_);
+  if (!residual.scale.empty()) {
+    const float* scale = residual.scale.data();
+    for_rows(y, y, executor, [&](const float* from, float* to) {
+      for (size_t j = 0; j < y.cols; ++j) to[j] = from[j] * scale[j];
+    });
+  }
+  add(y, x, executor, isa_);
+  apply(residual.after, x, x, executor, isa_);
+}
+
+void Transformer::attend(const SelfAttention& part, Mat<float> x, const Sequences& sequences,
+                         std::span<const Rotation> rotations, const Executor& executor,
+                         Workspace& workspace) const {
+  const Workspace::Frame frame(workspace);
+  const size_t t = x.rows, wide = part.q.m(), narrow = part.k.m();
+  const size_t heads = part.attention.heads, kv_heads = part.attention.kv_heads, c = wide / heads;
+  const auto y = workspace.mat<float>(t, x.cols);
+  const auto q = workspace.mat<float>(t, wide);
+  const auto k = workspace.mat<float>(t, narrow);
+  const auto v = workspace.mat<float>(t, narrow);
+  const auto o = workspace.mat<float>(t, wide);
+
+  Mat<const float> u = x;
+  if (part.residual.before) {
+    apply(part.residual.before, x, y, executor, isa_);
+    u = y;
+  }
+  apply(part.q, u, q, executor, workspace, isa_);
+  apply(part.k, u, k, executor, workspace, isa_);
+  apply(part.v, u, v, executor, workspace, isa_);
+  // A head's norm sees heads as rows.
+  const Mat<float> q_heads(q.data, t * heads, c), k_heads(k.data, t * kv_heads, c);
+  apply(part.q_norm, q_heads, q_heads, executor, isa_);
+  apply(part.k_norm, k_heads, k_heads, executor, isa_);
+  if (part.rotation >= 0) {
+    const Rotation& rotation = rotations[static_cast<size_t>(part.rotation)];
+    rotate(q, heads, rotation, executor);
+    rotate(k, kv_heads, rotation, executor);
+  }
+  nn::attention(q, k, v, part.attention, sequences, o, executor, workspace, isa_);
+  apply(part.out, o, y, executor, workspace, isa_);
+  join(part.residual, y, x, executor);
+}
+
+void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& executor,
+                            Workspace& workspace) const {
+  const Workspace::Frame frame(workspace);
+  const size_t t = x.rows, f = part.up.m();
+  const bool gated = part.gate.m() != 0;
+  const auto y = workspace.mat<float>(t, x.cols);
+  const auto up = workspace.mat<float>(t, f);
+  const auto gate = gated ? workspace.mat<float>(t, f) : up;
+
+  Mat<const float> u = x;
+  if (part.residual.before) {
+    apply(part.residual.before, x, y, executor, isa_);
+    u = y;
+  }
+  apply(part.up, u, up, executor, workspace, isa_);
+  if (gated) apply(part.gate, u, gate, executor, workspace, isa_);
+  activate(part.activation, gate, gate, executor, isa_);
+  if (gated) multiply(up, gate, executor, isa_);
+  apply(part.down, gate, y, executor, workspace, isa_);
+  join(part.residual, y, x, executor);
+}
+
+void Transformer::forward(Mat<float> x, const Sequences& sequences,
+                          std::span<const Rotation> rotations, const Executor& executor,
+                          Workspace& workspace) const {
+  if (x.cols != width_) {
+    throw Error("transformer: expected tokens of width " + std::to_string(width_) + ", found " +
+                std::to_string(x.cols));
+  }
+  if (rotations.size() < static_cast<size_t>(rotations_)) {
+    throw Error("transformer: expected " + std::to_string(rotations_) + " rotations, found " +
+                std::to_string(rotations.size()));
+  }
+  for (const TransformerBlock& block : blocks_) {
+    attend(block.attention, x, sequences, rotations, executor, workspace);
+    transform(block.mlp, x, executor, workspace);
+  }
+}
+
+}  // namespace sterna::nn

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/checkpoints: tiny models of random weights in the folders transformers saves
+(config.json, model.safetensors), and beside each NAME.golden.safetensors with inputs and what
+transformers gives for them. Norms, biases and scales are perturbed so that each matters; pictures
+have odd sizes, texts are padded left, right and in the middle.
+
+    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0
+    tests/golden/make_checkpoints.py [NAME...]
+"""
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import transformers as t
+from safetensors.torch import save_file
+
+OUT = Path(__file__).parent / "checkpoints"
+SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
+
+
+def perturb(model, scale=1.0):
+    """Weights large enough that a part that is left out shows, and gains and biases off their rests."""
+    for name, p in model.named_parameters():
+        if p.dim() > 1 and "embed" not in name and "token" not in name and "probe" not in name:
+            torch.nn.init.normal_(p, 0.0, scale * 1.2 / math.sqrt(p[0].numel()))
+        else:
+            p.data += 0.25 * torch.randn_like(p)
+    return model.float().eval()
+
+
+def masks(rows, length):
+    """Padding on the right, on the left, in the middle, and none."""
+    mask = torch.ones(rows, length, dtype=torch.int64)
+    mask[0, length - length // 3:] = 0
+    if rows > 1:
+        mask[1, :length // 4] = 0
+    if rows > 2:
+        mask[2, length // 3:length // 2] = 0
+    return mask
+
+
+def ids(rows, length, words):
+    return torch.randint(3, words - 1, (rows, length))
+
+
+def save(name, model, golden):
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    write_golden(name, golden)
+
+
+def write_golden(name, golden):
+    save_file({k: v.detach().clone().contiguous() for k, v in golden.items()}, OUT / f"{name}.golden.safetensors")
+    for file in [*OUT.glob(f"{name}/*"), *OUT.glob(f"{name}.*")]:
+        file.chmod(0o644)
+
+
+def bert():
+    net = perturb(t.BertModel(t.BertConfig(vocab_size=50, max_position_embeddings=24, **SIZES)))
+    inputs = {"input_ids": ids(4, 17, 50), "attention_mask": masks(4, 17)}
+    out = net(**inputs)
+    save("bert", net, inputs | {"last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output})
+
+
+def vit():
+    net = perturb(t.ViTModel(t.ViTConfig(image_size=20, patch_size=4, hidden_act="gelu", **SIZES)))
+    pixels = torch.randn(2, 3, 27, 12)  # another size and shape than the positions were made for
+    out = net(pixel_values=pixels, interpolate_pos_encoding=True)
+    save("vit", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state,
+                      "pooled": out.pooler_output})
+
+
+def dinov2():
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
+    net = perturb(t.Dinov2Model(t.Dinov2Config(image_size=16, patch_size=4, use_swiglu_ffn=True, **small)))
+    pixels = torch.randn(2, 3, 21, 18)
+    out = net(pixel_values=pixels)
+    save("dinov2", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state,
+                         "pooled": out.pooler_output})
+
+
+def dinov2_registers():
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
+    net = perturb(t.Dinov2WithRegistersModel(t.Dinov2WithRegistersConfig(
+        image_size=12, patch_size=4, num_register_tokens=3, qkv_bias=False, mlp_ratio=2, **small)))
+    pixels = torch.randn(1, 3, 12, 12)
+    out = net(pixel_values=pixels)
+    save("dinov2_registers", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state,
+                                   "pooled": out.pooler_output})
+
+
+def dual(name, config, model, text, pixels):
+    net = perturb(model(config))
+    out = net(pixel_values=pixels, interpolate_pos_encoding=True, **text)
+    save(name, net, {"pixel_values": pixels, "image_embeds": out.image_embeds, "text_embeds": out.text_embeds} | text)
+
+
+def clip():
+    sizes = SIZES | {"hidden_size": 32, "num_attention_heads": 4}
+    config = t.CLIPConfig(text_config=dict(vocab_size=60, max_position_embeddings=16, eos_token_id=59, **SIZES),
+                          vision_config=dict(image_size=16, patch_size=4, **sizes), projection_dim=20)
+    text = {"input_ids": ids(3, 11, 60), "attention_mask": masks(3, 11)}
+    text["input_ids"][0, 6] = text["input_ids"][1, 10] = text["input_ids"][2, 8] = 59
+    dual("clip", config, t.CLIPModel, text, torch.randn(2, 3, 20, 13))
+
+
+def siglip():
+    config = t.SiglipConfig(text_config=dict(vocab_size=60, max_position_embeddings=16, **SIZES),
+                            vision_config=dict(image_size=12, patch_size=4, **SIZES))
+    text = {"input_ids": ids(3, 16, 60)}
+    dual("siglip", config, t.SiglipModel, text, torch.randn(2, 3, 12, 16))
+
+
+def vjepa2():
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"} | {"hidden_size": 36}
+    net = perturb(t.VJEPA2Model(t.VJEPA2Config(
+        patch_size=4, crop_size=12, frames_per_clip=4, tubelet_size=2, mlp_ratio=1.5, pred_hidden_size=12,
+        pred_num_attention_heads=2, pred_num_hidden_layers=1, pred_num_mask_tokens=2, **small)))
+    clips = torch.randn(2, 5, 3, 18, 12)  # a frame, and rows of pixels, are left over
+    out = net(pixel_values_videos=clips, skip_predictor=True)
+    save("vjepa2", net, {"pixel_values_videos": clips, "last_hidden_state": out.last_hidden_state})
+
+
+def gemma3():
+    net = perturb(t.Gemma3TextModel(t.Gemma3TextConfig(
+        vocab_size=40, head_dim=16, num_key_value_heads=1, sliding_window=5, query_pre_attn_scalar=20,
+        layer_types=["sliding_attention", "full_attention"], **SIZES)))
+    inputs = {"input_ids": ids(3, 14, 40), "attention_mask": masks(3, 14)}  # causal
+    out = net(**inputs)
+    save("gemma3", net, inputs | {"last_hidden_state": out.last_hidden_state})
+
+
+class OpenVljepa(torch.nn.Module):
+    """open-vljepa's modules under its names: V-JEPA 2, the last layers of a Llama, a Gemma 3 encoder."""
+
+    def __init__(self, x, predictor, y):
+        super().__init__()
+        d, dim = predictor.hidden_size, 20
+        llama = t.LlamaModel(predictor)
+        keep = 2
+        self.rotary = llama.rotary_emb
+        self.x_encoder = torch.nn.Module()
+        self.x_encoder.model = t.VJEPA2Model(x)
+        self.predictor = torch.nn.Module()
+        self.predictor.embed_tokens = llama.embed_tokens
+        self.predictor.layers = llama.layers[-keep:]
+        self.predictor.norm = llama.norm
+        self.predictor.vis_proj = torch.nn.Linear(x.hidden_size, d)
+        self.predictor.out_proj = torch.nn.Linear(d, dim)
+        self.y_encoder = torch.nn.Module()
+        self.y_encoder.model = t.Gemma3TextModel(y)
+        self.y_encoder.projector = torch.nn.Linear(y.hidden_size, dim)
+        self.config = {"x_encoder": x.to_dict(), "predictor": predictor.to_dict() | {"n_keep_layers": keep, "proj_dim": dim},
+                       "y_encoder": y.to_dict() | {"proj_dim": dim}}
+
+    def see(self, pixels):
+        return self.x_encoder.model(pixel_values_videos=pixels, skip_predictor=True).last_hidden_state
+
+    def predict(self, tokens, query, mask):
+        p = self.predictor
+        x = torch.cat([p.vis_proj(tokens), p.embed_tokens(query)], 1)
+        seen = torch.cat([torch.ones(tokens.shape[:2]), mask.float()], 1)
+        bias = torch.zeros(len(x), 1, x.shape[1], x.shape[1]).masked_fill(seen[:, None, None] == 0, -torch.inf)
+        places = torch.arange(x.shape[1])[None]
+        for layer in p.layers:
+            x = layer(x, attention_mask=bias, position_ids=places, position_embeddings=self.rotary(x, places))
+        x = (p.norm(x) * seen[..., None]).sum(1) / seen.sum(1, keepdim=True)
+        return p.out_proj(x)
+
+    def target(self, text, mask):
+        h = self.y_encoder.model(input_ids=text, attention_mask=mask).last_hidden_state
+        return self.y_encoder.projector((h * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+
+def open_vljepa():
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
+    x = t.VJEPA2Config(patch_size=4, crop_size=12, frames_per_clip=4, mlp_ratio=2.0, pred_hidden_size=12,
+                       pred_num_attention_heads=2, pred_num_hidden_layers=0, pred_num_mask_tokens=1, **small)
+    llama = t.LlamaConfig(vocab_size=40, num_key_value_heads=2, hidden_act="silu", rms_norm_eps=1e-5, rope_parameters={
+        "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64}, **(SIZES | {"num_hidden_layers": 3, "num_attention_heads": 4}))
+    llama._attn_implementation = "eager"
+    gemma = t.Gemma3TextConfig(vocab_size=40, head_dim=10, num_key_value_heads=1, sliding_window=6,
+                               query_pre_attn_scalar=12, use_bidirectional_attention=True, max_position_embeddings=64,
+                               layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                               **(SIZES | {"num_hidden_layers": 3}))
+    net = perturb(OpenVljepa(x, llama, gemma))
+    g = {"pixels": torch.randn(2, 4, 3, 12, 12), "query_ids": ids(2, 7, 40), "query_mask": masks(2, 7).float(),
+         "target_ids": ids(3, 15, 40), "target_mask": masks(3, 15).float()}
+    g |= {"vision_tokens": net.see(g["pixels"]), "vision_tokens_one_frame": net.see(g["pixels"][:, :1])}
+    g |= {"predicted": net.predict(g["vision_tokens"], g["query_ids"], g["query_mask"]),
+          "target": net.target(g["target_ids"], g["target_mask"])}
+    folder = OUT / "open_vljepa"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(net.config, indent=1, default=str) + "\n")
+    save_file({k: v.contiguous() for k, v in net.state_dict().items() if not k.startswith("rotary")},
+              folder / "model.safetensors")
+    write_golden("open_vljepa", g)
+
+
+MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa]
+
+
+@torch.no_grad()
+def main():
+    OUT.mkdir(exist_ok=True)
+    for number, make in enumerate(MAKERS):
+        torch.manual_seed(100 + number)
+        if len(sys.argv) == 1 or make.__name__ in sys.argv[1:]:
+            make()
+
+
+if __name__ == "__main__":
+    main()

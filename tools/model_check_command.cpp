@@ -1,0 +1,74 @@
+#include <sterna/models/check.h>
+#include <sterna/quant/error.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/error.h"
+#include "cli/model_path.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+namespace sterna::cli {
+namespace {
+
+std::string line(const models::Agreement& a, bool json) {
+  if (json) {
+    // A tensor's name may be any bytes, and numbers that are no numbers become null.
+    return nlohmann::ordered_json{
+        {"output", a.output}, {"cosine", a.cosine}, {"max_rel_err", a.max_rel_err}}
+        .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  }
+  char text[64];
+  std::snprintf(text, sizeof text, "cosine %.8f  largest error %.2e", a.cosine, a.max_rel_err);
+  std::string name = printable(a.output);
+  name.resize(std::max<size_t>(name.size(), 24), ' ');
+  return name + "  " + text;
+}
+
+}  // namespace
+
+/// `sterna model check MODEL --golden FILE`.
+int model_check_command(int argc, char** argv) {
+  Options options(
+      "model check", "MODEL --golden FILE.safetensors",
+      "Run a model on the inputs in a golden file and compare with the outputs in it.\n"
+      "MODEL is a Hugging Face folder (config.json and model.safetensors) or that of\n"
+      "open-vljepa. For each output: the cosine, and the largest difference over the largest\n"
+      "expected magnitude. Exit code 1 if a cosine is below --min-cosine.");
+  options.add_model_options();
+  options.add()("golden", "Inputs and expected outputs", cxxopts::value<std::string>(), "FILE")(
+      "min-cosine", "What counts as agreement", cxxopts::value<double>()->default_value("0.9999"),
+      "X");
+  options.epilogue(
+      "Inputs: pixels, query_ids, query_mask, target_ids, target_mask; or pixel_values,\n"
+      "pixel_values_videos, input_ids, attention_mask. Outputs: vision_tokens,\n"
+      "vision_tokens_one_frame, predicted, target; or last_hidden_state, pooled,\n"
+      "image_embeds, text_embeds.");
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  const auto& names = options.positionals();
+  if (names.size() > 1 || (names.empty() && common.model.empty()))
+    throw UsageError("expected one MODEL, found " + std::to_string(names.size()));
+  if (args->count("golden") != 1) throw UsageError("expected --golden FILE");
+  const double least = (*args)["min-cosine"].as<double>();
+  if (!(least >= -1 && least <= 1)) throw UsageError("--min-cosine: expected a number up to 1");
+
+  Session session(common.threads);
+  const auto all = models::check(names.empty() ? common.model : names[0],
+                                 (*args)["golden"].as<std::string>(), session, common.isa);
+  int code = kDone;
+  for (const models::Agreement& agreement : all) {
+    print_line(line(agreement, common.json));
+    if (agreement.cosine >= least) continue;
+    message("model check: " + printable(agreement.output) + ": the cosine is below " +
+            std::to_string(least));
+    code = kSomeFailed;
+  }
+  return code;
+}
+
+}  // namespace sterna::cli

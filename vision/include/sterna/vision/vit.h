@@ -1,0 +1,89 @@
+#pragma once
+
+#include <sterna/nn/transformer.h>
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace sterna::vision {
+
+/// Frames of one picture or clip, normalised: [frames, 3, height, width], f32. Owns nothing.
+struct Clip {
+  const float* data = nullptr;
+  size_t frames = 1, height = 0, width = 0;
+};
+
+/// V-JEPA 2's 3D rotary positions (transformers' `VJEPA2RopeAttention`): a head's width c gives
+/// three groups of 2 ((c / 3) / 2) columns, for frame, row and column; the rest passes through.
+/// Where the pictures lie in the grid follows from a token's number and the *configured* grid, also
+/// for clips of another size, as in the reference.
+struct VideoRope {
+  size_t grid = 1;  // patches in a row, and rows
+  size_t head = 0;  // c
+};
+
+/// What makes a vision transformer of blocks: ViT, DeiT, CLIP, SigLIP, DINOv2 and V-JEPA 2 are
+/// settings of this. d width, p tokens that stand before the patches (CLS, registers).
+struct VitWeights {
+  quant::Linear
+      patch;  // [d, 3 tubelet size size]: the convolution, columns channel, frame, row, column
+  size_t patch_size = 16;
+  size_t tubelet = 1;               // frames a patch spans
+  std::span<const float> prefix;    // [p, d]
+  std::span<const float> position;  // [placed + grid grid, d], or empty
+  size_t placed = 0;                // of the prefix tokens, the first that have positions
+  std::optional<VideoRope> rope;
+  nn::Norm embedding_norm;
+  nn::Transformer blocks;
+  nn::Norm final_norm;
+};
+
+/// A vision transformer (Dosovitskiy et al., arXiv 2010.11929) over bound weights. Const after
+/// construction, shared by threads, each with a Workspace of its own.
+class Vit {
+ public:
+  /// Throws sterna::Error if shapes disagree.
+  explicit Vit(VitWeights weights, quant::Isa isa = quant::best_isa());
+
+  size_t width() const { return weights_.blocks.width(); }
+  size_t prefix() const { return weights_.prefix.size() / width(); }
+  /// Tokens of a clip: prefix + patches; what is left over at the right and bottom is not seen, nor
+  /// are frames that don't fill a tubelet (fewer than one tubelet are repeated to fill it). Throws
+  /// sterna::Error for a clip smaller than a patch.
+  size_t tokens(const Clip& clip) const;
+
+  /// out [tokens(clip), d]: the last hidden states, prefix first, then patches by frame, row,
+  /// column. Positions learned for another grid are interpolated (bicubic, as torch's
+  /// `interpolate`).
+  void forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
+               nn::Workspace& workspace) const;
+
+ private:
+  void embed_patches(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
+                     nn::Workspace& workspace) const;
+  void add_positions(size_t rows, size_t cols, nn::Mat<float> x, nn::Workspace& workspace) const;
+
+  VitWeights weights_;
+  size_t grid_ = 0;  // of the position table
+  quant::Isa isa_;
+};
+
+/// SigLIP's head (`SiglipMultiheadAttentionPoolingHead`): a learned query looks at all tokens, then
+/// y + MLP(LN(y)).
+struct AttentionPool {
+  std::span<const float> probe;  // [d]
+  nn::PreciseLinear q, k, v;     // [d, d]
+  nn::PreciseLinear out;         // [d, d]
+  size_t heads = 1;
+  nn::Norm norm;
+  nn::PreciseLinear up;    // [f, d]
+  nn::PreciseLinear down;  // [d, f]
+  nn::Activation activation = nn::Activation::gelu_tanh;
+
+  /// out [d] of tokens [n, d]. Throws sterna::Error if shapes disagree.
+  void forward(nn::Mat<const float> tokens, std::span<float> out, const nn::Executor& executor,
+               nn::Workspace& workspace, quant::Isa isa) const;
+};
+
+}  // namespace sterna::vision
