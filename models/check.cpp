@@ -4,20 +4,14 @@
 #include <sterna/quant/error.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
 #include "golden.h"
-#include "text.h"
 #include "towers.h"
 
 namespace sterna::models {
 namespace {
-
-constexpr std::array kInputs = {"pixels",     "pixel_values",   "pixel_values_videos",
-                                "input_ids",  "attention_mask", "query_ids",
-                                "query_mask", "target_ids",     "target_mask"};
 
 /// Runs the towers of a folder's model on a golden file's inputs.
 class Runner {
@@ -47,12 +41,6 @@ class Runner {
   std::map<bool, Vision> vision_;  // of all frames, and of the first one
   std::optional<Text> text_;
 };
-
-/// Appends a row to a [B, d] tensor.
-void append(Found& rows, std::span<const float> row) {
-  rows.shape = {rows.shape.empty() ? 1 : rows.shape[0] + 1, row.size()};
-  rows.values.insert(rows.values.end(), row.begin(), row.end());
-}
 
 std::vector<float> Runner::pool(const VisionPart& part, nn::Mat<const float> tokens) {
   const size_t d = tokens.cols;
@@ -91,53 +79,44 @@ const Runner::Vision& Runner::vision(bool one_frame) {
   return out;
 }
 
-/// The row of text i's tokens that stands for it.
+/// The row of text i's tokens that stands for it, hidden or not: as the reference does.
 size_t Runner::pooled_row(const TextPart& part, const TextBatch& batch, size_t i) const {
   const size_t first = batch.starts[i], last = batch.starts[i + 1];
+  if (part.pool == TextPart::Pool::last) return last - 1;
+  if (part.pool != TextPart::Pool::end) return first;
   const auto begin = batch.ids.begin() + static_cast<std::ptrdiff_t>(first);
   const auto end = batch.ids.begin() + static_cast<std::ptrdiff_t>(last);
-  size_t row = first;
-  if (part.pool == TextPart::Pool::last) row = last - 1;
-  if (part.pool == TextPart::Pool::end) {
-    const auto found = part.end ? std::find(begin, end, *part.end) : std::max_element(begin, end);
-    row = found == end ? first : static_cast<size_t>(found - batch.ids.begin());
-  }
-  // SigLIP reads its last place even where that is padding, whose state is not computed here.
-  if (part.pool == TextPart::Pool::last && batch.positions[row] + 1 != batch.length) {
-    throw Error(golden_.file() + ": attention_mask: expected the last token to be seen, as it is " +
-                "the one that is pooled");
-  }
-  return row;
+  const auto found = part.end ? std::find(begin, end, *part.end) : std::max_element(begin, end);
+  return found == end ? first : static_cast<size_t>(found - batch.ids.begin());
 }
 
 const Runner::Text& Runner::text(std::string_view ids, std::string_view mask) {
   if (text_) return *text_;
   const TextPart& part = *model_.text;
   const TextBatch batch = golden_.texts(ids, mask);
-  const size_t d = part.tower.width();
-  std::vector<float> hidden(batch.ids.size() * d);
-  const nn::Mat<float> states(hidden.data(), batch.ids.size(), d);
+  const size_t d = part.tower.width(), t = batch.ids.size();
+  std::vector<float> hidden(t * d);
+  const nn::Mat<float> states(hidden.data(), t, d);
   part.tower.forward(batch.ids, batch.sequences(), states, session_.executor, session_.workspace);
 
   Text& out = text_.emplace();
-  out.tokens.shape = {batch.texts, batch.length, d};
-  out.tokens.values.resize(batch.seen.size() * d);
-  out.tokens.rows = batch.seen;
-  for (size_t i = 0, row = 0; i < batch.seen.size(); ++i) {
-    if (batch.seen[i]) std::copy_n(states.row(row++), d, &out.tokens.values[i * d]);
-  }
   for (size_t i = 0; i < batch.texts; ++i) {
-    const size_t first = batch.starts[i], n = batch.starts[i + 1] - first;
     std::vector<float> one(d);
     if (part.pool == TextPart::Pool::mean) {
-      nn::mean_rows(nn::Mat<const float>(states.data + first * d, n, d), one.data());
-    } else if (n != 0) {
+      std::vector<float> seen;
+      for (size_t row = batch.starts[i]; row < batch.starts[i + 1]; ++row) {
+        if (batch.hidden[row] == 0) seen.insert(seen.end(), states.row(row), states.row(row) + d);
+      }
+      nn::mean_rows(nn::Mat<const float>(seen.data(), seen.size() / d, d), one.data());
+    } else {
       std::copy_n(states.row(pooled_row(part, batch, i)), d, one.data());
     }
     const auto pooled = part.head.pooled(one, session_.executor, session_.workspace, isa_);
     append(out.pooled, pooled);
     append(out.embedding, part.head.embedding(pooled, session_.executor, session_.workspace));
   }
+  out.tokens = {{batch.texts, batch.length, d}, std::move(hidden), {}};
+  for (const uint8_t flag : batch.hidden) out.tokens.rows.push_back(flag == 0);
   return out;
 }
 
@@ -152,10 +131,13 @@ Found Runner::predicted() {
   Found out;
   std::vector<float> row(model_.predictor->dim());
   for (size_t i = 0; i < clips; ++i) {
-    const size_t first = query.starts[i], count = query.starts[i + 1] - first;
-    model_.predictor->forward({&tokens.values[i * n * d], n, d},
-                              std::span(query.ids).subspan(first, count),
-                              std::span(query.positions).subspan(first, count), row,
+    std::vector<uint32_t> seen, places;  // no token is pooled that is hidden
+    for (size_t j = query.starts[i]; j < query.starts[i + 1]; ++j) {
+      if (query.hidden[j] != 0) continue;
+      seen.push_back(query.ids[j]);
+      places.push_back(query.positions[j]);
+    }
+    model_.predictor->forward({&tokens.values[i * n * d], n, d}, seen, places, row,
                               session_.executor, session_.workspace);
     append(out, row);
   }
@@ -182,36 +164,19 @@ Found Runner::run(const std::string& output) {
     if (output == "pooled" && kind == Kind::single) return out().pooled;
     if (output == "text_embeds") return out().embedding;
   }
-  throw Error(golden_.file() + ": tensor " + in_quotes(output) +
-              ": expected an input or an output of this model, found another name");
+  golden_.no_output(output);
 }
 
 }  // namespace
 
-std::vector<Agreement> check(const std::filesystem::path& folder,
-                             const std::filesystem::path& golden_file, Session& session,
-                             quant::Isa isa) {
-  const FolderModel model = open_folder(folder, isa);
-  const Golden golden(golden_file);
-  std::vector<std::string> outputs;
-  for (const SafeTensor& tensor : golden.tensors()) {
-    if (std::find(kInputs.begin(), kInputs.end(), tensor.name) == kInputs.end())
-      outputs.push_back(tensor.name);
-  }
-  if (outputs.empty()) throw Error(golden.file() + ": expected outputs to compare, found none");
-  std::sort(outputs.begin(), outputs.end());
+std::vector<Agreement> check(const std::filesystem::path& path, const std::filesystem::path& file,
+                             Session& session, quant::Isa isa) {
+  if (!std::filesystem::is_directory(path)) return check_gguf(path, Golden(file), session, isa);
+  const FolderModel model = open_folder(path, isa);
+  const Golden golden(file);
   Runner runner(model, golden, session, isa);
-  std::vector<Agreement> all;
-  for (const std::string& output : outputs) {
-    try {
-      all.push_back(golden.compare(output, runner.run(output)));
-    } catch (const Error& e) {
-      const std::string what = e.what();
-      if (what.starts_with(golden.file()) || what.starts_with(folder.string())) throw;
-      throw Error(golden.file() + ": " + what);  // a module that was given what doesn't fit
-    }
-  }
-  return all;
+  return golden.compare_all(path.string(),
+                            [&](const std::string& output) { return runner.run(output); });
 }
 
 }  // namespace sterna::models

@@ -96,9 +96,12 @@ Tensors Tensors::in(std::string_view name) const {
 Tensors Tensors::either(std::string_view probe,
                         std::initializer_list<std::string_view> names) const {
   if (has(probe)) return *this;
+  // The probe itself may be what is missing: then any tensor below a name will do.
   for (const std::string_view name : names) {
-    Tensors inner = in(name);
-    if (inner.has(probe)) return inner;
+    if (in(name).has(probe)) return in(name);
+  }
+  for (const std::string_view name : names) {
+    if (file_->has_prefix(prefix_ + std::string(name) + ".")) return in(name);
   }
   return *this;
 }

@@ -58,7 +58,7 @@ class Tensors {
   explicit Tensors(Checkpoint& file, quant::Isa isa) : file_(&file), isa_(isa) {}
   /// The tensors below `name`, which may list spellings: the first below which anything lies.
   Tensors in(std::string_view name) const;
-  /// This scope, or the first of `names` below it, in which `probe` exists; this one if none does.
+  /// This scope, or the first of `names` below it, in which `probe` exists, or else anything.
   Tensors either(std::string_view probe, std::initializer_list<std::string_view> names) const;
 
   bool has(std::string_view name) const;

@@ -4,6 +4,7 @@
 #include <sterna/quant/error.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "text.h"
@@ -14,6 +15,10 @@ namespace {
 bool is_float(Dtype type) {
   return type == Dtype::f64 || type == Dtype::f32 || type == Dtype::f16 || type == Dtype::bf16;
 }
+
+constexpr std::array kInputs = {"pixels",     "pixel_values",   "pixel_values_videos",
+                                "input_ids",  "attention_mask", "query_ids",
+                                "query_mask", "target_ids",     "target_mask"};
 
 /// Whether all rows [n, d] have unit length to the precision of halves.
 bool are_units(const std::vector<float>& values, size_t d) {
@@ -62,19 +67,15 @@ TextBatch Golden::texts(std::string_view ids_name, std::string_view mask_name) c
   }
   const std::vector<int64_t> all = ids.integers();
   batch.starts = {0};
-  batch.seen.resize(all.size());
   for (size_t i = 0; i < all.size(); ++i) {
-    batch.seen[i] = mask[i] != 0;
-    if (batch.seen[i]) {
-      if (all[i] < 0 || all[i] > INT32_MAX) {
-        throw Error(file() + ": tensor " + in_quotes(ids_name) + ": expected token ids, found " +
-                    std::to_string(all[i]));
-      }
-      batch.ids.push_back(static_cast<uint32_t>(all[i]));
-      batch.positions.push_back(static_cast<uint32_t>(i % batch.length));
+    if (all[i] < 0 || all[i] > INT32_MAX) {
+      throw Error(file() + ": tensor " + in_quotes(ids_name) + ": expected token ids, found " +
+                  std::to_string(all[i]));
     }
-    if ((i + 1) % batch.length == 0)
-      batch.starts.push_back(static_cast<uint32_t>(batch.ids.size()));
+    batch.ids.push_back(static_cast<uint32_t>(all[i]));
+    batch.positions.push_back(static_cast<uint32_t>(i % batch.length));
+    batch.hidden.push_back(mask[i] == 0 ? 1 : 0);
+    if ((i + 1) % batch.length == 0) batch.starts.push_back(static_cast<uint32_t>(i + 1));
   }
   return batch;
 }
@@ -87,7 +88,8 @@ Agreement Golden::compare(std::string_view output, const Found& found) const {
   const std::vector<float> expected = t.floats();
   std::vector<float> values = found.values;
   const size_t d = t.shape.empty() ? 1 : static_cast<size_t>(t.shape.back());
-  const bool embedding = output == "image_embeds" || output == "text_embeds";
+  const bool embedding = output == "image_embeds" || output == "text_embeds" ||
+                         output == "predicted" || output == "target";
   if (embedding && are_units(expected, d)) {
     for (size_t i = 0; i + d <= values.size(); i += d) nn::l2_normalize(&values[i], d);
   }
@@ -109,6 +111,38 @@ Agreement Golden::compare(std::string_view output, const Found& found) const {
   const bool same = error == 0;
   return {std::string(output), lengths > 0 ? std::min(1.0, dot / lengths) : (same ? 1.0 : 0.0),
           top > 0 ? error / top : error};
+}
+
+std::vector<Agreement> Golden::compare_all(
+    const std::string& model, const std::function<Found(const std::string&)>& run) const {
+  std::vector<std::string> outputs;
+  for (const SafeTensor& tensor : tensors()) {
+    if (std::find(kInputs.begin(), kInputs.end(), tensor.name) == kInputs.end())
+      outputs.push_back(tensor.name);
+  }
+  if (outputs.empty()) throw Error(file() + ": expected outputs to compare, found none");
+  std::sort(outputs.begin(), outputs.end());
+  std::vector<Agreement> all;
+  for (const std::string& output : outputs) {
+    try {
+      all.push_back(compare(output, run(output)));
+    } catch (const Error& e) {
+      const std::string what = e.what();
+      if (what.starts_with(file()) || what.starts_with(model)) throw;
+      throw Error(file() + ": " + what);
+    }
+  }
+  return all;
+}
+
+void Golden::no_output(std::string_view name) const {
+  throw Error(file() + ": tensor " + in_quotes(name) +
+              ": expected an input or an output of this model, found another name");
+}
+
+void append(Found& rows, std::span<const float> row) {
+  rows.shape = {rows.shape.empty() ? 1 : rows.shape[0] + 1, row.size()};
+  rows.values.insert(rows.values.end(), row.begin(), row.end());
 }
 
 }  // namespace sterna::models

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,15 +14,15 @@
 
 namespace sterna::models {
 
-/// Texts of one length, as a tokenizer pads them, laid end to end without what their mask hides.
+/// Texts of one length, as a tokenizer pads them, laid end to end.
 struct TextBatch {
-  size_t texts = 0, length = 0;     // [B, L] as given
-  std::vector<uint32_t> ids;        // of tokens that are seen
+  size_t texts = 0, length = 0;     // [B, L]
+  std::vector<uint32_t> ids;        // [B L]
   std::vector<uint32_t> positions;  // their columns
   std::vector<uint32_t> starts;     // [B + 1]
-  std::vector<bool> seen;           // [B L]
+  std::vector<uint8_t> hidden;      // [B L]: what the mask hides
 
-  nn::Sequences sequences() const { return {starts, positions}; }
+  nn::Sequences sequences() const { return {starts, positions, hidden}; }
 };
 
 /// Pictures or clips: floats [B, T, 3, H, W]; T = 1 for [B, 3, H, W].
@@ -56,11 +56,24 @@ class Golden {
   /// ids [B, L] of integers; mask [B, L] of numbers, 0 hides, or no tensor of that name.
   TextBatch texts(std::string_view ids, std::string_view mask) const;
   Agreement compare(std::string_view output, const Found& found) const;
+  /// Every tensor that is no input, by name, compared with what `run` gives for its name. `model`
+  /// is named in errors of modules that were given what doesn't fit.
+  std::vector<Agreement> compare_all(const std::string& model,
+                                     const std::function<Found(const std::string&)>& run) const;
+  /// Throws that the model at hand has no output of this name.
+  [[noreturn]] void no_output(std::string_view name) const;
 
  private:
   [[noreturn]] void wrong(const SafeTensor& tensor, const std::string& expected) const;
 
   Safetensors file_;
 };
+
+/// Appends a row to a tensor [B, d].
+void append(Found& rows, std::span<const float> row);
+
+/// check() for a GGUF of Sterna's own kind.
+std::vector<Agreement> check_gguf(const std::filesystem::path& file, const Golden& golden,
+                                  Session& session, quant::Isa isa);
 
 }  // namespace sterna::models

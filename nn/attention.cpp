@@ -64,15 +64,15 @@ Keys visible(const Segment& s, const Block& b, const Reach& reach) {
 }
 
 /// `queries(i)` = first and past-the-end row of q that attend to segment i.
-/// `positions` is used where not all is seen.
+/// Of `sequences`, positions and hidden are used, where not all is seen.
 template <class Queries>
 void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
             const GroupedAttention& kind, std::span<const Segment> segments, const Queries& queries,
-            std::span<const uint32_t> positions, Mat<float> out, const Executor& executor,
+            const Sequences& sequences, Mat<float> out, const Executor& executor,
             Workspace& workspace, quant::Isa isa) {
   const Kernels& kernel = kernels(isa);
   const size_t heads = kind.heads, kv_heads = kind.kv_heads, group = heads / kv_heads;
-  const bool all = kind.reach.all();
+  const bool all = kind.reach.all() && sequences.hidden.empty();
   const size_t dim = q.cols / heads, wide = round16(dim);
   const size_t tall = segments.back().packed + round16(segments.back().count);
   float* kt = workspace.mat<float>(kv_heads * tall, dim).data;
@@ -112,7 +112,9 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
                           const size_t at = h / group * tall + s.packed + keys.first;
                           KeyMask mask{};
                           if (!all) {
-                            mask = {&positions[b.first], &positions[s.first + keys.first],
+                            const size_t first = s.first + keys.first;
+                            mask = {&sequences.positions[b.first], &sequences.positions[first],
+                                    sequences.hidden.empty() ? nullptr : &sequences.hidden[first],
                                     kind.reach.back, kind.reach.ahead};
                           }
                           kernel.attend(q.row(b.first) + h * dim, q.stride, b.count, kt + at * dim,
@@ -143,18 +145,21 @@ void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_
 void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t heads,
                float scale, std::span<const uint32_t> starts, Mat<float> out,
                const Executor& executor, Workspace& workspace, quant::Isa isa) {
-  attention(q, k, v, {heads, heads, scale, {}}, {starts, {}}, out, executor, workspace, isa);
+  attention(q, k, v, {heads, heads, scale, {}}, {starts, {}, {}}, out, executor, workspace, isa);
 }
 
 void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,
                const GroupedAttention& kind, const Sequences& sequences, Mat<float> out,
                const Executor& executor, Workspace& workspace, quant::Isa isa) {
   check(q, k, v, kind.heads, kind.kv_heads, out);
-  const auto [starts, positions] = sequences;
+  const auto [starts, positions, hidden] = sequences;
   check(starts, q.rows);
-  if (k.rows != q.rows || (!kind.reach.all() && positions.size() != q.rows))
-    throw Error("attention: expected " + std::to_string(q.rows) + " keys and positions, found " +
-                std::to_string(k.rows) + " and " + std::to_string(positions.size()));
+  const bool masked = !kind.reach.all() || !hidden.empty();
+  if (k.rows != q.rows || (masked && positions.size() != q.rows) ||
+      (!hidden.empty() && hidden.size() != q.rows))
+    throw Error("attention: expected " + std::to_string(q.rows) +
+                " keys, positions and flags, found " + std::to_string(k.rows) + ", " +
+                std::to_string(positions.size()) + " and " + std::to_string(hidden.size()));
   if (q.rows == 0) return;
   const Workspace::Frame frame(workspace);
   const size_t n = starts.size() - 1;
@@ -171,7 +176,7 @@ void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,
       [&](size_t i) {
         return std::array<size_t, 2>{all[i].first, all[i].first + all[i].count};
       },
-      positions, out, executor, workspace, isa);
+      sequences, out, executor, workspace, isa);
 }
 
 }  // namespace sterna::nn

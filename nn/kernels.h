@@ -7,10 +7,12 @@
 
 namespace sterna::nn {
 
-/// Which keys a query sees, by distance: those at positions [p - back, p + ahead] of its own p.
+/// Which keys a query sees: those at positions [p - back, p + ahead] of its own p that aren't
+/// hidden.
 struct KeyMask {
   const uint32_t* queries;  // the position of each query
   const uint32_t* keys;     // and of each key
+  const uint8_t* hidden;    // a flag a key, or null
   uint32_t back, ahead;
 };
 
@@ -42,7 +44,7 @@ struct Kernels {
   /// vp[c][j] = v[c][j], zeros for c up to a multiple of 16 and j up to a multiple of 16.
   void (*pack_values)(const float* v, size_t ldv, size_t keys, size_t dim, float* vp) noexcept;
   /// out[i] = softmax(scale * q[i] kt) vp for `rows` queries; dim <= kMaxHeadDim. `mask` may be
-  /// null; with one, each query sees a key at least.
+  /// null; a query that sees no key gives zeros.
   void (*attend)(const float* q, size_t ldq, size_t rows, const float* kt, const float* vp,
                  size_t keys, size_t dim, float scale, const KeyMask* mask, float* out,
                  size_t ldo) noexcept;

@@ -212,6 +212,8 @@ inline void hide(const KeyMask& mask, uint32_t at, size_t first, size_t n, float
   const uint32_t high = mask.ahead < UINT32_MAX - at ? at + mask.ahead : UINT32_MAX;
   const uint32_t* key = mask.keys + first;
   for (size_t c = 0; c < n; ++c) score[c] = key[c] < low || key[c] > high ? kLowest : score[c];
+  if (mask.hidden == nullptr) return;
+  for (size_t c = 0; c < n; ++c) score[c] = mask.hidden[first + c] != 0 ? kLowest : score[c];
 }
 
 /// R queries against all keys: softmax computed over steps of kKeys with a running maximum
@@ -269,7 +271,7 @@ inline void attend_rows(const float* q, size_t ldq, const float* kt, const float
     }
   }
   for (size_t r = 0; r < R; ++r) {
-    const Lanes inverse = Lanes::set(1.0f / total[r]);
+    const Lanes inverse = Lanes::set(total[r] > 0.0f ? 1.0f / total[r] : 0.0f);
     STERNA_EACH(o + r * wide, dim, 0.0f, put(v * inverse, out + r * ldo + i, left));
   }
 }

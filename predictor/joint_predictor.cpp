@@ -58,7 +58,8 @@ void JointPredictor::forward(nn::Mat<const float> vision, std::span<const uint32
   const auto starts = workspace.mat<uint32_t>(1, 2);
   starts.data[0] = 0;
   starts.data[1] = static_cast<uint32_t>(t);
-  w.blocks.forward(x, {{starts.data, 2}, {positions.data, t}}, {&rotation, 1}, executor, workspace);
+  w.blocks.forward(x, {{starts.data, 2}, {positions.data, t}, {}}, {&rotation, 1}, executor,
+                   workspace);
   nn::apply(w.norm, x, x, executor, isa_);
   const auto pooled = workspace.mat<float>(1, d);
   nn::mean_rows(x, pooled.data);

@@ -122,7 +122,7 @@ void Vit::forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& exec
     fill_video_rope(*weights_.rope, cos, sin);
     rotation = {cos, sin, nn::Pairing::neighbours};
   }
-  weights_.blocks.forward(out, {{starts.data, 2}, {}}, {&rotation, 1}, executor, workspace);
+  weights_.blocks.forward(out, {{starts.data, 2}, {}, {}}, {&rotation, 1}, executor, workspace);
   nn::apply(weights_.final_norm, out, out, executor, isa_);
 }
 

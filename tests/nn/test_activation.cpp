@@ -89,3 +89,55 @@ TEST_CASE("element-wise maps: against double, same bits on every ISA, ragged wid
     }
   }
 }
+
+TEST_CASE("activations of other networks: against double, same bits on every ISA") {
+  const nn::Executor one(1), two(2);
+  constexpr size_t n = 4001;
+  test::Owned x(2, n);
+  for (size_t i = 0; i < n; ++i) {
+    x.at(0, i) = (static_cast<float>(i) - 2000.0f) / 100.0f;
+    x.at(1, i) = (static_cast<float>(i) - 2000.0f) * 0.1f;  // to where exp ends
+  }
+  const auto sigmoid = [](double z) { return 1 / (1 + std::exp(-z)); };
+  const auto expected = [&](nn::Activation f, double v) {
+    const double u = std::sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v);
+    switch (f) {
+      case nn::Activation::gelu:
+        return v / 2 * (1 + std::erf(v / std::sqrt(2.0)));
+      case nn::Activation::gelu_tanh:
+        return v / 2 * (1 + std::tanh(u));
+      case nn::Activation::quick_gelu:
+        return v * sigmoid(1.702 * v);
+      case nn::Activation::silu:
+        return v * sigmoid(v);
+      case nn::Activation::relu:
+        break;
+    }
+    return std::max(v, 0.0);
+  };
+  for (const auto f : {nn::Activation::gelu, nn::Activation::gelu_tanh, nn::Activation::quick_gelu,
+                       nn::Activation::silu, nn::Activation::relu}) {
+    test::Owned want(2, n);
+    nn::activate(f, x.view(), want.view(), one, quant::Isa::scalar);
+    double worst = 0;
+    for (size_t r = 0; r < 2; ++r)
+      for (size_t i = 0; i < n; ++i) {
+        const double v = x.at(r, i);
+        worst = std::max(worst,
+                         std::fabs(want.at(r, i) - expected(f, v)) / std::max(1.0, std::fabs(v)));
+      }
+    CHECK(worst < std::ldexp(1.0, -21));
+    for (const auto isa : test::isas()) {
+      test::Owned y(2, n);
+      nn::activate(f, x.view(), y.view(), two, isa);
+      CHECK(test::same_bits(y.data, want.data));
+    }
+  }
+  for (const auto isa : test::isas()) {
+    auto y = test::random(3, 37, 8);
+    const auto was = y;
+    auto gate = test::random(3, 37, 9);
+    nn::multiply(gate.view(), y.view(), two, isa);
+    for (size_t i = 0; i < y.data.size(); ++i) CHECK(y.data[i] == was.data[i] * gate.data[i]);
+  }
+}

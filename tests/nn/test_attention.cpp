@@ -109,3 +109,87 @@ TEST_CASE("attention refuses shapes that disagree") {
     CHECK_THROWS_AS(
         nn::attention(q.view(), q.view(), q.view(), 2, 1.0f, starts, out.view(), one, w), Error);
 }
+
+namespace {
+
+/// What query i sees of the keys of its sequence [first, last), by the definition.
+std::vector<size_t> seen(size_t i, size_t first, size_t last, const nn::Reach& reach,
+                         const std::vector<uint32_t>& at, const std::vector<uint8_t>& hidden) {
+  std::vector<size_t> keys;
+  for (size_t c = first; c < last; ++c) {
+    const bool before = at[c] <= at[i];
+    const uint32_t distance = before ? at[i] - at[c] : at[c] - at[i];
+    if (distance <= (before ? reach.back : reach.ahead) && (hidden.empty() || hidden[c] == 0))
+      keys.push_back(c);
+  }
+  return keys;
+}
+
+}  // namespace
+
+TEST_CASE("grouped attention with a reach and hidden keys: against double, same bits everywhere") {
+  constexpr size_t heads = 4, kv_heads = 2, dim = 9, t = 700;
+  auto q = test::random(t, heads * dim, 1), k = test::random(t, kv_heads * dim, 2, 1, 3),
+       v = test::random(t, kv_heads * dim, 3);
+  const std::vector<uint32_t> starts = {0, 1, 40, 40, t};
+  std::vector<uint32_t> at(t);
+  for (size_t s = 0; s + 1 < starts.size(); ++s)  // a gap after every seventh token
+    for (uint32_t i = starts[s]; i < starts[s + 1]; ++i)
+      at[i] = i - starts[s] + (i - starts[s]) / 7;
+  std::vector<uint8_t> some(t), none;
+  for (size_t i = 0; i < t; ++i) some[i] = i % 5 == 1 || (i > 100 && i < 420);
+  const nn::Executor one(1), two(2);
+  constexpr uint32_t all = nn::Reach::kAll;
+  for (const nn::Reach reach :
+       {nn::Reach{}, {all, 0}, {0, all}, {0, 0}, {4, 4}, {31, 0}, {300, 17}}) {
+    for (const auto& hidden : {none, some}) {
+      nn::Workspace workspace;
+      test::Owned want(t, heads * dim);
+      const nn::GroupedAttention kind{heads, kv_heads, 0.3f, reach};
+      nn::attention(q.view(), k.view(), v.view(), kind, {starts, at, hidden}, want.view(), one,
+                    workspace, quant::Isa::scalar);
+      double worst = 0;
+      for (size_t s = 0; s + 1 < starts.size(); ++s) {
+        for (size_t i = starts[s]; i < starts[s + 1]; i += 3) {
+          const auto keys = seen(i, starts[s], starts[s + 1], reach, at, hidden);
+          for (size_t h = 0; h < heads; ++h) {
+            const size_t from = h / (heads / kv_heads) * dim;
+            std::vector<double> e;
+            double total = 0;
+            for (const size_t c : keys) {
+              double dot = 0;
+              for (size_t j = 0; j < dim; ++j)
+                dot += static_cast<double>(q.at(i, h * dim + j)) * k.at(c, from + j);
+              e.push_back(std::exp(dot * 0.3));
+              total += e.back();
+            }
+            for (size_t j = 0; j < dim; ++j) {
+              double sum = 0;
+              for (size_t c = 0; c < keys.size(); ++c)
+                sum += e[c] / total * v.at(keys[c], from + j);
+              worst = std::max(worst, std::fabs(want.at(i, h * dim + j) - sum));
+            }
+          }
+        }
+      }
+      CHECK(worst <= tolerance(dim, t));
+      for (const auto isa : test::isas()) {
+        for (const auto* executor : {&one, &two}) {
+          test::Owned y(t, heads * dim);
+          nn::attention(q.view(), k.view(), v.view(), kind, {starts, at, hidden}, y.view(),
+                        *executor, workspace, isa);
+          CHECK(test::same_bits(y.data, want.data));
+        }
+      }
+    }
+  }
+  nn::Workspace w;
+  test::Owned y(t, heads * dim);
+  const std::vector<uint32_t> few(3);
+  CHECK_THROWS_AS(nn::attention(q.view(), k.view(), v.view(), {heads, 3, 1, {}}, {starts, at, {}},
+                                y.view(), one, w),
+                  Error);
+  CHECK_THROWS_AS(nn::attention(q.view(), k.view(), v.view(), {heads, kv_heads, 1, {1, 1}},
+                                {starts, few, {}}, y.view(), one, w),
+                  Error);
+}

@@ -15,8 +15,8 @@ struct Agreement {
   double max_rel_err = 0;  // largest |found - expected| / largest |expected|
 };
 
-/// Runs the model of a Hugging Face folder on the inputs in `golden`, a safetensors file, and
-/// compares what it gives with the expected outputs in it, in the file's order of names:
+/// Runs a model, a Hugging Face folder or a GGUF, on the inputs in `golden`, a safetensors file,
+/// and compares what it gives with the expected outputs in it, in the order of their names:
 ///   open-vljepa   pixels [B,T,3,H,W] normalised, query_ids, query_mask, target_ids, target_mask
 ///   [B,L]
 ///                 -> vision_tokens, vision_tokens_one_frame (of pixels[:, :1]), predicted, target
@@ -24,11 +24,12 @@ struct Agreement {
 ///                 -> last_hidden_state, pooled
 ///   text tower    input_ids, attention_mask [B,L] -> last_hidden_state, pooled
 ///   dual model    both -> image_embeds, text_embeds
+///   GGUF          as open-vljepa, T = 1 and pictures of the tower's size, without one_frame
 /// Without a mask all tokens count. Positions that attention_mask hides are not compared.
 /// Embeddings are compared as the golden has them: its rows of unit length with ours normalised.
 /// Throws sterna::Error naming file and fault: an unusable model, a missing input, a shape that the
 /// model does not give, an expected output it does not have.
-std::vector<Agreement> check(const std::filesystem::path& folder,
+std::vector<Agreement> check(const std::filesystem::path& model,
                              const std::filesystem::path& golden, Session& session, quant::Isa isa);
 
 }  // namespace sterna::models

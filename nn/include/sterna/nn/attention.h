@@ -42,12 +42,13 @@ struct Reach {
 /// padding are left out, those behind them keep their places).
 struct Sequences {
   std::span<const uint32_t> starts;
-  std::span<const uint32_t> positions;
+  std::span<const uint32_t> positions;   // may be empty where all sees all
+  std::span<const uint8_t> hidden = {};  // [t] or empty: 1 for a token that others don't see
 };
 
 /// Self-attention with grouped keys (Ainslie et al., arXiv 2305.13245): q, out [t, heads c],
 /// k, v [t, kv_heads c]; query head j reads key head j / (heads / kv_heads). Each query sees what
-/// `reach` allows of its own sequence.
+/// `reach` allows of its own sequence; one that sees nothing gives zeros.
 struct GroupedAttention {
   size_t heads = 1, kv_heads = 1;  // kv_heads divides heads
   float scale = 1;

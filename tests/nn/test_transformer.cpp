@@ -1,0 +1,117 @@
+#include <doctest/doctest.h>
+#include <sterna/nn/transformer.h>
+#include <sterna/quant/error.h>
+
+#include <cmath>
+#include <functional>
+#include <list>
+#include <string>
+
+#include "common.h"
+
+using namespace sterna;
+
+namespace {
+
+constexpr size_t d = 20, heads = 4, kv_heads = 2, c = 6, inner = 26;
+
+struct Fixture {
+  std::list<std::vector<float>> memory;  // never moves
+  nn::Executor one{1}, two{2};
+  nn::Workspace workspace;
+
+  std::span<const float> numbers(size_t n, float sigma) {
+    const auto seed = static_cast<unsigned>(memory.size());
+    return memory.emplace_back(test::random(1, n, seed, sigma).data);
+  }
+  quant::Linear linear(size_t m, size_t k, bool bias = true) {
+    const auto w = numbers(m * k, 1 / std::sqrt(static_cast<float>(k)));
+    return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
+            bias ? numbers(m, 0.3f) : std::span<const float>{}};
+  }
+  nn::Norm norm(nn::Norm::Kind kind, size_t n) {
+    return {kind, numbers(n, 1),
+            kind == nn::Norm::Kind::layer ? numbers(n, 1) : std::span<const float>{}, 1e-6f};
+  }
+  /// Everything a block may have.
+  nn::TransformerBlock block() {
+    using Kind = nn::Norm::Kind;
+    nn::TransformerBlock b;
+    b.attention = {.residual = {norm(Kind::rms, d), norm(Kind::rms, d), {}, numbers(d, 1)},
+                   .q = linear(heads * c, d),
+                   .k = linear(kv_heads * c, d),
+                   .v = linear(kv_heads * c, d),
+                   .out = linear(d, heads * c, false),
+                   .q_norm = norm(Kind::rms, c),
+                   .k_norm = norm(Kind::rms, c),
+                   .attention = {heads, kv_heads, 0.4f, {3, 3}},
+                   .rotation = 0};
+    b.mlp = {.residual = {{}, {}, norm(Kind::layer, d), {}},
+             .gate = linear(inner, d),
+             .up = linear(inner, d),
+             .down = linear(d, inner),
+             .activation = nn::Activation::silu};
+    return b;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a text in a batch equals the text alone, on any number of threads") {
+  const nn::Transformer net({block(), block()}, d);
+  const std::vector<uint32_t> starts = {0, 5, 5, 17},
+                              positions = {0, 1, 2, 5, 6, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  test::Owned cos(17, 4), sin(17, 4);
+  const auto frequencies = nn::rope_frequencies(4, 50);
+  nn::fill_rotation(frequencies, positions, nn::Pairing::halves, cos.view(), sin.view());
+  const auto input = test::random(17, d, 99);
+  auto batch = input, again = input;
+  const nn::Rotation rotation{cos.view(), sin.view(), nn::Pairing::halves};
+  net.forward(batch.view(), {starts, positions}, {&rotation, 1}, one, workspace);
+  const size_t allocations = workspace.system_allocations();
+  net.forward(again.view(), {starts, positions}, {&rotation, 1}, two, workspace);
+  CHECK(test::same_bits(batch.data, again.data));
+  CHECK(workspace.system_allocations() == allocations);
+  for (size_t i = 0; i + 1 < starts.size(); ++i) {
+    const size_t first = starts[i], n = starts[i + 1] - first;
+    test::Owned alone(n, d);
+    std::copy_n(input.data.begin() + static_cast<long>(first * d), n * d, alone.data.begin());
+    const std::vector<uint32_t> own = {0, static_cast<uint32_t>(n)};
+    const nn::Rotation turned{cos.view().slice_rows(first, n), sin.view().slice_rows(first, n),
+                              nn::Pairing::halves};
+    net.forward(alone.view(), {own, std::span(positions).subspan(first, n)}, {&turned, 1}, one,
+                workspace);
+    const auto begin = batch.data.begin() + static_cast<long>(first * d);
+    CHECK(test::same_bits(alone.data, {begin, begin + static_cast<long>(n * d)}));
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "blocks whose shapes disagree are refused, by name") {
+  const auto fault = [&](const std::function<void(nn::TransformerBlock&)>& spoil) -> std::string {
+    auto b = block();
+    spoil(b);
+    try {
+      const nn::Transformer net({block(), b}, d);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  CHECK(fault([](auto&) {}).empty());
+  CHECK(fault([&](auto& b) { b.attention.k = linear(heads * c, d); }) ==
+        "block 1: k: expected [12, 20], found [24, 20]");
+  CHECK(!fault([&](auto& b) { b.attention.attention.kv_heads = 3; }).empty());
+  CHECK(!fault([&](auto& b) { b.attention.attention.heads = 0; }).empty());
+  CHECK(
+      !fault([&](auto& b) { b.attention.q_norm.gain = b.attention.q_norm.gain.first(5); }).empty());
+  CHECK(!fault([&](auto& b) { b.attention.residual.scale = numbers(3, 1); }).empty());
+  CHECK(!fault([&](auto& b) { b.mlp.gate = linear(inner + 1, d); }).empty());
+  CHECK(!fault([&](auto& b) { b.mlp.down = linear(d, inner - 1); }).empty());
+  CHECK(!fault([&](auto& b) { b.mlp.residual.after.bias = numbers(1, 1); }).empty());
+
+  const nn::Transformer net({block()}, d);
+  test::Owned x(2, d), narrow(2, d - 1);
+  const std::vector<uint32_t> starts = {0, 2}, positions = {0, 1};
+  CHECK_THROWS_AS(net.forward(x.view(), {starts, positions}, {}, one, workspace), Error);
+  CHECK_THROWS_AS(net.forward(narrow.view(), {starts, positions}, {}, one, workspace), Error);
+}
