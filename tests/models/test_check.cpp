@@ -27,7 +27,7 @@ TEST_CASE("every family gives transformers' numbers, the same on every ISA and n
     const char* name;
     std::vector<std::string> outputs;
   };
-  for (const auto& [name, outputs] :
+  for (const Case& expected :
        {Case{"bert", {"last_hidden_state", "pooled"}},
         Case{"clip", {"image_embeds", "text_embeds"}},
         Case{"dinov2", {"last_hidden_state", "pooled"}},
@@ -36,6 +36,8 @@ TEST_CASE("every family gives transformers' numbers, the same on every ISA and n
         Case{"open_vljepa", {"predicted", "target", "vision_tokens", "vision_tokens_one_frame"}},
         Case{"siglip", {"image_embeds", "text_embeds"}},
         Case{"vit", {"last_hidden_state", "pooled"}}, Case{"vjepa2", {"last_hidden_state"}}}) {
+    const std::string name = expected.name;
+    const std::vector<std::string>& outputs = expected.outputs;
     CAPTURE(name);
     const auto best = check(name, 1, quant::best_isa());
     REQUIRE(best.size() == outputs.size());
