@@ -74,12 +74,13 @@ void Bert::check(std::span<const uint32_t> ids, std::span<const uint32_t> starts
 
 void Bert::forward(std::span<const uint32_t> ids, std::span<const uint32_t> starts,
                    nn::Mat<float> x, const nn::Executor& executor, nn::Workspace& workspace) const {
-  check(ids, starts, x);
-  const size_t t = ids.size(), d = width();
-  const auto norm = [&](const LayerNorm& n) {
-    nn::layer_norm(x, n.gain, n.bias, eps_, x, executor, isa_);
-  };
+  embed(ids, starts, x, executor);
+  for (size_t i = 0; i < blocks(); ++i) block(i, starts, x, executor, workspace);
+}
 
+void Bert::embed(std::span<const uint32_t> ids, std::span<const uint32_t> starts, nn::Mat<float> x,
+                 const nn::Executor& executor) const {
+  check(ids, starts, x);
   // x = LN(token[id] + position[i] + type)
   for (size_t s = 0; s + 1 < starts.size(); ++s) {
     for (size_t i = starts[s]; i < starts[s + 1]; ++i) {
@@ -88,34 +89,42 @@ void Bert::forward(std::span<const uint32_t> ids, std::span<const uint32_t> star
       weights_.position.add(i - starts[s], 1.0f, x.row(i));
     }
   }
-  norm(weights_.embedding_norm);
+  const LayerNorm& norm = weights_.embedding_norm;
+  nn::layer_norm(x, norm.gain, norm.bias, eps_, x, executor, isa_);
+}
 
+void Bert::block(size_t i, std::span<const uint32_t> starts, nn::Mat<float> x,
+                 const nn::Executor& executor, nn::Workspace& workspace,
+                 const BertObserver& observer) const {
+  const BertBlock& b = weights_.blocks[i];
+  const size_t t = x.rows, d = width();
   const nn::Workspace::Frame frame(workspace);
   const auto y = workspace.mat<float>(t, d);
-  const auto scale = 1.0f / std::sqrt(static_cast<float>(d / heads_));
-  for (const BertBlock& b : weights_.blocks) {
-    const nn::Workspace::Frame block(workspace);
-    const auto qkv = workspace.mat<float>(t, 3 * d);
-    const auto hidden = workspace.mat<float>(t, b.mlp_up.m());
-    const auto apply = [&](const nn::PreciseLinear& linear, nn::Mat<float> from,
-                           nn::Mat<float> to) {
-      nn::apply(linear, from, to, executor, workspace, isa_);
-    };
-    // x = LN(x + W_o attention(W_qkv x))
-    apply(b.qkv, x, qkv);
-    nn::attention(qkv.slice_cols(0, d), qkv.slice_cols(d, d), qkv.slice_cols(2 * d, d), heads_,
-                  scale, starts, y, executor, workspace, isa_);
-    const auto o = qkv.slice_cols(0, d);  // qkv is spent
-    apply(b.attn_out, y, o);
-    nn::add(o, x, executor, isa_);
-    norm(b.attn_norm);
-    // x = LN(x + W_down gelu(W_up x))
-    apply(b.mlp_up, x, hidden);
-    nn::gelu(hidden, hidden, executor, isa_);
-    apply(b.mlp_down, hidden, y);
-    nn::add(y, x, executor, isa_);
-    norm(b.mlp_norm);
-  }
+  const auto qkv = workspace.mat<float>(t, 3 * d);
+  const auto hidden = workspace.mat<float>(t, b.mlp_up.m());
+  const auto apply = [&](BertMap map, const nn::PreciseLinear& linear, nn::Mat<float> from,
+                         nn::Mat<float> to) {
+    if (observer) observer(map, from);
+    nn::apply(linear, from, to, executor, workspace, isa_);
+  };
+  const auto norm = [&](const LayerNorm& n) {
+    nn::layer_norm(x, n.gain, n.bias, eps_, x, executor, isa_);
+  };
+  // x = LN(x + W_o attention(W_qkv x))
+  apply(BertMap::qkv, b.qkv, x, qkv);
+  nn::attention(qkv.slice_cols(0, d), qkv.slice_cols(d, d), qkv.slice_cols(2 * d, d), heads_,
+                1.0f / std::sqrt(static_cast<float>(d / heads_)), starts, y, executor, workspace,
+                isa_);
+  const auto o = qkv.slice_cols(0, d);  // qkv is spent
+  apply(BertMap::attn_out, b.attn_out, y, o);
+  nn::add(o, x, executor, isa_);
+  norm(b.attn_norm);
+  // x = LN(x + W_down gelu(W_up x))
+  apply(BertMap::mlp_up, b.mlp_up, x, hidden);
+  nn::gelu(hidden, hidden, executor, isa_);
+  apply(BertMap::mlp_down, b.mlp_down, hidden, y);
+  nn::add(y, x, executor, isa_);
+  norm(b.mlp_norm);
 }
 
 }  // namespace sterna::language

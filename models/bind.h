@@ -30,7 +30,16 @@ nn::RowTable bind_table(const Weights& weights, std::string_view name, size_t ro
 std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, size_t d, size_t f,
                                           size_t heads, quant::Isa isa);
 
-/// sterna.language.* and sterna.tokenizer.*: the text tower. Its width is that of the text space.
+/// sterna.language.* and sterna.tokenizer.*: the text tower, first in parts. Its width is that of
+/// the text space.
+struct TextParts {
+  language::WordPiece tokenizer;
+  language::BertWeights weights;
+  size_t heads = 0;
+  float eps = 0;
+  size_t max_tokens = 0;
+};
+TextParts bind_text_parts(const Gguf& file, quant::Isa isa);
 language::TextEncoder bind_text(const Gguf& file, quant::Isa isa);
 
 /// sterna.vision.*: how pictures are brought to the tower's size, and the tower. `dim` is the width

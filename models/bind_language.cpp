@@ -46,13 +46,11 @@ language::WordPiece bind_tokenizer(const Gguf& file) {
   return {std::vector<std::string>(words.begin(), words.end()), std::move(options)};
 }
 
-language::Bert bind_bert(const Gguf& file, size_t words, quant::Isa isa) {
+language::BertWeights bind_bert(const Gguf& file, size_t words, quant::Isa isa) {
   expect_kind(file, "sterna.language.kind", "bert");
   const size_t d = file.integer("sterna.language.width", 1, kMostWidth);
   const size_t layers = file.integer("sterna.language.layers", 1, kMostBlocks);
-  const size_t heads = file.integer("sterna.language.heads", 1, d);
   const size_t f = file.integer("sterna.language.mlp", 1, kMostWidth);
-  const auto eps = static_cast<float>(file.number("sterna.language.eps"));
 
   const Weights w = Weights(file).in("language");
   const auto norm = [d](const Weights& scope, const std::string& name) {
@@ -73,16 +71,26 @@ language::Bert bind_bert(const Gguf& file, size_t words, quant::Isa isa) {
                            .mlp_down = bind_linear(scope, "mlp_down", d, f, true, isa),
                            .mlp_norm = norm(scope, "mlp_norm")});
   }
-  return {std::move(bert), heads, eps, isa};
+  return bert;
 }
 
 }  // namespace
 
-language::TextEncoder bind_text(const Gguf& file, quant::Isa isa) {
+TextParts bind_text_parts(const Gguf& file, quant::Isa isa) {
   language::WordPiece tokenizer = bind_tokenizer(file);
-  language::Bert bert = bind_bert(file, tokenizer.size(), isa);
-  const size_t tokens = file.integer("sterna.language.max_tokens", 2, kMostTokens);
-  return {std::move(tokenizer), std::move(bert), tokens};
+  language::BertWeights weights = bind_bert(file, tokenizer.size(), isa);
+  const size_t heads = file.integer("sterna.language.heads", 1, weights.type.size());
+  return {.tokenizer = std::move(tokenizer),
+          .weights = std::move(weights),
+          .heads = heads,
+          .eps = static_cast<float>(file.number("sterna.language.eps")),
+          .max_tokens = file.integer("sterna.language.max_tokens", 2, kMostTokens)};
+}
+
+language::TextEncoder bind_text(const Gguf& file, quant::Isa isa) {
+  TextParts parts = bind_text_parts(file, isa);
+  return {std::move(parts.tokenizer),
+          language::Bert(std::move(parts.weights), parts.heads, parts.eps, isa), parts.max_tokens};
 }
 
 }  // namespace sterna::models

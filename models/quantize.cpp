@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "calibrate.h"
 #include "quantize_rules.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/gguf_writer.h"
@@ -48,12 +49,8 @@ std::vector<float> floats(const GgufTensor& tensor) {
 Job plan(const Gguf& file, const GgufTensor& tensor, std::span<const QuantizeRule> rules) {
   Job job;
   job.source = stored(file, tensor);
-  job.rule = {"*", "keep"};
-  for (const QuantizeRule& rule : rules) {
-    if (!glob_matches(rule.pattern, tensor.name)) continue;
-    job.rule = rule;
-    break;
-  }
+  const QuantizeRule* const rule = find_rule(rules, tensor.name);
+  job.rule = rule != nullptr ? *rule : QuantizeRule{"*", "keep"};
   const StoredTensor& s = job.source;
   const std::string& type = job.rule.type;
   const auto fail = [&](const std::string& fault) {
@@ -123,8 +120,18 @@ void declare(Job& job, const Gguf& file, GgufWriter& out) {
   job.report.bytes_after += 2 * scales[0];
 }
 
-void write(const Job& job, const Gguf& file, GgufWriter& out) {
+void write(const Job& job, const Gguf& file, const Calibrated& calibrated, GgufWriter& out) {
   const StoredTensor& s = job.source;
+  const auto write_all = [&](const auto& values) { out.write(std::as_bytes(std::span(values))); };
+  if (const auto found = calibrated.weights.find(s.data->name); found != calibrated.weights.end()) {
+    write_all(found->second.data);
+    write_all(found->second.scale);
+    return;
+  }
+  if (const auto found = calibrated.bias.find(s.data->name); found != calibrated.bias.end()) {
+    write_all(found->second);
+    return;
+  }
   if (job.keep) {
     out.write(s.data->data);
     if (s.scale != nullptr) out.write(s.scale->data);
@@ -132,7 +139,6 @@ void write(const Job& job, const Gguf& file, GgufWriter& out) {
   }
   const std::vector<float> w = floats(*s.data);
   const std::string& type = job.rule.type;
-  const auto write_all = [&](const auto& values) { out.write(std::as_bytes(std::span(values))); };
   try {
     if (type == "f32") {
       write_all(w);
@@ -160,23 +166,37 @@ void write(const Job& job, const Gguf& file, GgufWriter& out) {
   }
 }
 
+// Biases that calibration changes are written as the f32 they are bound as.
+void expect_kept(std::span<const Job> jobs, const Gguf& file, std::string_view name) {
+  for (const Job& job : jobs) {
+    if (job.source.data->name != name || job.keep) continue;
+    throw Error(file.file() + ": tensor " + in_quotes(name) +
+                ": calibration: expected a rule that keeps it, found \"" + job.rule.pattern + "=" +
+                job.rule.type + "\"");
+  }
+}
+
 }  // namespace
 
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
-                        std::span<const QuantizeRule> rules) {
+                        std::span<const QuantizeRule> rules, const Calibration& calibration) {
   const Gguf file = Gguf::open(in);
   std::vector<Job> jobs;
   for (const GgufTensor& tensor : file.tensors()) {
     if (!is_scale(file, tensor)) jobs.push_back(plan(file, tensor, rules));
   }
+  Calibrated calibrated;
+  if (!calibration.texts.empty()) calibrated = calibrate_text(file, rules, calibration);
+  for (const auto& [name, bias] : calibrated.bias) expect_kept(jobs, file, name);
   GgufWriter writer(out);
   for (const auto& [key, value] : file.metadata()) {
     if (key != "general.alignment") writer.copy(key, file);
   }
   QuantizeReport report;
+  report.calibrated = std::move(calibrated.maps);
   for (Job& job : jobs) declare(job, file, writer);
   for (const Job& job : jobs) {
-    write(job, file, writer);
+    write(job, file, calibrated, writer);
     report.tensors.push_back(job.report);
   }
   writer.commit();

@@ -92,6 +92,13 @@ bool glob_matches(std::string_view pattern, std::string_view text) noexcept {
   return p == pattern.size();
 }
 
+const QuantizeRule* find_rule(std::span<const QuantizeRule> rules, std::string_view name) noexcept {
+  const auto found = std::find_if(rules.begin(), rules.end(), [name](const QuantizeRule& rule) {
+    return glob_matches(rule.pattern, name);
+  });
+  return found == rules.end() ? nullptr : &*found;
+}
+
 std::vector<QuantizeRule> parse_rules(std::string_view text) {
   std::vector<QuantizeRule> rules;
   while (!text.empty()) {

@@ -169,6 +169,30 @@ Packed pack(Type type, std::span<const float> w, size_t m, size_t k, size_t grou
   return p;
 }
 
+Packed pack_integers(Type type, std::span<const int8_t> q, std::span<const uint16_t> scale,
+                     size_t m, size_t k, size_t group) {
+  check_group(type, m, k, group);
+  if (!is_integer(type)) fail(type, m, k, "expected an integer type");
+  const size_t scales = m * group_count(k, group);
+  if (q.size() != m * k || scale.size() != scales)
+    fail(type, m, k,
+         "expected " + std::to_string(m * k) + " integers and " + std::to_string(scales) +
+             " scales, found " + std::to_string(q.size()) + " and " + std::to_string(scale.size()));
+  const int limit = type == Type::i8 ? 127 : 1;
+  const auto outside = [limit](int8_t v) { return v < -limit || v > limit; };
+  if (const auto bad = std::find_if(q.begin(), q.end(), outside); bad != q.end())
+    fail(type, m, k,
+         "expected integers from " + std::to_string(-limit) + " to " + std::to_string(limit) +
+             ", found " + std::to_string(*bad));
+  Packed p{std::vector<std::byte>(weight_bytes(type, m, k), std::byte{zero_byte(type)}),
+           {scale.begin(), scale.end()}};
+  auto* out = reinterpret_cast<uint8_t*>(p.data.data());
+  const size_t panel_bytes = weight_bytes(type, kPanelRows, k);
+  for (size_t r = 0; r < m; ++r)
+    place_row(type, q.data() + r * k, k, r % kPanelRows, out + r / kPanelRows * panel_bytes);
+  return p;
+}
+
 void check(const WeightView& w) {
   check_group(w.type, w.m, w.k, w.group);
   if (w.m == 0 || w.k == 0) fail(w.type, w.m, w.k, "expected at least one row and column");

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cli/error.h"
+#include "cli/inputs.h"
 #include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -163,22 +164,53 @@ void print_report(const models::QuantizeReport& report) {
     out += row(types.first, types.second, std::to_string(change.tensors), megabytes(change.before),
                megabytes(change.after));
   }
-  print(out + row("file", "", std::to_string(report.tensors.size()), megabytes(report.file_before),
-                  megabytes(report.file_after)));
+  out += row("file", "", std::to_string(report.tensors.size()), megabytes(report.file_before),
+             megabytes(report.file_after));
+  if (!report.calibrated.empty()) {
+    out +=
+        "\n" + bold(left("calibrated", 36) + right("error", 10) + right("to nearest", 12)) + "\n";
+  }
+  for (const auto& map : report.calibrated) {
+    out += left(printable(map.name), 36) + right(fixed(1e2 * map.error, 3) + " %", 10) +
+           right(fixed(1e2 * map.nearest, 3) + " %", 12) + "\n";
+  }
+  print(out);
+}
+
+// The lines of a calibration file; blank ones say nothing.
+std::vector<std::string> read_texts(const std::string& file) {
+  std::vector<std::string> texts;
+  size_t number = 0;
+  for (std::string& text : read_lines(file)) {
+    ++number;
+    if (!is_utf8(text)) {
+      throw Error(file + ": line " + std::to_string(number) + ": expected UTF-8 text");
+    }
+    if (text.find_first_not_of(" \t") != std::string::npos) texts.push_back(std::move(text));
+  }
+  if (texts.empty())
+    throw Error(file + ": expected texts to calibrate on, found blank lines alone");
+  return texts;
 }
 
 int quantize_command(int argc, char** argv) {
   Options options(
-      "model quantize", "IN OUT [--types 'GLOB=TYPE,...']",
+      "model quantize", "IN OUT [--types 'GLOB=TYPE,...'] [--calibrate TEXTS.txt]",
       "Rewrite a float GGUF with other number formats.\n"
       "Types: keep, f32, f16, bf16, i8, t2, t5, i8row; i8, t2 and t5 take a group of\n"
       "inputs that share a scale (t5/128). The first pattern that matches a tensor's name\n"
       "wins, and a tensor that none matches is kept.");
   options.add()("types", "Rules; `shipped` stands for those of the default model",
                 cxxopts::value<std::string>()->default_value("shipped"), "RULES");
+  options.add()("calibrate",
+                "Texts, one a line: round the text tower's i8 maps for the least error on them",
+                cxxopts::value<std::string>(),
+                "TEXTS.txt")("threads", "Threads of the calibration (0 = all cores)",
+                             cxxopts::value<int>()->default_value("0"), "N");
   options.epilogue(
-      "Example:\n  sterna model quantize float.gguf small.gguf --types "
-      "'predictor.head.weight=i8,shipped'");
+      "Examples:\n"
+      "  sterna model quantize float.gguf small.gguf --calibrate tools/train/calibration.txt\n"
+      "  sterna model quantize float.gguf small.gguf --types 'predictor.head.weight=i8,shipped'");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const auto& files = options.positionals();
@@ -190,7 +222,13 @@ int quantize_command(int argc, char** argv) {
   } catch (const Error& e) {
     throw UsageError(std::string("--types: ") + e.what());
   }
-  const auto report = models::quantize(files[0], files[1], rules);
+  const int threads = (*args)["threads"].as<int>();
+  if (threads < 0 || threads > 1024)
+    throw UsageError("--threads: expected 0 to 1024, found " + std::to_string(threads));
+  std::vector<std::string> texts;
+  if (args->count("calibrate") != 0) texts = read_texts((*args)["calibrate"].as<std::string>());
+  const auto report =
+      models::quantize(files[0], files[1], rules, {.texts = texts, .threads = threads});
   if (args->count("json") == 0) {
     print_report(report);
     return kDone;
@@ -204,11 +242,16 @@ int quantize_command(int argc, char** argv) {
                        {"bytes_before", tensor.bytes_before},
                        {"bytes_after", tensor.bytes_after}});
   }
+  ordered_json calibrated = ordered_json::array();
+  for (const auto& map : report.calibrated) {
+    calibrated.push_back({{"name", map.name}, {"nearest", map.nearest}, {"error", map.error}});
+  }
   print_line(line({{"in", files[0]},
                    {"out", files[1]},
                    {"file_before", report.file_before},
                    {"file_after", report.file_after},
-                   {"tensors", std::move(tensors)}}));
+                   {"tensors", std::move(tensors)},
+                   {"calibrated", std::move(calibrated)}}));
   return kDone;
 }
 
@@ -224,7 +267,8 @@ int model_command(int argc, char** argv) {
     print(
         "Look into a model file, change its number formats, or check its numbers.\n\nUsage:\n"
         "  sterna model info [FILE] [--json]\n"
-        "  sterna model quantize IN OUT [--types 'GLOB=TYPE,...'] [--json]\n"
+        "  sterna model quantize IN OUT [--types 'GLOB=TYPE,...'] [--calibrate TEXTS.txt] "
+        "[--json]\n"
         "  sterna model check MODEL --golden FILE.safetensors [--json]\n\n"
         "`sterna model info --help` and so on tell more.\n");
     return kDone;

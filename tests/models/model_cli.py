@@ -60,6 +60,39 @@ with tempfile.TemporaryDirectory() as name:
     assert "m.i8" in run("quantize", small, folder / "out.gguf", "--types", "m.i8=t5", code=3)
     assert sorted(folder.iterdir()) == before  # nothing half-written
 
+    # Calibration: reads texts, writes the same layout, names what is wrong with the texts.
+    tower, texts = golden.parent / "tower" / "tiny.gguf", folder / "texts.txt"
+    texts.write_text("a dog\n\nwhat is this?\r\n猫\n!!\n", encoding="utf-8")
+    run("quantize", tower, folder / "plain.gguf")
+    report = json.loads(run("quantize", tower, folder / "calibrated.gguf", "--calibrate", texts, "--json"))
+    assert report["file_after"] == (folder / "plain.gguf").stat().st_size
+    assert len(report["calibrated"]) == 8
+    assert all(0 <= m["error"] <= m["nearest"] for m in report["calibrated"]), report["calibrated"]
+    text = run("quantize", tower, folder / "calibrated.gguf", "--calibrate", texts, "--threads", "2")
+    assert "to nearest" in text and "language.blocks.1.mlp_down.weight" in text
+
+    def refused(content):
+        if content is not None:
+            (folder / "bad.txt").write_bytes(content)
+        return run("quantize", tower, folder / "no.gguf", "--calibrate", folder / "bad.txt", code=3)
+
+    assert "bad.txt: can't be opened: No such file" in refused(None)
+    assert "bad.txt: the file is empty" in refused(b"")
+    assert "blank lines alone" in refused(b" \n\t\r\n\n")
+    assert "bad.txt: line 2: expected UTF-8" in refused(b"fine\nnot \xff fine\n")
+    assert "found a folder" in run("quantize", tower, folder / "no.gguf", "--calibrate", folder, code=3)
+    assert "calibration: expected" in run("quantize", folder / "plain.gguf", folder / "no.gguf",
+                                          "--calibrate", texts, code=3)
+    assert not (folder / "no.gguf").exists()
+    run("quantize", tower, folder / "no.gguf", "--calibrate", texts, "--threads", "-1", code=2)
+
+    # The committed texts are not those that the result is measured on.
+    root = golden.parent.parent.parent
+    sys.path.insert(0, str(root / "tests" / "language"))
+    import sentences
+    shipped = (root / "tools" / "train" / "calibration.txt").read_text(encoding="utf-8").splitlines()
+    assert len(shipped) >= 300 and not set(shipped) & set(sentences.sentences())
+
     # Bad usage: exit code 2.
     run(code=2)
     run("frobnicate", code=2)

@@ -176,6 +176,66 @@ TEST_CASE("quantising a quantised file again changes nothing") {
   }
 }
 
+TEST_CASE("calibration: the same layout, no map worse, the same bytes for any number of threads") {
+  const Scratch scratch;
+  const std::string model = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
+  const std::vector<std::string> texts = {
+      "a dog", "what is this?", "red", "!!", "is it a cat or a dog", "two", "left of the tree"};
+  const auto make = [&](const std::string& name, const std::string& rules, int threads) {
+    return quantize(
+        model, scratch / name, parse_rules(rules),
+        {.texts = threads == 0 ? std::span<const std::string>() : texts, .threads = threads});
+  };
+  const QuantizeReport plain = make("plain.gguf", "shipped", 0);
+  const QuantizeReport report = make("one.gguf", "shipped", 1);
+  CHECK(plain.calibrated.empty());
+  CHECK(report.file_after == plain.file_after);
+  REQUIRE(report.calibrated.size() == 8);  // two blocks of four maps
+  CHECK(report.calibrated[0].name == "language.blocks.0.qkv.weight");
+  CHECK(report.calibrated[7].name == "language.blocks.1.mlp_down.weight");
+  for (const CalibratedMap& map : report.calibrated) {
+    CHECK(map.error > 0);
+    CHECK(map.error < map.nearest);
+  }
+  make("three.gguf", "shipped", 3);
+  CHECK(read_file(scratch / "one.gguf") == read_file(scratch / "three.gguf"));
+
+  // Only the text tower's maps and their biases differ from the plain file.
+  const Gguf a = Gguf::open(scratch / "plain.gguf"), b = Gguf::open(scratch / "one.gguf");
+  REQUIRE(a.tensors().size() == b.tensors().size());
+  for (const GgufTensor& t : a.tensors()) {
+    CAPTURE(t.name);
+    const GgufTensor& other = *b.find(t.name);
+    CHECK(other.type == t.type);
+    REQUIRE(other.data.size() == t.data.size());
+    const bool same = std::equal(t.data.begin(), t.data.end(), other.data.begin());
+    if (glob_matches("language.blocks.*.weight", t.name) && !contains(t.name, "norm"))
+      CHECK(!same);
+    else if (!glob_matches("language.blocks.*", t.name) || contains(t.name, "norm"))
+      CHECK(same);
+  }
+  // In groups, beside a map in bf16, which is not calibrated.
+  CHECK(make("mixed.gguf", "*.mlp_down.weight=i8/64,*.0.qkv.weight=bf16,shipped", 2)
+            .calibrated.size() == 7);
+
+  const auto fault = [&](const std::string& in, const std::string& rules) {
+    return error([&] {
+      quantize(in, scratch / "no.gguf", parse_rules(rules), {.texts = texts, .threads = 1});
+    });
+  };
+  CHECK(fault(model, "*=keep") == model +
+                                      ": calibration: expected rules that store linear maps of the "
+                                      "text tower (language.blocks.*) as i8, found none");
+  CHECK(contains(fault((scratch / "one.gguf").string(), "shipped"),
+                 "one.gguf: tensor \"language.blocks.0.qkv.weight\": calibration: expected f32, "
+                 "found i8"));
+  CHECK(contains(fault(model, "*.bias=f16,shipped"),
+                 "calibration: expected a rule that keeps it, found \"*.bias=f16\""));
+  write_float_file(scratch / "float.gguf");
+  CHECK(contains(fault((scratch / "float.gguf").string(), "shipped"), "float.gguf: "));
+  CHECK(!std::filesystem::exists(scratch / "no.gguf"));
+}
+
 TEST_CASE("every type, groups, and what can't be") {
   const Scratch scratch;
   const auto in = scratch / "float.gguf", out = scratch / "out.gguf";

@@ -13,6 +13,19 @@
 using namespace sterna::quant;
 using namespace sterna::quant::test;
 
+namespace {
+
+std::string message(auto&& f) {
+  try {
+    f();
+  } catch (const sterna::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
 TEST_CASE("binary16: every value survives a round trip, rounding is to nearest even") {
   for (uint32_t h = 0; h <= 0xffff; ++h) {
     const float f = f16_to_f32(static_cast<uint16_t>(h));
@@ -138,6 +151,29 @@ TEST_CASE("quantising what was dequantised changes nothing") {
   }
 }
 
+TEST_CASE("integers laid out are the integers read back, and those of pack()") {
+  for (const Type type : {Type::i8, Type::t2, Type::t5}) {
+    for (const size_t group : {size_t{0}, size_t{64}}) {
+      const size_t m = 19, k = 83;
+      const Weights w(type, normal(m * k, 7), m, k, group);
+      std::vector<int8_t> q(m * k);
+      unpack_integers(w.view, q);
+      const Packed packed = pack_integers(type, q, w.packed.scale, m, k, group);
+      CHECK(packed.data == w.packed.data);
+      CHECK(packed.scale == w.packed.scale);
+      q[5] = type == Type::i8 ? int8_t{-128} : int8_t{2};
+      const std::string found = message([&] { pack_integers(type, q, packed.scale, m, k, group); });
+      CHECK(found.find("weights [19, 83]: expected integers from -") != std::string::npos);
+      q.pop_back();
+      CHECK(message([&] {
+              pack_integers(type, q, packed.scale, m, k, group);
+            }).find("expected 1577 integers and") != std::string::npos);
+    }
+  }
+  CHECK(message([] { pack_integers(Type::bf16, {}, {}, 0, 0); }) ==
+        "bf16 weights [0, 0]: expected an integer type");
+}
+
 TEST_CASE("rows of zeros, tiny and huge weights") {
   for (Type type : {Type::t2, Type::t5, Type::i8}) {
     std::vector<float> w(3 * 5, 0.0f);
@@ -167,14 +203,6 @@ TEST_CASE("i8row tables") {
 
 TEST_CASE("errors name what was expected and found") {
   const std::vector<float> w(4 * 8, 1.0f);
-  const auto message = [](auto&& f) -> std::string {
-    try {
-      f();
-    } catch (const sterna::Error& e) {
-      return e.what();
-    }
-    return "";
-  };
   CHECK(message([&] { pack(Type::t2, w, 4, 8, 32); }) ==
         "t2 weights [4, 8]: expected group 0, 64, 128 or 256, found 32");
   CHECK(message([&] { pack(Type::t2, w, 4, 9); }) ==

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,12 @@ struct BertBlock {
   nn::PreciseLinear mlp_down;  // [d, f]
   LayerNorm mlp_norm;
 };
+
+/// The linear maps of a block, in the order of a forward pass.
+enum class BertMap { qkv, attn_out, mlp_up, mlp_down };
+
+/// Sees the inputs x [t, inputs of the map] of a linear map; the view ends with the call.
+using BertObserver = std::function<void(BertMap map, nn::Mat<const float> x)>;
 
 struct BertWeights {
   nn::RowTable token_embedding;  // [vocabulary, d]
@@ -55,6 +62,15 @@ class Bert {
   /// vocabulary or a text longer than longest_text().
   void forward(std::span<const uint32_t> ids, std::span<const uint32_t> starts, nn::Mat<float> out,
                const nn::Executor& executor, nn::Workspace& workspace) const;
+
+  /// forward() in parts, for who wants to look inside (calibration). First x [t, d] =
+  /// LN(token + position + type), which checks as forward() does; then each block in place.
+  size_t blocks() const { return weights_.blocks.size(); }
+  void embed(std::span<const uint32_t> ids, std::span<const uint32_t> starts, nn::Mat<float> x,
+             const nn::Executor& executor) const;
+  void block(size_t i, std::span<const uint32_t> starts, nn::Mat<float> x,
+             const nn::Executor& executor, nn::Workspace& workspace,
+             const BertObserver& observer = {}) const;
 
  private:
   void check(std::span<const uint32_t> ids, std::span<const uint32_t> starts,

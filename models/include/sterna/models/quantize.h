@@ -30,6 +30,14 @@ std::vector<QuantizeRule> parse_rules(std::string_view text);
 /// i8, other matrices as bf16, tables as i8row, and what is small as f32.
 std::span<const QuantizeRule> shipped_rules();
 
+/// Texts to calibrate the text tower on, some hundreds of all kinds that it will read; without
+/// texts nothing is calibrated. The result does not depend on the number of threads (0: every
+/// core).
+struct Calibration {
+  std::span<const std::string> texts;
+  int threads = 0;
+};
+
 struct QuantizedTensor {
   std::string name;
   std::string from, to;  // types
@@ -38,8 +46,16 @@ struct QuantizedTensor {
   uint64_t bytes_before = 0, bytes_after = 0;  // scales included
 };
 
+/// Error of a calibrated map's outputs, as a share of their standard deviation over the texts.
+struct CalibratedMap {
+  std::string name;
+  double nearest = 0;  // had its weights been rounded to nearest
+  double error = 0;    // as they are
+};
+
 struct QuantizeReport {
   std::vector<QuantizedTensor> tensors;
+  std::vector<CalibratedMap> calibrated;
   uint64_t file_before = 0, file_after = 0;
 };
 
@@ -50,8 +66,13 @@ struct QuantizeReport {
 /// type of an already quantised one is an error.
 ///
 /// Ternary weights are trained through the very rounding of quant::pack, so that packing them loses
-/// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3).
+/// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3). The text tower was trained in float: with
+/// texts to calibrate on, those of its maps that become i8 are rounded for the least error of their
+/// outputs on such texts (GPTQ, Frantar et al., arXiv 2210.17323), and their biases take up what is
+/// left of the mean error. The types, sizes and layout of the file stay the same. Calibrating needs
+/// a sterna GGUF with the text tower in f32, and memory for the texts' activations beside one map's
+/// matrices in double.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
-                        std::span<const QuantizeRule> rules);
+                        std::span<const QuantizeRule> rules, const Calibration& calibration = {});
 
 }  // namespace sterna::models

@@ -87,6 +87,12 @@ Packed pack(Type type, std::span<const float> w, size_t m, size_t k, size_t grou
 void pack(Type type, std::span<const float> w, size_t m, size_t k, size_t group,
           std::span<std::byte> data, std::span<uint16_t> scale);
 
+/// Lays out integers that were chosen elsewhere: the inverse of unpack_integers(). `type` is i8, t2
+/// or t5, q [m, k] is row-major and within the limits of pack(), scale fp16 [m, groups]. Throws
+/// sterna::Error for another type, other sizes, or an integer that the type lacks.
+Packed pack_integers(Type type, std::span<const int8_t> q, std::span<const uint16_t> scale,
+                     size_t m, size_t k, size_t group = 0);
+
 /// W as float, row-major [m, k]. `out` must hold m * k.
 void dequantise(const WeightView& w, std::span<float> out);
 

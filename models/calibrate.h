@@ -1,0 +1,33 @@
+#pragma once
+
+#include <sterna/quant/formats.h>
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sterna/models/gguf.h"
+#include "sterna/models/quantize.h"
+
+namespace sterna::models {
+
+/// What calibration puts in the place of tensors of the file, by their names.
+struct Calibrated {
+  std::map<std::string, quant::Packed, std::less<>> weights;    // i8
+  std::map<std::string, std::vector<float>, std::less<>> bias;  // [m]
+  std::vector<CalibratedMap> maps;                              // in the order of a forward pass
+};
+
+/// Rounds every linear map of the text tower that `rules` store as i8 by gptq(), on what goes into
+/// it when the tower reads `calibration.texts`. Maps are taken in the order of a forward pass, so
+/// each sees inputs that carry the rounding of all before it. Each text counts the same, however
+/// long: its embedding is the mean over its tokens. What the rounding does to the mean output goes
+/// into the bias, so only the covariance of the inputs is left to gptq().
+///
+/// Throws sterna::Error if the file has no text tower or one whose weights are not f32, if the
+/// rules store none of its maps as i8, or for no texts.
+Calibrated calibrate_text(const Gguf& file, std::span<const QuantizeRule> rules,
+                          const Calibration& calibration);
+
+}  // namespace sterna::models

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sterna/nn/mat.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sterna::models {
+
+/// Mean and covariance of the inputs x [k] of a linear map, gathered batch by batch. Sums are taken
+/// around the first batch's mean, so inputs that hardly vary around a large value lose no digits.
+class InputMoments {
+ public:
+  explicit InputMoments(size_t k);
+
+  /// Rows of x [t, k] with their weights [t], none negative. Throws sterna::Error for other sizes
+  /// or inputs that are not finite.
+  void add(nn::Mat<const float> x, std::span<const float> weights);
+
+  size_t k() const { return shift_.size(); }
+  std::vector<double> mean() const;        // [k]; zeros before the first row
+  std::vector<double> covariance() const;  // [k, k] row-major: E[(x - mean)(x - mean)^T]
+
+ private:
+  std::vector<double> shift_;    // [k]
+  std::vector<double> sum_;      // [k] of w (x - shift)
+  std::vector<double> squares_;  // [k, k] of w (x - shift)(x - shift)^T, lower triangle
+  double weight_ = 0;
+};
+
+/// Integer weights for a linear map: values q * scale.
+struct Rounded {
+  std::vector<int8_t> q;        // [m, k] row-major, from -127 to 127
+  std::vector<uint16_t> scale;  // fp16 [m, groups]
+  double error = 0;    // E |(W - Q) x|^2 over the inputs that H stands for, damping included
+  double nearest = 0;  // the same for quant::pack()'s rounding to nearest
+};
+
+/// Rounds W [m, k] (row-major) to i8 so that the outputs, not the weights, err least:
+///   min over q of sum_r e_r H e_r^T,   e = W - q * scale,   H = covariance of the inputs [k, k].
+/// GPTQ (Frantar et al., arXiv 2210.17323): weights are rounded one column after the other, and the
+/// columns yet to come make up for the error made so far. It is written as Babai's nearest plane in
+/// the lattice of H's Cholesky factor, which gives the same integers (Chen et al., arXiv
+/// 2507.18553): with H = L L^T, e H e^T is the sum over j of (sum_{i >= j} e_i L_ij)^2, so from the
+/// last column to the first, q_j = round((w_j + sum_{i > j} e_i L_ij / L_jj) / scale), with no
+/// inverse of H. As there, columns of large variance go first, and H is damped by 1 % of its mean
+/// diagonal, which also makes it definite; a map whose inputs never vary is rounded to nearest.
+///
+/// A row's scales are the largest weight's over 127 times the clip factor, of several, that leaves
+/// the row the least error; rounding to nearest is one candidate, so no row errs more than by it.
+/// `group` as in quant::pack(). Rows are independent. Throws sterna::Error for other sizes, numbers
+/// that are not finite, or a group that pack() refuses.
+Rounded gptq(std::span<const float> w, size_t m, size_t k, std::span<const double> h,
+             size_t group = 0);
+
+}  // namespace sterna::models
