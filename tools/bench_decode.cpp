@@ -78,6 +78,23 @@ Row run(const std::string& policy, double rate, const Embedded& stream,
   return row;
 }
 
+/// How many decodes the uniform policy needs for that score, between two of its rows linearly;
+/// nullopt if it does not reach it. `rows` has its rows at ascending rates.
+std::optional<double> uniform_decodes(const std::vector<Row>& rows, double score) {
+  const Row* before = nullptr;
+  for (const Row& row : rows) {
+    if (row.policy != "uniform") continue;
+    const auto decodes = static_cast<double>(row.decodes);
+    if (row.score >= score) {
+      if (before == nullptr) return decodes;
+      const auto fewer = static_cast<double>(before->decodes);
+      return fewer + (decodes - fewer) * (score - before->score) / (row.score - before->score);
+    }
+    before = &row;
+  }
+  return std::nullopt;
+}
+
 /// The row of `policy` with the fewest decodes whose score is at least `score`.
 const Row* cheapest(const std::vector<Row>& rows, const std::string& policy, double score) {
   const Row* best = nullptr;
@@ -205,25 +222,28 @@ int bench_decode(const BenchDecodeOptions& options, const Model& model, Session&
   if (!options.json) {
     options.print(std::to_string(events.size()) + " events of " + std::to_string(labels.size()) +
                   " labels in " + std::to_string(static_cast<int>(options.script.seconds)) +
-                  " s; policy, asked Hz, decodes, score, CIDEr, boundary F1, delay s");
+                  " s; policy, asked Hz, decodes, score, CIDEr, boundary F1, delay s, how many "
+                  "times as many decodes the uniform policy needs for that score");
   }
   for (const char* policy : kPolicies) {
     for (const double rate : kRates) {
       const Row& row = rows.emplace_back(run(policy, rate, stream, events, decode));
+      std::optional<double> ratio = uniform_decodes(rows, row.score);
+      if (ratio) *ratio /= static_cast<double>(std::max<size_t>(1, row.decodes));
       if (options.json) {
-        options.print(ordered_json{{"policy", row.policy},
-                                   {"rate", row.rate},
-                                   {"score", rounded(row.score)},
-                                   {"decodes", row.decodes},
-                                   {"cider", rounded(row.cider)},
-                                   {"boundary_f1", rounded(row.f1)},
-                                   {"delay", rounded(row.delay)}}
-                          .dump());
+        ordered_json json{{"policy", row.policy},        {"rate", row.rate},
+                          {"score", rounded(row.score)}, {"decodes", row.decodes},
+                          {"cider", rounded(row.cider)}, {"boundary_f1", rounded(row.f1)},
+                          {"delay", rounded(row.delay)}};
+        json["ratio"] = ratio ? ordered_json(rounded(*ratio)) : ordered_json(nullptr);
+        options.print(json.dump());
       } else {
         char line[128];
-        std::snprintf(line, sizeof line, "%-9s %5.2f %6zu  %.3f  %6.3f  %.3f  %6.2f", policy, rate,
-                      row.decodes, row.score, row.cider, row.f1, row.delay);
-        options.print(line);
+        std::snprintf(line, sizeof line, "%-9s %5.2f %6zu  %.3f  %6.3f  %.3f  %6.2f  ", policy,
+                      rate, row.decodes, row.score, row.cider, row.f1, row.delay);
+        char times[32] = "never";
+        if (ratio) std::snprintf(times, sizeof times, "%.2f", *ratio);
+        options.print(std::string(line) + times);
       }
     }
   }

@@ -24,9 +24,11 @@ struct BenchDecodeOptions {
 /// `sterna bench decode`: renders a labelled stream, embeds every frame once, and lets each policy
 /// (uniform, Ward, windowed variance, CUSUM) say what it sees at many rates of decoding. Prints
 /// score (accuracy of the output nearest in time to each event), CIDEr and boundary F1 against
-/// decodes, and how many times fewer decodes each policy needs than the uniform one at 1 and 2 Hz
-/// for at least the same score. Then what frames whose pixels did not move cost if their embedding
-/// is taken from the frame before, as `sterna watch` does. Returns the exit code.
+/// decodes, for each of them how many times as many the uniform policy needs for that score
+/// (between its rows linearly), and how many times fewer decodes each policy needs than the uniform
+/// one at 1 and 2 Hz for at least the same score. Then what frames whose pixels did not move cost
+/// if their embedding is taken from the frame before, as `sterna watch` does. Returns the exit
+/// code.
 int bench_decode(const BenchDecodeOptions& options, const Model& model, Session& session);
 
 }  // namespace sterna::cli

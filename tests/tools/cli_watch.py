@@ -241,6 +241,8 @@ class BenchDecode(CommandTest):
         for row in rows:
             self.assertEqual(list(row)[:4], ["policy", "rate", "score", "decodes"])
             self.assertTrue(0 <= row["score"] <= 1 and 0 <= row["boundary_f1"] <= 1)
+            if row["policy"] == "uniform":  # itself, or fewer for a score that it reached before
+                self.assertLessEqual(row["ratio"], 1)
             if row["policy"] in ("uniform", "ward"):  # what is asked for is an upper bound
                 self.assertLessEqual(row["decodes"], max(1, 12 * row["rate"] + 1))
         self.assertEqual([line["uniform_rate"] for line in lines if "uniform_rate" in line], [1, 2])
