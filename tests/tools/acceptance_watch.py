@@ -25,9 +25,9 @@ STERNA = os.environ.get("STERNA", "build/release/bin/sterna")
 ONE_THREAD = ["--threads", "1", "--json"]
 
 
-def noisy(rng, colour, pixels):
-    """Raw RGB frames of a colour with three levels of noise."""
-    planes = [rng.randbytes(pixels).translate(bytes(min(255, c + n % 7) for n in range(256)))
+def noisy(rng, colour, pixels, levels):
+    """A raw RGB frame of a colour with noise of some levels."""
+    planes = [rng.randbytes(pixels).translate(bytes(min(255, c + n % levels) for n in range(256)))
               for c in colour]
     frame = bytearray(3 * pixels)
     for i, plane in enumerate(planes):
@@ -59,7 +59,7 @@ def memory(folder, hours):
         while sent < frames:
             colour = [rng.randrange(250) for _ in range(3)]
             for _ in range(min(rng.randrange(8, 64), frames - sent)):
-                process.stdin.write(noisy(rng, colour, width * height))
+                process.stdin.write(noisy(rng, colour, width * height, 3))
                 sent += 1
                 if sent % (frames // 20) == 0:
                     levels.append(resident(process))
@@ -75,7 +75,7 @@ def memory(folder, hours):
 def camera(folder, name, seconds, *arguments):
     """A camera's frames, in time."""
     rng = random.Random(2)
-    frames = [noisy(rng, (120, 90, 60), 640 * 480) for _ in range(8)]
+    frames = [noisy(rng, (120, 90, 60), 640 * 480, 7) for _ in range(8)]
     process = watch(folder, "--raw", "640x480@30", "--live", *arguments, stdout=subprocess.PIPE)
     time.sleep(1)  # the model is open
     start = time.monotonic()
