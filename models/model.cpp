@@ -1,4 +1,5 @@
 #include <sterna/models/model.h>
+#include <sterna/predictor/occlusion.h>
 #include <sterna/quant/error.h>
 
 #include <algorithm>
@@ -152,6 +153,7 @@ void Model::see(const vision::ImageView& image, Scene& scene, Session& session) 
   scene.tokens = m.tower.tokens();
   scene.features.resize(scene.tokens * m.tower.width());
   scene.semantics.resize(scene.tokens * m.dim());
+  scene.seen = vision::seen_share(m.preprocess, image.width, image.height);
   m.tower.forward(rgb, {scene.features.data(), scene.tokens, m.tower.width()},
                   {scene.semantics.data(), scene.tokens, m.dim()}, session.executor,
                   session.workspace);
@@ -193,6 +195,22 @@ void Model::predict(const Scene& scene, std::span<const std::string> questions,
     hidden[i] = copy;
   }
   m.predict(scene, hidden, {out.data(), questions.size(), dim()}, session);
+}
+
+void Model::support(const Scene& scene, std::string_view question, std::string_view answer,
+                    Support& out, Session& session) const {
+  const Impl& m = *impl_;
+  m.check(scene);
+  const nn::Workspace::Frame frame(session.workspace);
+  const Mat<float> target = session.workspace.mat<float>(1, dim());
+  embed(answer, {target.data, dim()}, session);
+  out.grid = m.tower.grid();
+  out.places.resize(out.grid * out.grid);
+  const predictor::Query query{m.encode(question, session),
+                               {scene.features.data(), scene.tokens, m.tower.width()},
+                               {scene.semantics.data(), scene.tokens, dim()}};
+  out.cosine = predictor::occlusion(m.predictor, query, {target.data, dim()}, out.places,
+                                    session.executor, session.workspace);
 }
 
 AnswerTable Model::encode(std::span<const std::string> texts, Session& session) const {

@@ -1,7 +1,11 @@
 #include <sterna/quant/error.h>
 
+#include <optional>
+
+#include "cli/answer_page.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/question.h"
@@ -65,11 +69,38 @@ std::vector<QuestionGroup> ask_each(std::vector<std::string> names, const std::s
   return groups;
 }
 
+/// What is shown beside the answer.
+struct Shown {
+  size_t top = 0;         // best answers; 0: as many as the verb likes
+  bool every = false;     // with top = 0 all of them
+  bool where = false;     // the part of the picture that supports the answer
+  std::string html = {};  // a page to write
+};
+
+constexpr size_t kPageSide = 640;  // of its pictures, in pixels
+
+struct Stopped {};  // by Ctrl-C
+
+/// "cat (92 %), top left"; of an answer that is not sure the place of the best guess.
+std::string with_place(const std::string& line, const Reply& reply) {
+  const std::string place = region_words(reply.where->box());
+  if (reply.answer.sure) return line + ", " + place;
+  return line + "; " + printable(reply.answer.text) + ": " + place;
+}
+
 /// Opens the model, asks, prints. Returns the exit code.
 int run(const Common& common, const std::vector<QuestionGroup>& groups,
-        const std::vector<std::string>& choices, size_t top, bool show_all) {
+        const std::vector<std::string>& choices, const Shown& shown) {
   const Model model = open_model(common);
-  QuestionRun run{.choices = nullptr, .top = top, .threads = common.threads};
+  QuestionRun run{.choices = nullptr, .top = shown.top, .threads = common.threads};
+  run.where = shown.where || !shown.html.empty();
+  run.picture_side = shown.html.empty() ? 0 : kPageSide;
+  std::optional<InterruptGuard> interrupt;  // a page that was begun is finished
+  std::optional<AnswerPage> page;
+  if (!shown.html.empty()) {
+    interrupt.emplace();
+    page.emplace(shown.html, model.path().filename().string());
+  }
   AnswerTable table;
   if (!choices.empty()) {
     Session session(common.threads);
@@ -80,26 +111,35 @@ int run(const Common& common, const std::vector<QuestionGroup>& groups,
   const bool questions_differ = named && groups[0].questions[0].text != groups[1].questions[0].text;
   int code = kDone;
   std::string cut;
-  run_questions(
-      model, run, groups, [&](const auto& group, const auto& question, const auto& reply) {
-        if (!reply.error.empty()) {
-          code = kSomeFailed;
-          message(reply.error);
-        }
-        if (reply.cut && question.text != cut) {
-          cut = question.text;  // one warning, not one a picture
-          message("the question is too long (" + std::to_string(cut.size()) +
-                  " bytes): its end is not read");
-        }
-        if (common.json) return print_line(to_line(reply_line(group, question, reply)));
-        if (!reply.error.empty()) return;
-        std::string text = reply_text(reply, show_all ? reply.answer.candidates.size() : top);
-        const size_t end = std::min(text.find('\n'), text.size());
-        text = bold(text.substr(0, end)) + text.substr(end);
-        if (named) text = printable(group.image) + ": " + text;
-        if (questions_differ) text = printable(question.text) + " " + text;
-        print_line(text);
-      });
+  const auto tell = [&](const QuestionGroup& group, const Question& question, Reply reply) {
+    if (interrupt && interrupt->requested() != 0) throw Stopped();
+    if (page) page->add(group, question, reply);
+    if (!shown.where) reply.where.reset();
+    if (!reply.error.empty()) {
+      code = kSomeFailed;
+      message(reply.error);
+    }
+    if (reply.cut && question.text != cut) {
+      cut = question.text;  // one warning, not one a picture
+      message("the question is too long (" + std::to_string(cut.size()) +
+              " bytes): its end is not read");
+    }
+    if (common.json) return print_line(to_line(reply_line(group, question, reply)));
+    if (!reply.error.empty()) return;
+    std::string text = reply_text(reply, shown.every ? reply.answer.candidates.size() : shown.top);
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string first = text.substr(0, end);
+    text = bold(reply.where ? with_place(first, reply) : first) + text.substr(end);
+    if (named) text = printable(group.image) + ": " + text;
+    if (questions_differ) text = printable(question.text) + " " + text;
+    print_line(text);
+  };
+  try {
+    run_questions(model, run, groups, tell);
+  } catch (const Stopped&) {
+    code = interrupt->requested();
+  }
+  if (page) page->finish();
   return code;
 }
 
@@ -117,6 +157,9 @@ int ask_command(int argc, char** argv) {
                 "A,B,...")("answers", "Possible answers, one a line", cxxopts::value<std::string>(),
                            "FILE")("top", "Show the N best answers", cxxopts::value<int>(), "N")(
       "batch", "Questions, a JSON object {\"image\", \"question\", \"choices\"} a line",
+      cxxopts::value<std::string>(),
+      "FILE")("where", "Tell which part of the picture the answer comes from")(
+      "html", "Write a page with the pictures, and on them where answers come from",
       cxxopts::value<std::string>(), "FILE");
   options.epilogue(
       "Without choices the answer comes from the model's own vocabulary. When the model's\n"
@@ -125,20 +168,24 @@ int ask_command(int argc, char** argv) {
   if (!args) return kDone;
   const Common common = options.common(*args);
   const auto choices = choices_of(*args, "choices", "answers");
-  const size_t top = top_of(*args);
+  Shown shown{.top = top_of(*args), .where = args->count("where") != 0};
+  if (args->count("html") != 0) {
+    shown.html = (*args)["html"].as<std::string>();
+    if (shown.html.empty()) throw UsageError("--html: expected the name of a file");
+  }
   std::vector<std::string> names = options.positionals();
   if (args->count("batch") != 0) {
     if (!names.empty()) throw UsageError("--batch names pictures and questions itself");
     const auto groups = read_batch((*args)["batch"].as<std::string>());
     if (groups.empty()) throw Error((*args)["batch"].as<std::string>() + ": holds no question");
-    return run(common, groups, choices, top, false);
+    return run(common, groups, choices, shown);
   }
   if (names.size() < 2 || has_picture_extension(names.back())) {
     throw UsageError("expected pictures, then a question");
   }
   const std::string question = names.back();
   names.pop_back();
-  return run(common, ask_each(std::move(names), question), choices, top, false);
+  return run(common, ask_each(std::move(names), question), choices, shown);
 }
 
 /// `sterna classify`: the best of some labels.
@@ -162,7 +209,7 @@ int classify_command(int argc, char** argv) {
   if (options.positionals().empty()) throw UsageError("expected a picture");
   const size_t top = top_of(*args);
   const auto groups = ask_each(options.positionals(), (*args)["question"].as<std::string>());
-  return run(common, groups, labels, top, top == 0);
+  return run(common, groups, labels, {.top = top, .every = top == 0});
 }
 
 }  // namespace sterna::cli

@@ -44,7 +44,35 @@ size_t crop_start(size_t side, size_t size) {
   return twice / 2 + (twice % 2 == 1 && twice / 2 % 2 == 1 ? 1 : 0);
 }
 
+/// Of short_side_crop: the sides a picture is resized to, and the window kept of them.
+struct Crop {
+  size_t width, height;
+  Window window;
+};
+
+Crop crop_of(const Preprocess& p, size_t w, size_t h) {
+  const size_t target = p.short_side != 0 ? p.short_side : p.size;
+  const size_t small = std::min(w, h), large = std::max(w, h);
+  // torchvision computes in Python: target * large is exact, then a true division and int().
+  const auto scaled =
+      static_cast<size_t>(static_cast<double>(target * large) / static_cast<double>(small));
+  const size_t new_w = w <= h ? target : scaled, new_h = w <= h ? scaled : target;
+  return {new_w, new_h, {crop_start(new_w, p.size), crop_start(new_h, p.size), p.size, p.size}};
+}
+
 }  // namespace
+
+std::array<float, 4> seen_share(const Preprocess& p, size_t width, size_t height) {
+  check(p);
+  if (width == 0 || height == 0) throw Error("preprocess: expected a picture, found an empty one");
+  if (p.fit == Fit::stretch) return {0, 0, 1, 1};
+  const Crop crop = crop_of(p, width, height);
+  const auto share = [](size_t part, size_t whole) {
+    return static_cast<float>(static_cast<double>(part) / static_cast<double>(whole));
+  };
+  return {share(crop.window.x, crop.width), share(crop.window.y, crop.height),
+          share(crop.window.x + p.size, crop.width), share(crop.window.y + p.size, crop.height)};
+}
 
 void fit_pixels(const ImageView& picture, const Preprocess& p, std::span<uint8_t> out,
                 nn::Workspace& workspace, const nn::Executor* executor, quant::Isa isa) {
@@ -59,15 +87,9 @@ void fit_pixels(const ImageView& picture, const Preprocess& p, std::span<uint8_t
                   executor, isa);
     return;
   }
-  const size_t target = p.short_side != 0 ? p.short_side : p.size;
-  const size_t w = picture.width, h = picture.height;
-  const size_t small = std::min(w, h), large = std::max(w, h);
-  // torchvision computes in Python: target * large is exact, then a true division and int().
-  const auto scaled =
-      static_cast<size_t>(static_cast<double>(target * large) / static_cast<double>(small));
-  const size_t new_w = w <= h ? target : scaled, new_h = w <= h ? scaled : target;
-  const Window window{crop_start(new_w, p.size), crop_start(new_h, p.size), p.size, p.size};
-  resize_window(picture, new_w, new_h, p.filter, window, out.data(), workspace, executor, isa);
+  const Crop crop = crop_of(p, picture.width, picture.height);
+  resize_window(picture, crop.width, crop.height, p.filter, crop.window, out.data(), workspace,
+                executor, isa);
 }
 
 void normalise(std::span<const uint8_t> rgb, const Preprocess& p, Layout layout,

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "cli/error.h"
+#include "cli/html.h"
 #include "cli/npy.h"
 #include "tests/tools/folder.h"
 #include "watch/engine.h"

@@ -192,3 +192,18 @@ TEST_CASE("normalise subtracts the mean and divides by the deviation") {
   p.std[1] = 0;
   CHECK_THROWS_AS(normalise(rgb, p, Layout::hwc, hwc), Error);
 }
+
+TEST_CASE("the part of a picture that is seen, in shares of its sides") {
+  vision::Preprocess p;
+  CHECK(vision::seen_share(p, 640, 480) == std::array<float, 4>{0, 0, 1, 1});
+  p.fit = Fit::short_side_crop;
+  p.size = 200;
+  p.short_side = 250;
+  // 500 x 250 after resizing: columns 150 to 350, rows 25 to 225.
+  const auto seen = vision::seen_share(p, 1000, 500);
+  CHECK(seen[0] == doctest::Approx(0.3));
+  CHECK(seen[1] == doctest::Approx(0.1));
+  CHECK(seen[2] == doctest::Approx(0.7));
+  CHECK(seen[3] == doctest::Approx(0.9));
+  CHECK_THROWS_AS(vision::seen_share(p, 0, 5), Error);
+}

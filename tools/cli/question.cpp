@@ -12,6 +12,7 @@
 #include "cli/inputs.h"
 #include "cli/pipeline.h"
 #include "cli/text.h"
+#include "cli/thumbnail.h"
 
 namespace fs = std::filesystem;
 
@@ -84,6 +85,7 @@ std::vector<Reply> ask(const Model& model, const QuestionRun& run, const Questio
                        QuestionWorker& worker) {
   std::vector<Reply> replies(group.questions.size());
   std::string unreadable;
+  std::shared_ptr<const vision::Image> picture;
   bool seen = false;
   for (size_t i = 0; i < replies.size(); ++i) {
     const Question& question = group.questions[i];
@@ -94,11 +96,19 @@ std::vector<Reply> ask(const Model& model, const QuestionRun& run, const Questio
     try {
       if (!seen) {
         read_picture(group.path, worker);
-        see_picture(model, group.path, worker);
+        const vision::Image image = see_picture(model, group.path, worker);
+        if (run.picture_side > 0) picture = thumbnail(image.view(), run.picture_side);
         seen = true;
       }
+      replies[i].picture = picture;
       replies[i].cut = !model.reads_whole(question.text);
       replies[i].answer = answer(model, run, question, worker);
+      if (run.where) {
+        Where& where = replies[i].where.emplace();
+        where.seen = worker.scene.seen;
+        model.support(worker.scene, question.text, replies[i].answer.text, where.support,
+                      worker.session);
+      }
     } catch (...) {
       replies[i].error = current_fault(group.path);
       if (!seen) unreadable = replies[i].error;
@@ -180,8 +190,11 @@ Json reply_line(const QuestionGroup& group, const Question& question, const Repl
     line["sure"] = reply.answer.sure;
     line["decodes"] = reply.decodes;
     line["ms"] = std::round(reply.ms * 1e3) / 1e3;
+    if (reply.where) line["where"] = to_json(*reply.where);
   }
-  for (const auto& [key, value] : question.extra.items()) line[key] = value;
+  for (const auto& [key, value] : question.extra.items()) {
+    line[key == "where" && reply.where ? "given_where" : key] = value;
+  }
   return line;
 }
 

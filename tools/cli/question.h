@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/names.h"
 #include "cli/session.h"
+#include "cli/where.h"
 
 namespace sterna::cli {
 
@@ -31,14 +34,18 @@ struct Reply {
   Answer answer;
   std::string error;  // not empty: there is no answer
   size_t decodes = 0;
-  bool cut = false;  // the model did not read the question to its end
-  double ms = 0;     // wall time: the picture's reading counts for its first question
+  bool cut = false;            // the model did not read the question to its end
+  double ms = 0;               // wall time: the picture's reading counts for its first question
+  std::optional<Where> where;  // if the run wants it
+  std::shared_ptr<const vision::Image> picture;  // small, upright; if the run wants it
 };
 
 struct QuestionRun {
   const AnswerTable* choices = nullptr;  // for questions without their own; nullptr: vocabulary
   size_t top = 0;                        // candidates to give; 0: all choices, 5 of a vocabulary
   int threads = 0;
+  bool where = false;       // also say where in the picture each answer has its support
+  size_t picture_side = 0;  // keep pictures at most this wide and high; 0: none
 };
 
 /// Answers all groups in order, several pictures at a time; `reply` is called one at a time.
@@ -47,6 +54,7 @@ void run_questions(
     const std::function<void(const QuestionGroup&, const Question&, const Reply&)>& reply);
 
 /// The contract's line: {"image", "question", "answer", ...} or {"image", "question", "error"}.
+/// With a place also "where", and a "where" that came in with the question is then "given_where".
 Json reply_line(const QuestionGroup& group, const Question& question, const Reply& reply);
 
 /// "cat (92 %)", or "not sure: cat (31 %), dog (22 %)".

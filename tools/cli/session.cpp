@@ -23,10 +23,11 @@ void read_picture(const std::string& name, Worker& worker) {
   read_file(name, kLimits.max_file_bytes, worker.bytes);
 }
 
-void see_picture(const Model& model, const std::string& name, Worker& worker) {
-  const vision::Image image =
+vision::Image see_picture(const Model& model, const std::string& name, Worker& worker) {
+  vision::Image image =
       vision::decode(worker.bytes, kLimits, name == "-" ? "standard input" : name);
   model.see(image.view(), worker.scene, worker.session);
+  return image;
 }
 
 std::string current_fault(const std::string& name) {

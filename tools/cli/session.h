@@ -25,8 +25,9 @@ struct Worker {
 
 /// Reads picture `name` ("-": standard input) into worker.bytes. Throws Error naming it.
 void read_picture(const std::string& name, Worker& worker);
-/// Decodes worker.bytes and runs the vision tower: worker.scene. Throws Error naming the picture.
-void see_picture(const Model& model, const std::string& name, Worker& worker);
+/// Decodes worker.bytes and runs the vision tower: worker.scene. Returns the upright pixels. Throws
+/// Error naming the picture.
+vision::Image see_picture(const Model& model, const std::string& name, Worker& worker);
 
 /// The text of whatever an item's work threw, for its failure line. Call it in a catch block.
 std::string current_fault(const std::string& name);

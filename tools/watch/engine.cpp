@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "cli/thumbnail.h"
+
 namespace sterna::cli {
 namespace {
 

@@ -32,10 +32,4 @@ class Keyframes {
   std::deque<Frame> frames_;
 };
 
-/// A small picture for reports: at most `side` pixels wide and high.
-std::shared_ptr<const vision::Image> thumbnail(const vision::ImageView& picture, size_t side);
-
-/// A JPEG file of the picture.
-std::vector<std::byte> jpeg(const vision::Image& picture);
-
 }  // namespace sterna::cli

@@ -3,29 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <span>
-
-#include "cli/text.h"
-#include "watch/keyframes.h"
 
 namespace sterna::cli {
 namespace {
 
-// No script, no outside resource: the page can be mailed and opened anywhere.
-constexpr std::string_view kHead = R"(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>sterna watch</title><style>
-:root{color-scheme:light dark;--line:#8884;--mark:#2a78c8;--soft:#2a78c855}
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;
-display:flex;flex-direction:column}
-h1{font-size:1.3rem;order:-3}header{order:-2}figure{order:-1;margin:1rem 0}
+constexpr std::string_view kStyle = R"(
+:root{--soft:#2a78c855}
+body{display:flex;flex-direction:column}
+h1{order:-3}header{order:-2}figure{order:-1;margin:1rem 0}
 svg{width:100%;height:auto;display:block}
 article{display:grid;grid-template-columns:10rem 1fr auto;gap:1rem;align-items:center;
 border-top:1px solid var(--line);padding:.5rem 0}
 img{max-width:10rem;max-height:7rem;border-radius:4px}
 time{color:GrayText;font-variant-numeric:tabular-nums}
 b{display:block;font-size:1.1rem}
-</style></head><body>
 )";
 
 std::string number(double value) {
@@ -60,40 +51,13 @@ std::string summary_text(const WatchSummary& s) {
   return text + costs;
 }
 
-std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char c : to_utf8(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 WatchReport::WatchReport(const std::filesystem::path& path, std::string_view source,
                          std::string_view model)
-    : file_(path) {
-  write(kHead);
-  write("<h1>" + html_text(source) + "</h1>\n<header>" + html_text(model) + "</header>\n");
+    : page_(path, source, kStyle) {
+  write("<header>" + html_text(model) + "</header>\n");
 }
 
-void WatchReport::write(std::string_view text) { file_.write(std::as_bytes(std::span(text))); }
+void WatchReport::write(std::string_view text) { page_.write(text); }
 
 void WatchReport::sample(double seconds, double statistic, double threshold) {
   if (pending_ == 0 || statistic > peak_.statistic) peak_ = {seconds, statistic, threshold};
@@ -113,15 +77,13 @@ void WatchReport::sample(double seconds, double statistic, double threshold) {
 void WatchReport::add(const WatchEvent& event, const vision::Image* picture) {
   std::string row = "<article>";
   if (picture != nullptr) {
-    const std::vector<std::byte> bytes = jpeg(*picture);
-    row += "<img alt=\"\" src=\"data:image/jpeg;base64," +
-           base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) + "\">";
+    row += "<img alt=\"\" src=\"" + picture_url(*picture) + "\">";
   } else {
     row += "<span></span>";
   }
   row += "<div><b>" + html_text(event.text) + "</b><time>" + time_text(event.start) + " to " +
          time_text(event.end) + ", frame " + std::to_string(event.frame) +
-         "</time></div><meter min=0 max=1 value=" + number(event.confidence) + ">" +
+         "</time></div><meter min=\"0\" max=\"1\" value=\"" + number(event.confidence) + "\">" +
          number(event.confidence) + "</meter></article>\n";
   write(row);
   // The timeline keeps as many bars as it can show; beyond, two become one.
@@ -165,8 +127,8 @@ void WatchReport::finish(const WatchSummary& s) {
   write(
       "</svg><figcaption>Distance between now and the open segment; dashed, where it counts as a "
       "change; below, the segments.</figcaption></figure>\n<header>" +
-      html_text(summary_text(s)) + ".</header>\n</body></html>\n");
-  file_.commit();
+      html_text(summary_text(s)) + ".</header>\n");
+  page_.finish();
 }
 
 }  // namespace sterna::cli

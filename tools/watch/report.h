@@ -1,6 +1,5 @@
 #pragma once
 
-#include <sterna/models/atomic_file.h>
 #include <sterna/vision/image.h>
 
 #include <cstddef>
@@ -10,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "cli/html.h"
 
 namespace sterna::cli {
 
@@ -52,7 +53,7 @@ class WatchReport {
   };
   void write(std::string_view text);
 
-  models::AtomicFile file_;
+  HtmlPage page_;
   static constexpr size_t kMostSamples = 4096;
   std::vector<Sample> samples_;
   size_t per_sample_ = 1, pending_ = 0;
@@ -69,8 +70,5 @@ std::string time_text(double seconds);
 
 /// What was done, in words: for people, on the page and on the terminal.
 std::string summary_text(const WatchSummary& summary);
-
-/// `text` for HTML, inside elements and quoted attributes.
-std::string html_text(std::string_view text);
 
 }  // namespace sterna::cli

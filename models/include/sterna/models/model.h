@@ -5,6 +5,7 @@
 #include <sterna/quant/isa.h>
 #include <sterna/vision/image.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -41,6 +42,8 @@ struct Scene {
   size_t tokens = 0;
   std::vector<float> features;   // [tokens, tower width]
   std::vector<float> semantics;  // [tokens, dim]: what each place says in the text space
+  /// The part of the upright picture that the tower saw: x0, y0, x1, y1 in shares of its sides.
+  std::array<float, 4> seen{0, 0, 1, 1};
 };
 
 struct Candidate {
@@ -53,6 +56,14 @@ struct Answer {
   float confidence = 0;               // calibrated probability that `text` is right
   bool sure = false;                  // confidence reaches the model's threshold
   std::vector<Candidate> candidates;  // best first
+};
+
+/// Where in the picture an answer has its support: grid x grid places in rows, from the top left of
+/// what the tower saw (Scene::seen). Small numbers, also below 0: compare them with each other.
+struct Support {
+  size_t grid = 0;
+  std::vector<float> places;  // [grid * grid]: the fall of the cosine without the place
+  float cosine = 0;           // of the prediction with the answer, nothing left out
 };
 
 /// Texts and their embeddings, ready to be compared with predictions.
@@ -105,12 +116,19 @@ class Model {
 
   /// Words for an embedding that was predicted before, e.g. the average over a stretch of a stream.
   /// The one way into the decoder: session.decodes + 1. Throws Error for another width than dim().
-  void decode(std::span<const float> predicted, const AnswerTable* choices, size_t top,
-              Answer& out, Session& session) const;
+  void decode(std::span<const float> predicted, const AnswerTable* choices, size_t top, Answer& out,
+              Session& session) const;
 
   /// Several questions about one scene in one pass; row i of out [questions, dim] for question i,
   /// with the bits that it gets alone.
   void predict(const Scene& scene, std::span<const std::string> questions, std::span<float> out,
+               Session& session) const;
+
+  /// How much each place of the picture supports `answer` to `question`, by leaving its token out
+  /// of the predictor's input (predictor::occlusion: arXiv 1311.2901, section 4.2): as many passes
+  /// of the predictor as there are places, and one more. No decode. Throws Error for a scene that
+  /// another model saw. The bits do not depend on the number of threads.
+  void support(const Scene& scene, std::string_view question, std::string_view answer, Support& out,
                Session& session) const;
 
   /// The model's own answers, for a program that lists them.

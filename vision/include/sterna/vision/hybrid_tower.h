@@ -45,6 +45,7 @@ class HybridTower {
 
   size_t image_size() const { return config_.image_size; }
   size_t tokens() const { return tokens(weights_.stem, config_.image_size); }
+  size_t grid() const { return grid_; }  // g: places along a side
   size_t width() const { return config_.width; }
   const EfficientNet& stem() const { return weights_.stem; }
   size_t dim() const { return weights_.semantic.dim(); }

@@ -42,6 +42,10 @@ void fit_pixels(const ImageView& picture, const Preprocess& p, std::span<uint8_t
                 nn::Workspace& workspace, const nn::Executor* executor = nullptr,
                 quant::Isa isa = quant::best_isa());
 
+/// Which part of a picture of width x height pixels fit_pixels() keeps: x0, y0, x1, y1 in shares of
+/// its sides. {0, 0, 1, 1} for stretch. Throws sterna::Error for an empty picture.
+std::array<float, 4> seen_share(const Preprocess& p, size_t width, size_t height);
+
 /// Order of a float picture in memory.
 enum class Layout { hwc, chw };
 

@@ -1,0 +1,78 @@
+// Model::support: where in a picture an answer rests.
+#include <doctest/doctest.h>
+#include <sterna/models/model.h>
+#include <sterna/quant/error.h>
+#include <tests/nn/common.h>
+
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "counting_new.h"
+
+using namespace sterna;
+
+namespace {
+
+const std::filesystem::path kTiny = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
+
+/// A picture with something in every corner.
+vision::Image picture(size_t width, size_t height) {
+  vision::Image image{width, height, std::vector<uint8_t>(width * height * 3)};
+  for (size_t i = 0; i < image.rgb.size(); ++i) {
+    image.rgb[i] = static_cast<uint8_t>(i * 7 + i / (width * 3) * 31);
+  }
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("support: a number a place, its cosine that of the prediction, any number of threads") {
+  const Model model = Model::open(kTiny);
+  const vision::Image image = picture(50, 37);
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3}) {
+    Session session(threads);
+    const Scene scene = model.see(image.view(), session);
+    CHECK(scene.seen == std::array<float, 4>{0, 0, 1, 1});
+    Support support;
+    model.support(scene, "what is in the picture?", "cat", support, session);
+    CHECK(session.decodes == 0);
+    CHECK(support.grid * support.grid + 1 == scene.tokens);
+    REQUIRE(support.places.size() == support.grid * support.grid);
+    std::vector<float> predicted(model.dim()), cat(model.dim());
+    model.predict(scene, "what is in the picture?", predicted, session);
+    model.embed("cat", cat, session);
+    const double cosine = std::inner_product(predicted.begin(), predicted.end(), cat.begin(), 0.0);
+    CHECK(static_cast<double>(support.cosine) == doctest::Approx(cosine).epsilon(1e-5));
+    bool any = false;
+    for (const float place : support.places) {
+      CHECK(std::isfinite(place));
+      any = any || place != 0;
+    }
+    CHECK(any);
+    if (threads == 1) first = support.places;
+    CHECK(test::same_bits(support.places, first));
+  }
+}
+
+TEST_CASE("support: once warm nothing is allocated") {
+  const Model model = Model::open(kTiny);
+  Session session(1);
+  const Scene scene = model.see(picture(64, 64).view(), session);
+  Support support;
+  const auto pass = [&] { model.support(scene, "this Zebra?", "red cup", support, session); };
+  pass();
+  pass();
+  const size_t before = test::news(), blocks = session.workspace.system_allocations();
+  pass();
+  CHECK(test::news() == before);
+  CHECK(session.workspace.system_allocations() == blocks);
+}
+
+TEST_CASE("support: a scene the model did not see is refused") {
+  const Model model = Model::open(kTiny);
+  Session session(1);
+  Support support;
+  CHECK_THROWS_AS(model.support(Scene{}, "what?", "cat", support, session), Error);
+}

@@ -1,0 +1,144 @@
+#include <doctest/doctest.h>
+#include <sterna/predictor/occlusion.h>
+#include <sterna/quant/error.h>
+#include <tests/nn/common.h>
+
+#include <algorithm>
+#include <cmath>
+#include <list>
+#include <vector>
+
+using namespace sterna;
+using predictor::occlusion;
+using predictor::PointerPredictor;
+using predictor::Query;
+
+namespace {
+
+// d width, q question width, v vision width, n text space, c pointer
+constexpr size_t d = 24, hidden = 40, q = 18, v = 20, n = 22, c = 10;
+
+struct Fixture {
+  std::list<std::vector<float>> memory;  // never moves
+  nn::Executor executor{1};
+  nn::Workspace workspace;
+
+  std::span<const float> numbers(size_t count, float sigma) {
+    const auto seed = static_cast<unsigned>(memory.size());
+    return memory.emplace_back(test::random(1, count, seed, sigma).data);
+  }
+  quant::Linear linear(size_t m, size_t k, bool bias, float gain = 1) {
+    const auto w = numbers(m * k, gain / std::sqrt(static_cast<float>(k)));
+    return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
+            bias ? numbers(m, 0.3f) : std::span<const float>{}};
+  }
+  nn::TernaryBlock block() {
+    return {numbers(d, 1),
+            linear(3 * d, d, false),
+            numbers(d, 1),
+            linear(d, d, false),
+            numbers(d, 1),
+            linear(hidden, d, false),
+            numbers(hidden, 1),
+            linear(d, hidden, false),
+            4};
+  }
+  PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks, float sharpness = 1) {
+    return {numbers(d, 1),
+            linear(d, q, true),
+            linear(d, v, true),
+            std::move(blocks),
+            numbers(d, 1),
+            linear(n, d, true),
+            linear(c, d, false, sharpness),
+            linear(c, d, false),
+            linear(1, d, true)};
+  }
+  nn::Mat<const float> mat(size_t rows, size_t cols) {
+    return {numbers(rows * cols, 1).data(), rows, cols};
+  }
+  std::vector<float> predict(const PointerPredictor& p, const Query& query) {
+    std::vector<float> out(n);
+    p.forward({&query, 1}, {out.data(), 1, n}, executor, workspace);
+    return out;
+  }
+};
+
+float cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return static_cast<float>(sum);
+}
+
+/// `m` without row `row`, in `memory`.
+nn::Mat<const float> without(nn::Mat<const float> m, size_t row,
+                             std::list<std::vector<float>>& memory) {
+  std::vector<float>& rest = memory.emplace_back();
+  for (size_t i = 0; i < m.rows; ++i) {
+    if (i != row) rest.insert(rest.end(), m.row(i), m.row(i) + m.cols);
+  }
+  return {rest.data(), m.rows - 1, m.cols};
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a place's support is what the cosine loses without its token") {
+  const PointerPredictor predictor(weights({block(), block()}));
+  // More places than one batch of passes takes.
+  const size_t tokens = 71;
+  const Query query{mat(4, q), mat(tokens, v), mat(tokens, n)};
+  const auto target = predict(predictor, {query.question, mat(3, v), mat(3, n)});
+  const float whole = cosine(predict(predictor, query), target);
+  std::vector<float> places(tokens - 1), again(tokens - 1);
+  CHECK(occlusion(predictor, query, target, places, executor, workspace) == whole);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const Query less{query.question, without(query.vision, i + 1, memory),
+                     without(query.meaning, i + 1, memory)};
+    CHECK(places[i] == whole - cosine(predict(predictor, less), target));
+  }
+  for (const int threads : {2, 3}) {
+    occlusion(predictor, query, target, again, nn::Executor(threads), workspace);
+    CHECK(test::same_bits(places, again));
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "places that cannot matter have no support; the one pointed at has") {
+  // Without blocks only the pointer sees the picture, and a pointer this sharp sees one place.
+  auto w = weights({}, 200);
+  const std::vector<float> zeros(d), open{200.0f};
+  w.gate = quant::Linear(
+      quant::WeightView{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros)), {}, 0}, open);
+  const PointerPredictor predictor(std::move(w));
+  const size_t tokens = 12;
+  const Query query{mat(3, q), mat(tokens, v), mat(tokens, n)};
+  const auto target = predict(predictor, query);
+  std::vector<float> places(tokens);
+  CHECK(occlusion(predictor, query, target, places, executor, workspace) ==
+        doctest::Approx(1).epsilon(1e-6));
+  const auto peak = std::max_element(places.begin(), places.end());
+  CHECK(*peak > 0.05f);
+  for (auto it = places.begin(); it != places.end(); ++it) {
+    if (it != peak) CHECK(std::fabs(*it) < 1e-5f);
+  }
+  // The place pointed at is the one whose meaning alone gives nearly the same.
+  const auto at = static_cast<size_t>(peak - places.begin());
+  const Query alone{query.question, query.vision.slice_rows(at, 1),
+                    query.meaning.slice_rows(at, 1)};
+  CHECK(cosine(predict(predictor, alone), target) > 0.9999f);
+}
+
+TEST_CASE_FIXTURE(Fixture, "occlusion: shapes that disagree are refused") {
+  const PointerPredictor predictor(weights({block()}));
+  const Query query{mat(2, q), mat(3, v), mat(3, n)};
+  std::vector<float> target(n), places(3);
+  CHECK_NOTHROW(occlusion(predictor, query, target, places, executor, workspace));
+  CHECK_NOTHROW(occlusion(predictor, query, target, {}, executor, workspace));
+  std::vector<float> four(4), narrow(n - 1);
+  CHECK_THROWS_AS(occlusion(predictor, query, target, four, executor, workspace), Error);
+  CHECK_THROWS_AS(occlusion(predictor, query, narrow, places, executor, workspace), Error);
+  const Query single{query.question, mat(1, v), mat(1, n)};
+  CHECK_THROWS_AS(
+      occlusion(predictor, single, target, std::span(places).first(1), executor, workspace), Error);
+  const Query uneven{query.question, query.vision, mat(2, n)};
+  CHECK_THROWS_AS(occlusion(predictor, uneven, target, places, executor, workspace), Error);
+}
