@@ -1,15 +1,20 @@
 #include <sterna/quant/error.h>
 
-#include <cmath>
-#include <cstdio>
+#include <algorithm>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "cli/error.h"
+#include "cli/eval_page.h"
+#include "cli/interrupt.h"
+#include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/question.h"
+#include "cli/score_table.h"
 #include "cli/scores.h"
 #include "cli/session.h"
 #include "cli/text.h"
@@ -84,36 +89,114 @@ class BlindModel {
   std::map<std::vector<std::string>, AnswerTable> tables_;
 };
 
-double rounded(double value) { return std::round(value * 1e6) / 1e6; }
+constexpr size_t kPageSide = 160;  // of its pictures, in pixels
+constexpr size_t kWorstTasks = 3;
 
-Json to_json(const TaskScore& s) {
-  return {{"task", s.task},
-          {"n", s.n},
-          {"accuracy", rounded(s.accuracy)},
-          {"ci95", {rounded(s.ci95.first), rounded(s.ci95.second)}},
-          {"majority", rounded(s.majority)},
-          {"question_only", rounded(s.question_only)},
-          {"ece", rounded(s.ece)}};
-}
+struct Stopped {};  // by Ctrl-C
 
-std::string to_text(const TaskScore& s, int width) {
-  char line[160];
-  std::snprintf(line, sizeof line, " %6zu %9.3f   %.3f-%.3f %9.3f %14.3f %7.3f", s.n, s.accuracy,
-                s.ci95.first, s.ci95.second, s.majority, s.question_only, s.ece);
-  std::string task = printable(s.task);
-  task.resize(std::max(task.size(), static_cast<size_t>(width)), ' ');
-  return task + line;
-}
-
-void print_table(const std::vector<TaskScore>& scores) {
-  int width = 8;
-  for (const TaskScore& s : scores) {
-    width = std::max(width, static_cast<int>(printable(s.task).size()));
+/// Every --model in order; an empty name (the default model) if there is none.
+std::vector<std::string> models_of(const cxxopts::ParseResult& args) {
+  std::vector<std::string> names;
+  for (const auto& argument : args.arguments()) {
+    if (argument.key() == "model") names.push_back(argument.value());
   }
-  std::string head = "task";
-  head.resize(static_cast<size_t>(width), ' ');
-  print_line(bold(head + "      n  accuracy          95 %  majority  question only     ECE"));
-  for (const TaskScore& s : scores) print_line(to_text(s, width));
+  if (names.empty()) names.emplace_back();
+  if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
+    throw UsageError("--model: expected different models");
+  }
+  return names;
+}
+
+/// Models by their file's name, or where two have the same by all of it.
+std::vector<std::string> shown_names(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::string> names;
+  for (const auto& path : paths) names.push_back(path.filename().string());
+  if (std::set<std::string>(names.begin(), names.end()).size() == names.size()) return names;
+  for (size_t i = 0; i < paths.size(); ++i) names[i] = paths[i].string();
+  return names;
+}
+
+/// The questions of a file, their right answers, and what models said to them so far.
+struct Evaluation {
+  std::vector<QuestionGroup> groups;
+  std::map<const Question*, Truth> truths;
+  std::map<const Question*, std::vector<Verdict>> verdicts;  // a model each
+  std::set<std::string> told;                                // faults, once each
+};
+
+Evaluation read_evaluation(const std::string& file) {
+  Evaluation e{read_batch(file), {}, {}, {}};
+  if (e.groups.empty()) throw Error(file + ": holds no question");
+  for (QuestionGroup& group : e.groups) {
+    for (Question& question : group.questions) {
+      if (!question.error.empty()) continue;
+      try {
+        e.truths.emplace(&question, truth_of(question));
+      } catch (const Error& fault) {
+        question.error = file + ": " + group.image + ": \"" + question.text + "\": " + fault.what();
+      }
+    }
+  }
+  return e;
+}
+
+struct Result {
+  std::vector<TaskScore> scores;
+  size_t failed = 0, decodes = 0;
+};
+
+/// Asks `model` everything. With `page` (whose other models were asked before) pictures and
+/// verdicts are written there.
+Result evaluate(const Model& model, const Common& common, Evaluation& e, EvalPage* page,
+                const std::vector<std::string>& names, const InterruptGuard& interrupt) {
+  BlindModel blind(model, common.threads);
+  Scoreboard board;
+  Result result;
+  QuestionRun run{.choices = nullptr, .top = 1, .threads = common.threads};
+  run.picture_side = page == nullptr ? 0 : kPageSide;
+  run_questions(model, run, e.groups, [&](const auto& group, const auto& question, const auto& r) {
+    if (interrupt.requested() != 0) throw Stopped();
+    Verdict verdict{r.answer.text, static_cast<double>(r.answer.confidence), false, r.error};
+    const auto truth = e.truths.find(&question);
+    if (!r.error.empty()) {
+      ++result.failed;
+      if (e.told.insert(r.error).second) message(r.error);
+    } else {
+      result.decodes += r.decodes;
+      verdict.right = board.add({truth->second.task, truth->second.accepted, r.answer.text,
+                                 static_cast<double>(r.answer.confidence), blind.answer(question),
+                                 r.answer.sure});
+    }
+    std::vector<Verdict>& verdicts = e.verdicts[&question];
+    verdicts.push_back(std::move(verdict));
+    if (page == nullptr) return;
+    const Truth known = truth == e.truths.end() ? Truth{} : truth->second;
+    page->add(group.image, r.picture.get(), question.text, known.task, known.accepted, names,
+              verdicts);
+  });
+  result.scores = board.scores();
+  return result;
+}
+
+void print_json(const Result& result, const std::string* model) {
+  for (const TaskScore& s : result.scores) {
+    Json line = to_json(s);
+    if (&s == &result.scores.back()) {
+      line["failed"] = result.failed;
+      line["decodes"] = result.decodes;
+    }
+    if (model != nullptr) put_name(line, "model", *model);
+    print_line(to_line(line));
+  }
+}
+
+void print_text(const Result& result, const std::string* model) {
+  if (model != nullptr) print_line(bold(printable(*model)));
+  print(score_table(result.scores));
+  const std::string worst = worst_confusions(result.scores, kWorstTasks);
+  if (!worst.empty()) print_line("Worst tasks, what was said for what:\n" + worst);
+  print_line("decoder entered " + std::to_string(result.decodes) + " times, " +
+             std::to_string(result.failed) + " lines failed");
 }
 
 }  // namespace
@@ -125,63 +208,59 @@ int eval_command(int argc, char** argv) {
       "Ask the questions of a file and compare the answers with the right ones.\n\n"
       "Each line is a JSON object: \"image\" (relative to the file), \"question\",\n"
       "\"answer\" or a list \"answers\" of which any is right, optional \"choices\" and\n"
-      "\"task\". FILE - is standard input.\n");
+      "\"task\". FILE - is standard input. --model may be given several times: the models\n"
+      "are asked one after the other and compared.\n");
   options.add_model_options();
+  options.add()("html", "Write a page with the tables, the pictures, right and wrong answers",
+                cxxopts::value<std::string>(), "FILE");
   options.epilogue(
       "Columns: accuracy with Wilson's 95 % interval; majority: the share right if one always\n"
       "gave the task's most frequent answer; question only: the share right when the model sees\n"
-      "a grey field in place of the picture; ECE: expected calibration error (10 bins).");
+      "a grey field in place of the picture; ECE: expected calibration error (10 bins); best\n"
+      "80 %: accuracy on the 80 % of the questions answered most confidently; sure: the share\n"
+      "the model did not call \"not sure\".");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);
+  const auto models = models_of(*args);
   if (options.positionals().size() != 1) throw UsageError("expected one file of questions");
   const std::string& file = options.positionals()[0];
-
-  auto groups = read_batch(file);
-  if (groups.empty()) throw Error(file + ": holds no question");
-  std::map<const Question*, Truth> truths;
-  for (QuestionGroup& group : groups) {
-    for (Question& question : group.questions) {
-      if (!question.error.empty()) continue;
-      try {
-        truths.emplace(&question, truth_of(question));
-      } catch (const Error& e) {
-        question.error = file + ": " + group.image + ": \"" + question.text + "\": " + e.what();
-      }
-    }
+  std::string html;
+  if (args->count("html") != 0) {
+    html = (*args)["html"].as<std::string>();
+    if (html.empty()) throw UsageError("--html: expected the name of a file");
   }
 
-  const Model model = open_model(common);
-  BlindModel blind(model, common.threads);
-  Scoreboard board;
-  size_t failed = 0, decodes = 0;
-  const QuestionRun run{.choices = nullptr, .top = 1, .threads = common.threads};
-  run_questions(model, run, groups, [&](const auto&, const auto& question, const auto& reply) {
-    if (!reply.error.empty()) {
-      ++failed;
-      return message(reply.error);
-    }
-    decodes += reply.decodes;
-    const Truth& truth = truths.at(&question);
-    board.add({truth.task, truth.accepted, reply.answer.text, reply.answer.confidence,
-               blind.answer(question)});
-  });
-
-  const auto scores = board.scores();
-  if (common.json) {
-    for (const TaskScore& s : scores) {
-      Json line = to_json(s);
-      if (&s == &scores.back()) {
-        line["failed"] = failed;
-        line["decodes"] = decodes;
+  Evaluation evaluation = read_evaluation(file);
+  std::vector<std::filesystem::path> paths;
+  for (const std::string& name : models) paths.push_back(find_model(name));
+  const auto names = shown_names(paths);
+  const bool several = models.size() > 1;
+  const InterruptGuard interrupt;  // so that no unfinished page is left
+  std::optional<EvalPage> page;
+  if (!html.empty()) page.emplace(html, file);
+  std::vector<ModelScores> all;
+  size_t failed = 0;
+  try {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const Model model = Model::open(paths[i], Model::Options{.isa = common.isa});
+      // The last model's pass has the pictures, and knows what the others said.
+      EvalPage* const here = page && i + 1 == paths.size() ? &*page : nullptr;
+      const Result result = evaluate(model, common, evaluation, here, names, interrupt);
+      const std::string* const shown = several ? &names[i] : nullptr;
+      if (common.json) {
+        print_json(result, shown);
+      } else {
+        print_text(result, shown);
       }
-      print_line(to_line(line));
+      failed = std::max(failed, result.failed);
+      all.push_back({names[i], result.scores});
     }
-  } else {
-    print_table(scores);
-    print_line("decoder entered " + std::to_string(decodes) + " times, " + std::to_string(failed) +
-               " lines failed");
+  } catch (const Stopped&) {
+    return interrupt.requested();
   }
+  if (several && !common.json) print("\n" + comparison_table(all));
+  if (page) page->finish(all);
   return failed == 0 ? kDone : kSomeFailed;
 }
 

@@ -1,7 +1,10 @@
 """`sterna eval`: the contract's lines, what is right, baselines, failing lines."""
 import json
+import os
+import shutil
+import xml.etree.ElementTree as ElementTree
 
-from harness import BAD_USAGE, CAT, DONE, SOME_FAILED, UNUSABLE, CommandTest, main, png
+from harness import BAD_USAGE, CAT, DONE, MODEL, SOME_FAILED, UNUSABLE, CommandTest, main, png
 
 KEYS = ["task", "n", "accuracy", "ci95", "majority", "question_only", "ece"]
 
@@ -68,6 +71,78 @@ class Eval(CommandTest):
             self.assertEqual(sum(part in e for e in errors), 1, (part, result.err))
         self.assertEqual(result.json()[-1]["n"], 1)
         self.assertEqual(result.json()[-1]["failed"], 6)
+
+    def test_abstention_and_confusions(self):
+        choices = ["red", "green", "blue"]
+        pictures = self.pictures("p", 5)
+        answers = [self.ask(p, "what colour?", "red,green,blue") for p in pictures]
+        lines = []
+        for i, (picture, line) in enumerate(zip(pictures, answers)):
+            other = choices[(choices.index(line["answer"]) + 1) % 3]
+            lines.append({"image": f"p/{picture.name}", "question": "what colour?",
+                          "choices": choices, "answer": other if i == 0 else line["answer"]})
+        task, everything = self.check(DONE, "eval", self.questions(lines), "--json").json()
+        truth = lines[0]["answer"]
+        self.assertEqual(task["confusion"],
+                         [{"truth": truth, "answer": answers[0]["answer"], "n": 1}])
+        self.assertNotIn("confusion", everything)
+        self.assertEqual(task["sure"], sum(a["sure"] for a in answers) / 5)
+        # The least confident of five is left out; equals share its place.
+        self.assertTrue(0.75 <= task["accuracy_at_80"] <= 1)
+        text = self.check(DONE, "eval", self.questions(lines)).out
+        self.assertIn(f"untitled: {answers[0]['answer']} for {truth} 1", text)
+
+    def test_models_side_by_side(self):
+        shutil.copy(MODEL, self.folder / "other.gguf")
+        good = {"image": str(CAT), "question": "what?", "answer": "cat", "choices": ["cat", "dog"]}
+        file = self.questions([good, good | {"question": "which?", "task": "t"},
+                               good | {"image": "gone.png"}])
+        models = ["--model", MODEL, "--model", "other.gguf"]
+        result = self.check(SOME_FAILED, "eval", *models, file, "--json")
+        self.assertEqual(len(result.err.splitlines()), 1, result.err)
+        lines = result.json()
+        self.assertEqual([line["model"] for line in lines],
+                         [os.path.basename(MODEL)] * 3 + ["other.gguf"] * 3)
+        for mine, other in zip(lines[:3], lines[3:]):
+            self.assertEqual(list(mine)[:len(KEYS)], KEYS)
+            self.assertEqual({**mine, "model": 0}, {**other, "model": 0})
+        text = self.check(SOME_FAILED, "eval", *models, file).out
+        head, *rows = text[text.rindex("\n\n") + 2:].splitlines()
+        self.assertEqual(head.split(), ["task", "n", os.path.basename(MODEL), "other.gguf"])
+        self.assertEqual([row.split()[0] for row in rows], ["t", "untitled", "all"])
+        self.check_error(BAD_USAGE, "different", "eval", "--model", MODEL, "--model", MODEL, file)
+
+    def test_page(self):
+        (self.folder / "<b>&").mkdir()
+        self.write("<b>&/a.png", png(40, 30))
+        shutil.copy(MODEL, self.folder / "other.gguf")
+        line = {"image": "<b>&/a.png", "question": "</p>what?", "choices": ["<i>", "&amp;"],
+                "task": "<task>"}
+        (said,) = self.check(DONE, "ask", "--batch", "-", "--json",
+                             stdin=json.dumps(line).encode()).json()
+        wrong = [c for c in line["choices"] if c != said["answer"]]
+        file = self.questions([line | {"answer": said["answer"]}, line | {"answers": wrong},
+                               line | {"answer": "<i>", "image": "gone.png"}])
+        self.check(SOME_FAILED, "eval", file, "--html", "page.html", "--model", MODEL, "--model",
+                   "other.gguf")
+        text = (self.folder / "page.html").read_text("utf-8")
+        page = ElementTree.fromstring(text)
+        right, false, gone = page.findall("./body/article")
+        for card, kind in ((right, "right"), (false, "wrong")):
+            self.assertTrue(card.find("./img").get("src").startswith("data:image/jpeg;base64,"))
+            self.assertEqual(card.find("./div/h3").text, "<b>&/a.png")
+            self.assertEqual(card.find("./div/p/b").text, "</p>what?")
+            verdicts = card.findall(f"./div/p[@class='{kind}']")
+            self.assertEqual(len(verdicts), 2)
+            self.assertIn(said["answer"], verdicts[0].text)
+        self.assertEqual(right.get("class"), "known")
+        self.assertIsNone(false.get("class"))
+        self.assertIsNone(gone.find("./img"))
+        self.assertIn("gone.png", gone.find("./div/p[@class='wrong']").text)
+        tables = page.findall("./body/div[@class='tables']/table")
+        self.assertEqual(len(tables), 2)
+        self.assertEqual(tables[0].findall("./tr")[1].find("./td").text, "<task>")
+        self.check_error(UNUSABLE, "nowhere/page.html", "eval", file, "--html", "nowhere/page.html")
 
     def test_usage(self):
         self.check_error(BAD_USAGE, "expected one file", "eval")

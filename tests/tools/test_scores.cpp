@@ -55,6 +55,39 @@ TEST_CASE("accuracy, baselines and calibration a task, and over all") {
   CHECK(scores[2].ece == doctest::Approx((0.1 + 0.2 + 0.7 + 0.25) / 4));
 }
 
+TEST_CASE("abstaining: accuracy on the most confident answers, equal ones in equal parts") {
+  CHECK(accuracy_at(0.8, {}) == 0);
+  const std::vector<std::pair<double, bool>> answers = {
+      {0.1, false}, {0.9, true}, {0.8, true}, {0.5, false}, {0.6, true}};
+  CHECK(accuracy_at(1, answers) == doctest::Approx(0.6));
+  CHECK(accuracy_at(0.8, answers) == doctest::Approx(0.75));
+  CHECK(accuracy_at(0.2, answers) == doctest::Approx(1));
+  // Of four equal answers any 80 % have the same share right.
+  CHECK(accuracy_at(0.8, {{0.5, true}, {0.5, false}, {0.5, true}, {0.5, true}}) ==
+        doctest::Approx(0.75));
+  // 1.6 of two: the sure one and 0.6 of the other.
+  CHECK(accuracy_at(0.8, {{0.3, false}, {0.9, true}}) == doctest::Approx(1 / 1.6));
+}
+
+TEST_CASE("confusions: what was said for what, most frequent first, and what sure is worth") {
+  Scoreboard board;
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(board.add({"c", {"Red", "crimson"}, "blue", 0.4, ""}));
+  CHECK_FALSE(board.add({"c", {"green"}, "Blue ", 0.5, "", true}));
+  CHECK(board.add({"c", {"green"}, "green", 0.9, "", true}));
+  const auto scores = board.scores();
+  REQUIRE(scores[0].confusion.size() == 2);
+  CHECK(scores[0].confusion[0].truth == "red");
+  CHECK(scores[0].confusion[0].answer == "blue");
+  CHECK(scores[0].confusion[0].n == 3);
+  CHECK(scores[0].confusion[1].truth == "green");
+  CHECK(scores[0].sure == doctest::Approx(0.4));
+  CHECK(scores[0].sure_accuracy == doctest::Approx(0.5));
+  CHECK(scores[0].at80 == doctest::Approx(0.25));
+  CHECK(scores[1].confusion.empty());
+  CHECK(scores[1].sure == doctest::Approx(0.4));
+  CHECK(scores[1].at80 == doctest::Approx(0.25));
+}
+
 TEST_CASE("within a bin right and wrong answers balance") {
   Scoreboard board;
   for (int i = 0; i < 4; ++i) board.add({"t", {"a"}, i < 3 ? "a" : "b", 0.75, ""});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace sterna::cli {
 
@@ -37,7 +38,26 @@ std::pair<double, double> wilson95(size_t right, size_t n) {
   return {std::max(0.0, (centre - half) / scale), std::min(1.0, (centre + half) / scale)};
 }
 
-void Scoreboard::add(const Outcome& outcome) {
+double accuracy_at(double coverage, std::vector<std::pair<double, bool>> answers) {
+  if (answers.empty()) return 0;
+  std::sort(answers.begin(), answers.end(),
+            [](const auto& a, const auto& b) { return a.first > b.first; });
+  const double wanted = coverage * static_cast<double>(answers.size());
+  double taken = 0, right = 0;
+  for (size_t begin = 0, end = 0; begin < answers.size() && taken < wanted; begin = end) {
+    size_t right_here = 0;
+    for (; end < answers.size() && answers[end].first == answers[begin].first; ++end) {
+      right_here += answers[end].second ? 1 : 0;
+    }
+    const auto here = static_cast<double>(end - begin);
+    const double part = std::min(1.0, (wanted - taken) / here);
+    taken += part * here;
+    right += part * static_cast<double>(right_here);
+  }
+  return taken > 0 ? right / taken : 0;
+}
+
+bool Scoreboard::add(const Outcome& outcome) {
   Tally& tally = tasks_[outcome.task];
   const auto accepts = [&](const std::string& answer) {
     return std::any_of(outcome.accepted.begin(), outcome.accepted.end(),
@@ -47,6 +67,11 @@ void Scoreboard::add(const Outcome& outcome) {
   ++tally.n;
   tally.right += right ? 1 : 0;
   tally.right_without_picture += accepts(outcome.without_picture) ? 1 : 0;
+  tally.sure += outcome.sure ? 1 : 0;
+  tally.sure_right += outcome.sure && right ? 1 : 0;
+  if (!right && !outcome.accepted.empty()) {
+    ++tally.confused[{normal_form(outcome.accepted[0]), normal_form(outcome.answer)}];
+  }
   std::vector<std::string> forms;  // "Red" and "red" are one answer, counted once a question
   for (const std::string& a : outcome.accepted) forms.push_back(normal_form(a));
   std::sort(forms.begin(), forms.end());
@@ -58,16 +83,29 @@ void Scoreboard::add(const Outcome& outcome) {
   ++bin.n;
   bin.right += right ? 1 : 0;
   bin.confidence += confidence;
+  tally.answers.emplace_back(confidence, right);
+  return right;
 }
 
 TaskScore Scoreboard::score(std::string name, const Tally& tally, size_t majority) {
-  TaskScore s{std::move(name),
-              tally.n,
-              share(tally.right, tally.n),
-              wilson95(tally.right, tally.n),
-              share(majority, tally.n),
-              share(tally.right_without_picture, tally.n),
-              0};
+  TaskScore s;
+  s.task = std::move(name);
+  s.n = tally.n;
+  s.accuracy = share(tally.right, tally.n);
+  s.ci95 = wilson95(tally.right, tally.n);
+  s.majority = share(majority, tally.n);
+  s.question_only = share(tally.right_without_picture, tally.n);
+  s.at80 = accuracy_at(0.8, tally.answers);
+  s.sure = share(tally.sure, tally.n);
+  s.sure_accuracy = share(tally.sure_right, tally.sure);
+  for (const auto& [pair, n] : tally.confused) {
+    s.confusion.push_back({pair.first, pair.second, n});
+  }
+  std::stable_sort(s.confusion.begin(), s.confusion.end(),
+                   [](const auto& a, const auto& b) { return a.n > b.n; });
+  if (s.confusion.size() > TaskScore::kMostConfusions) {
+    s.confusion.resize(TaskScore::kMostConfusions);
+  }
   for (const Bin& bin : tally.bins) {
     s.ece += std::abs(static_cast<double>(bin.right) - bin.confidence);
   }
@@ -86,6 +124,9 @@ std::vector<TaskScore> Scoreboard::scores() const {
     all.n += tally.n;
     all.right += tally.right;
     all.right_without_picture += tally.right_without_picture;
+    all.sure += tally.sure;
+    all.sure_right += tally.sure_right;
+    all.answers.insert(all.answers.end(), tally.answers.begin(), tally.answers.end());
     all_majority += majority;
     for (size_t b = 0; b < kBins; ++b) {
       all.bins[b].n += tally.bins[b].n;

@@ -19,6 +19,17 @@ struct TaskScore {
   double majority = 0;             // always giving the task's most frequent right answer
   double question_only = 0;        // the same model without the picture
   double ece = 0;                  // expected calibration error, 10 bins of equal width
+  double at80 = 0;           // accuracy on the 80 % of the questions answered most confidently
+  double sure = 0;           // share of the questions answered with "sure" ...
+  double sure_accuracy = 0;  // ... and the accuracy on those; 0 if there are none
+
+  /// How often a wrong answer was given where another was right; most frequent first.
+  struct Confusion {
+    std::string truth, answer;
+    size_t n = 0;
+  };
+  std::vector<Confusion> confusion;  // at most kMostConfusions; none for "all"
+  static constexpr size_t kMostConfusions = 5;
 };
 
 /// Counts right answers a task.
@@ -34,8 +45,10 @@ class Scoreboard {
     std::string answer;
     double confidence = 0;        // in [0, 1]
     std::string without_picture;  // the question-only answer
+    bool sure = false;            // the model's own word for it
   };
-  void add(const Outcome& outcome);
+  /// Returns whether the answer is right.
+  bool add(const Outcome& outcome);
   /// Tasks by name, then "all" (also when nothing was added).
   std::vector<TaskScore> scores() const;
 
@@ -46,14 +59,22 @@ class Scoreboard {
     double confidence = 0;  // sum
   };
   struct Tally {
-    size_t n = 0, right = 0, right_without_picture = 0;
+    size_t n = 0, right = 0, right_without_picture = 0, sure = 0, sure_right = 0;
     std::map<std::string, size_t> accepted;
+    std::map<std::pair<std::string, std::string>, size_t> confused;  // (right, given)
+    std::vector<std::pair<double, bool>> answers;                    // confidence, right
     std::array<Bin, kBins> bins;
   };
   static TaskScore score(std::string name, const Tally& tally, size_t majority);
 
   std::map<std::string, Tally> tasks_;
 };
+
+/// Accuracy on the share `coverage` of the answers with the highest confidence: what is left when
+/// the model abstains from the others (selective classification: El-Yaniv and Wiener, JMLR 11:1605,
+/// 2010). Answers of equal confidence count in equal parts, so their order does not matter. 0
+/// without answers. `answers`: (confidence, right).
+double accuracy_at(double coverage, std::vector<std::pair<double, bool>> answers);
 
 /// Whether two answers count as the same.
 bool same_answer(std::string_view a, std::string_view b);
