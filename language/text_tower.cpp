@@ -43,13 +43,17 @@ void TextTower::forward(std::span<const uint32_t> ids, const nn::Sequences& sequ
   if (t == 0) return;
 
   // x = LN(scale token[id] + position[i] + type)
-  for (size_t i = 0; i < t; ++i) {
+  uint32_t counted = 0;
+  for (size_t i = 0, text = 0; i < t; ++i) {
     below("token id", vocabulary(), ids[i]);
+    for (; text < sequences.starts.size() && sequences.starts[text] == i; ++text) counted = 0;
+    uint32_t place = sequences.positions[i];
+    if (w.padding) place = *w.padding + (ids[i] == *w.padding ? 0 : ++counted);
     std::fill_n(x.row(i), x.cols, 0.0F);
     w.tokens.add(ids[i], w.token_scale, x.row(i));
     if (w.positions.rows() != 0) {
-      below("position", w.positions.rows(), sequences.positions[i]);
-      w.positions.add(sequences.positions[i], 1.0F, x.row(i));
+      below("position", w.positions.rows(), place);
+      w.positions.add(place, 1.0F, x.row(i));
     }
     for (size_t j = 0; j < w.type.size(); ++j) x.row(i)[j] += w.type[j];
   }

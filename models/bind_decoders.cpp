@@ -48,19 +48,19 @@ BlockSizes read_decoder(const Config& config, const SizeDefaults& absent, size_t
   s.hidden = config.integer("intermediate_size", 1, 4 * kMostWidth, absent.hidden);
   s.norm = nn::Norm::Kind::rms;
   s.eps = config.number("rms_norm_eps", 0, 1, 1e-6);
-  s.qkv_bias = s.out_bias = config.boolean("attention_bias", false);
+  s.out_bias = config.boolean("attention_bias", false);
+  set_qkv_bias(s, s.out_bias);
   s.mlp_bias = config.boolean("mlp_bias", false);
   s.scale = 1.0F / std::sqrt(static_cast<float>(s.head));
   return s;
 }
 
-/// Which layers look at a window only.
-std::vector<bool> read_sliding(const Config& config, size_t layers) {
+}  // namespace
+
+std::vector<bool> read_sliding(const Config& config, size_t layers,
+                               const std::function<bool(size_t)>& pattern) {
   std::vector<bool> sliding(layers);
   const std::vector<std::string> types = config.strings("layer_types");
-  const size_t pattern =
-      config.integer("_sliding_window_pattern", 1, kMostLayers,
-                     config.integer("sliding_window_pattern", 1, kMostLayers, 6));
   if (!types.empty() && types.size() != layers) {
     config.fail("layer_types", "a list of num_hidden_layers " + std::to_string(layers));
   }
@@ -69,12 +69,10 @@ std::vector<bool> read_sliding(const Config& config, size_t layers) {
       config.fail("layer_types",
                   "sliding_attention or full_attention, found \"" + types[i] + "\" in it");
     }
-    sliding[i] = types.empty() ? (i + 1) % pattern != 0 : types[i] == "sliding_attention";
+    sliding[i] = types.empty() ? pattern(i) : types[i] == "sliding_attention";
   }
   return sliding;
 }
-
-}  // namespace
 
 TextPart bind_gemma3(const Config& config, const Tensors& root) {
   const Tensors tensors = root.either("embed_tokens.weight", {"model", "language_model"});
@@ -106,7 +104,11 @@ TextPart bind_gemma3(const Config& config, const Tensors& root) {
     rotations = {read_rope(config, s.head, 1e6), nn::rope_frequencies(s.head, local)};
   }
 
-  const std::vector<bool> sliding = read_sliding(config, layers);
+  const size_t pattern =
+      config.integer("_sliding_window_pattern", 1, kMostLayers,
+                     config.integer("sliding_window_pattern", 1, kMostLayers, 6));
+  const std::vector<bool> sliding =
+      read_sliding(config, layers, [&](size_t i) { return (i + 1) % pattern != 0; });
   std::vector<nn::TransformerBlock> blocks;
   for (size_t i = 0; i < layers; ++i) {
     s.reach = sliding[i] ? near : far;
@@ -118,6 +120,7 @@ TextPart bind_gemma3(const Config& config, const Tensors& root) {
       .tower = language::TextTower({.tokens = tensors.table("embed_tokens.weight", words, d),
                                     .token_scale = std::sqrt(static_cast<float>(d)),
                                     .positions = {},
+                                    .padding = {},
                                     .type = {},
                                     .embedding_norm = {},
                                     .rotations = std::move(rotations),
@@ -125,6 +128,38 @@ TextPart bind_gemma3(const Config& config, const Tensors& root) {
                                     .final_norm = bind_norm(tensors, "norm", d, s)},
                                    tensors.isa()),
       .pool = TextPart::Pool::mean,
+      .end = {},
+      .head = {}};
+}
+
+TextPart bind_llama(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embed_tokens.weight", {"model"});
+  const bool qwen3 = config.string("model_type") == "qwen3";
+  const SizeDefaults absent{4096, 32, 32, qwen3 ? size_t{22016} : size_t{11008}};
+  BlockSizes s = read_decoder(config, absent, qwen3 ? 128 : 0, qwen3 ? 32 : SIZE_MAX);
+  const size_t layers = read_layers(config, absent), d = s.width;
+  if (config.boolean("use_sliding_window", false)) config.fail("use_sliding_window", "false");
+  s.activation = read_activation(config, "hidden_act", "silu");
+  s.rotation = 0;
+  s.reach.ahead = 0;  // causal
+  BlockNames names = kLlama;
+  if (qwen3) {
+    s.out_bias = config.boolean("attention_bias", false);
+    names.q_norm = "self_attn.q_norm";
+    names.k_norm = "self_attn.k_norm";
+  }
+  const size_t words = config.integer("vocab_size", 1, kMostWords, qwen3 ? 151936 : 32000);
+  return {
+      .tower = language::TextTower({.tokens = tensors.table("embed_tokens.weight", words, d),
+                                    .positions = {},
+                                    .padding = {},
+                                    .type = {},
+                                    .embedding_norm = {},
+                                    .rotations = {read_rope(config, s.head, 1e4)},
+                                    .blocks = bind_blocks(tensors.in("layers"), names, s, layers),
+                                    .final_norm = bind_norm(tensors, "norm", d, s)},
+                                   tensors.isa()),
+      .pool = TextPart::Pool::last,
       .end = {},
       .head = {}};
 }

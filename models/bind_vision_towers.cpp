@@ -55,6 +55,14 @@ size_t read_patch(const Config& config, const char* channels, size_t absent) {
   return config.integer("patch_size", 1, kMostPatch, absent);
 }
 
+/// Tokens that stand one behind the other, in memory of their own.
+std::span<const float> join(const Tensors& tensors, std::span<const float> first,
+                            std::span<const float> second) {
+  std::vector<float> both(first.begin(), first.end());
+  both.insert(both.end(), second.begin(), second.end());
+  return tensors.keep(std::move(both));
+}
+
 }  // namespace
 
 VisionPart bind_vit(const Config& config, const Tensors& root) {
@@ -64,19 +72,21 @@ VisionPart bind_vit(const Config& config, const Tensors& root) {
   const size_t layers = read_layers(config), d = s.width,
                p = read_patch(config, "num_channels", 16);
   s.eps = config.number("layer_norm_eps", 0, 1, 1e-12);
-  s.qkv_bias = config.boolean("qkv_bias", true);
+  set_qkv_bias(s, config.boolean("qkv_bias", true));
   s.activation = read_activation(config, "hidden_act", "gelu");
 
-  // I-JEPA has no CLS; DeiT has a distillation token beside it, which a ViT has not.
-  const bool cls = config.string("model_type") != "ijepa";
-  if (tensors.has("embeddings.distillation_token"))
-    config.fail("model_type", "a model without a distillation token");
+  // I-JEPA has no CLS; DeiT has a distillation token beside it.
+  const std::string type = config.string("model_type");
+  const bool cls = type != "ijepa";
   vision::VitWeights w;
   w.patch = tensors.linear("embeddings.patch_embeddings.projection", d, 3 * p * p, true);
   w.patch_size = p;
   if (cls) w.prefix = tensors.floats("embeddings.cls_token", {1, 1, d});
+  if (type == "deit") {
+    w.prefix = join(tensors, w.prefix, tensors.floats("embeddings.distillation_token", {1, 1, d}));
+  }
   w.position = tensors.rows("embeddings.position_embeddings", d);
-  w.placed = cls ? 1 : 0;
+  w.placed = w.prefix.size() / d;
   w.blocks = bind_blocks(tensors.in("encoder.layer|layers"), kVit, s, layers);
   w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
 
@@ -103,7 +113,7 @@ VisionPart bind_dinov2(const Config& config, const Tensors& root) {
   const size_t layers = read_layers(config), d = s.width;
   const size_t p = read_patch(config, "num_channels", registers ? 16 : 14);
   s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
-  s.qkv_bias = config.boolean("qkv_bias", true);
+  set_qkv_bias(s, config.boolean("qkv_bias", true));
   s.hidden =
       static_cast<size_t>(static_cast<double>(d) * config.number("mlp_ratio", 0.01, 64, 4.0));
   BlockNames names = kDinov2;
@@ -125,15 +135,58 @@ VisionPart bind_dinov2(const Config& config, const Tensors& root) {
   w.prefix = tensors.floats("embeddings.cls_token", {1, 1, d});
   const size_t extra = registers ? config.integer("num_register_tokens", 0, 1024, 4) : 0;
   if (extra != 0) {
-    const auto more = tensors.floats("embeddings.register_tokens", {1, extra, d});
-    std::vector<float> both(w.prefix.begin(), w.prefix.end());
-    both.insert(both.end(), more.begin(), more.end());
-    w.prefix = tensors.keep(std::move(both));
+    w.prefix = join(tensors, w.prefix, tensors.floats("embeddings.register_tokens", {1, extra, d}));
   }
   w.position = tensors.rows("embeddings.position_embeddings", d);
   w.placed = 1;  // registers have no position
   w.blocks = bind_blocks(tensors.in("encoder.layer|layers"), names, s, layers);
   w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
+  return {.vit = vision::Vit(std::move(w), tensors.isa()),
+          .video = false,
+          .pool = VisionPart::Pool::first,
+          .attention = {},
+          .head = {}};
+}
+
+VisionPart bind_dinov3(const Config& config, const Tensors& root) {
+  const Tensors tensors = root.either("embeddings.patch_embeddings.weight", {"dinov3_vit"});
+  const SizeDefaults absent{384, 12, 6, 1536};
+  BlockSizes s = read_sizes(config, absent);
+  const size_t layers = read_layers(config, absent), d = s.width;
+  const size_t p = read_patch(config, "num_channels", 16);
+  if (s.head % 4 != 0) {
+    config.fail("num_attention_heads",
+                "heads of a multiple of 4 columns of hidden_size " + std::to_string(d));
+  }
+  s.eps = config.number("layer_norm_eps", 0, 1, 1e-5);
+  s.q_bias = config.boolean("query_bias", true);
+  s.k_bias = config.boolean("key_bias", false);
+  s.v_bias = config.boolean("value_bias", true);
+  s.out_bias = config.boolean("proj_bias", true);
+  s.mlp_bias = config.boolean("mlp_bias", true);
+  s.activation = read_activation(config, "hidden_act", "gelu");
+  s.rotation = 0;
+  BlockNames names = kDinov2;
+  names.q = "attention.q_proj";
+  names.k = "attention.k_proj";
+  names.v = "attention.v_proj";
+  names.out = "attention.o_proj";
+  names.up = "mlp.up_proj";
+  names.down = "mlp.down_proj";
+  if (config.boolean("use_gated_mlp", false)) names.gate = "mlp.gate_proj";
+
+  vision::VitWeights w;
+  w.patch = tensors.linear("embeddings.patch_embeddings", d, 3 * p * p, true);
+  w.patch_size = p;
+  w.prefix = tensors.floats("embeddings.cls_token", {1, 1, d});
+  const size_t registers = config.integer("num_register_tokens", 0, 1024, 0);
+  if (registers != 0) {
+    w.prefix =
+        join(tensors, w.prefix, tensors.floats("embeddings.register_tokens", {1, registers, d}));
+  }
+  w.plane = vision::PlaneRope{config.number("rope_theta", 1, 1e12, 100.0), s.head};
+  w.blocks = bind_blocks(tensors.in("layer|model.layer|layers"), names, s, layers);
+  w.final_norm = tensors.layer_norm("norm", d, s.eps);
   return {.vit = vision::Vit(std::move(w), tensors.isa()),
           .video = false,
           .pool = VisionPart::Pool::first,
@@ -218,7 +271,7 @@ VisionPart bind_vjepa2(const Config& config, const Tensors& root) {
   s.hidden =
       static_cast<size_t>(static_cast<double>(d) * config.number("mlp_ratio", 0.01, 64, 4.0));
   s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
-  s.qkv_bias = config.boolean("qkv_bias", true);
+  set_qkv_bias(s, config.boolean("qkv_bias", true));
   s.activation = read_activation(config, "hidden_act", "gelu");
   s.rotation = 0;
 

@@ -71,18 +71,29 @@ nn::Activation read_activation(const Config& config, std::string_view key,
 nn::Norm bind_norm(const Tensors& scope, std::string_view name, size_t width,
                    const BlockSizes& sizes) {
   if (name.empty()) return {};
-  if (sizes.norm == nn::Norm::Kind::layer) return scope.layer_norm(name, width, sizes.eps);
+  if (sizes.norm == nn::Norm::Kind::layer)
+    return scope.layer_norm(name, width, sizes.eps, sizes.norm_bias);
   return scope.rms_norm(name, width, sizes.eps, sizes.gain_offset);
 }
 
-nn::TransformerBlock bind_block(const Tensors& scope, const BlockNames& n, const BlockSizes& s) {
+nn::TransformerBlock bind_block(const Tensors& plain, const BlockNames& n, const BlockSizes& s) {
+  const Tensors scope = plain.packed();
   const size_t d = s.width, wide = s.heads * s.head, narrow = s.kv_heads * s.head, f = s.hidden;
   nn::TransformerBlock block;
   nn::SelfAttention& a = block.attention;
   a.residual = bind_residual(scope, n.attn_before, n.attn_inside, n.attn_after, n.attn_scale, s);
-  a.q = scope.linear(n.q, wide, d, s.qkv_bias);
-  a.k = scope.linear(n.k, narrow, d, s.qkv_bias);
-  a.v = scope.linear(n.v, narrow, d, s.qkv_bias);
+  if (n.qkv.empty()) {
+    a.q = scope.linear(n.q, wide, d, s.q_bias);
+    a.k = scope.linear(n.k, narrow, d, s.k_bias);
+    a.v = scope.linear(n.v, narrow, d, s.v_bias);
+  } else {
+    const std::string weight = std::string(n.qkv) + ".weight";
+    const std::string bias = s.q_bias ? std::string(n.qkv) + ".bias" : "";
+    const size_t all = wide + 2 * narrow;
+    a.q = scope.part(weight, bias, all, 0, wide, d);
+    a.k = scope.part(weight, bias, all, wide, narrow, d);
+    a.v = scope.part(weight, bias, all, wide + narrow, narrow, d);
+  }
   a.out = scope.linear(n.out, d, wide, s.out_bias);
   a.q_norm = bind_norm(scope, n.q_norm, s.head, s);
   a.k_norm = bind_norm(scope, n.k_norm, s.head, s);
@@ -92,9 +103,10 @@ nn::TransformerBlock bind_block(const Tensors& scope, const BlockNames& n, const
   nn::Mlp& m = block.mlp;
   m.residual = bind_residual(scope, n.mlp_before, n.mlp_inside, n.mlp_after, n.mlp_scale, s);
   const std::string fused(n.gate_and_up);
-  if (!fused.empty() && scope.has(fused + ".weight")) {
-    m.gate = scope.part(fused + ".weight", fused + ".bias", 2 * f, 0, f, d);
-    m.up = scope.part(fused + ".weight", fused + ".bias", 2 * f, f, f, d);
+  if (!fused.empty() && (n.up.empty() || scope.has(fused + ".weight"))) {
+    const std::string bias = s.mlp_bias ? fused + ".bias" : "";
+    m.gate = scope.part(fused + ".weight", bias, 2 * f, 0, f, d);
+    m.up = scope.part(fused + ".weight", bias, 2 * f, f, f, d);
   } else {
     if (!n.gate.empty()) m.gate = scope.linear(n.gate, f, d, s.mlp_bias);
     m.up = scope.linear(n.up, f, d, s.mlp_bias);

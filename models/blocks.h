@@ -2,6 +2,7 @@
 
 #include <sterna/nn/transformer.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,13 +20,15 @@ struct BlockNames {
   std::string_view q = {}, k = {}, v = {}, out = {}, q_norm = {}, k_norm = {};
   std::string_view mlp_before = {}, mlp_inside = {}, mlp_after = {}, mlp_scale = {};
   std::string_view gate = {}, up = {}, down = {};
+  std::string_view qkv = {};          // one map in place of q, k and v, where a file has it
   std::string_view gate_and_up = {};  // one map [2f, d], the gate first, in place of gate and up
 };
 
 /// The numbers of one block.
 struct BlockSizes {
   size_t width = 0, heads = 0, kv_heads = 0, head = 0, hidden = 0;
-  bool qkv_bias = true, out_bias = true, mlp_bias = true;
+  bool q_bias = true, k_bias = true, v_bias = true, out_bias = true, mlp_bias = true;
+  bool norm_bias = true;
   nn::Norm::Kind norm = nn::Norm::Kind::layer;
   double eps = 0;
   float gain_offset = 0;  // Gemma's 1
@@ -34,6 +37,11 @@ struct BlockSizes {
   nn::Reach reach;
   int rotation = -1;
 };
+
+/// The same word on the biases of q, k and v.
+inline void set_qkv_bias(BlockSizes& sizes, bool bias) {
+  sizes.q_bias = sizes.k_bias = sizes.v_bias = bias;
+}
 
 inline constexpr size_t kMostWidth = 65536, kMostLayers = 4096, kMostTokens = 1 << 20,
                         kMostWords = 1 << 24, kMostPixels = 1 << 16;
@@ -57,6 +65,10 @@ nn::TransformerBlock bind_block(const Tensors& scope, const BlockNames& names,
 /// Blocks `scope`.0, .1, ... that are alike.
 nn::Transformer bind_blocks(const Tensors& scope, const BlockNames& names, const BlockSizes& sizes,
                             size_t layers);
+
+/// Which layers look at a window only: `layer_types`, or where it is absent what `pattern` says.
+std::vector<bool> read_sliding(const Config& config, size_t layers,
+                               const std::function<bool(size_t)>& pattern);
 
 /// The frequencies of rotary positions: rope_parameters, or the older rope_theta and rope_scaling.
 /// Types default, linear and llama3; another is an error that names it.

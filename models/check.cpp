@@ -170,11 +170,12 @@ Found Runner::run(const std::string& output) {
 }  // namespace
 
 std::vector<Agreement> check(const std::filesystem::path& path, const std::filesystem::path& file,
-                             Session& session, quant::Isa isa) {
-  if (!std::filesystem::is_directory(path)) return check_gguf(path, Golden(file), session, isa);
-  const FolderModel model = open_folder(path, isa);
+                             Session& session, const CheckOptions& options) {
+  if (!std::filesystem::is_directory(path))
+    return check_gguf(path, Golden(file), session, options.isa);
+  const FolderModel model = open_folder(path, options.isa, options.weights);
   const Golden golden(file);
-  Runner runner(model, golden, session, isa);
+  Runner runner(model, golden, session, options.isa);
   return golden.compare_all(path.string(),
                             [&](const std::string& output) { return runner.run(output); });
 }

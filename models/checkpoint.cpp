@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 
 #include <algorithm>
 #include <utility>
@@ -32,7 +33,7 @@ std::vector<std::string> spellings(std::string_view names) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(const std::filesystem::path& folder) {
+Checkpoint::Checkpoint(const std::filesystem::path& folder, quant::Type blocks) : blocks_(blocks) {
   const auto single = folder / "model.safetensors";
   const auto index = folder / "model.safetensors.index.json";
   if (!std::filesystem::exists(single) && std::filesystem::exists(index)) {
@@ -73,6 +74,16 @@ std::vector<float>& Checkpoint::keep(std::vector<float> numbers) {
   return kept_.emplace_back(std::move(numbers));
 }
 
+quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k) {
+  if (blocks_ == quant::Type::f32) return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
+  const size_t bytes = quant::weight_bytes(blocks_, m, k);
+  auto& lines = packed_.emplace_back((bytes + sizeof(Line) - 1) / sizeof(Line));
+  auto& scale = scales_.emplace_back(quant::is_integer(blocks_) ? m : 0);
+  const auto data = std::as_writable_bytes(std::span(lines)).first(bytes);
+  quant::pack(blocks_, w, m, k, 0, data, scale);
+  return {blocks_, m, k, data, scale, 0};
+}
+
 std::span<const float> Checkpoint::floats(const SafeTensor& tensor) {
   if (!is_float(tensor.dtype)) {
     throw Error(file_of(tensor.name) + ": tensor " + in_quotes(tensor.name) +
@@ -104,6 +115,17 @@ Tensors Tensors::either(std::string_view probe,
     if (file_->has_prefix(prefix_ + std::string(name) + ".")) return in(name);
   }
   return *this;
+}
+
+Tensors Tensors::packed() const {
+  Tensors inner(*this);
+  inner.packed_ = true;
+  return inner;
+}
+
+quant::WeightView Tensors::view(std::span<const float> w, size_t m, size_t k) const {
+  if (packed_) return file_->pack(w, m, k);
+  return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
 }
 
 std::string Tensors::full(std::string_view name) const {
@@ -161,28 +183,25 @@ quant::Linear Tensors::linear(std::string_view name, size_t m, size_t k, bool bi
     weights += (weights.empty() ? "" : "|") + spelling + ".weight";
     biases += (biases.empty() ? "" : "|") + spelling + ".bias";
   }
-  const auto w = matrix(weights, m, k);
-  return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
-          bias ? floats(biases, {m}) : std::span<const float>{},
+  return {view(matrix(weights, m, k), m, k), bias ? floats(biases, {m}) : std::span<const float>{},
           isa_};
 }
 
 quant::Linear Tensors::part(std::string_view weight, std::string_view bias, size_t all,
                             size_t first, size_t m, size_t k) const {
   const auto w = matrix(weight, all, k).subspan(first * k, m * k);
-  return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
-          floats(bias, {all}).subspan(first, m),
-          isa_};
+  return {view(w, m, k),
+          bias.empty() ? std::span<const float>{} : floats(bias, {all}).subspan(first, m), isa_};
 }
 
 nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) const {
   return {floats(name, {rows, cols}), rows, cols, isa_};
 }
 
-nn::Norm Tensors::layer_norm(std::string_view name, size_t d, double eps) const {
+nn::Norm Tensors::layer_norm(std::string_view name, size_t d, double eps, bool bias) const {
   const std::string scope(name);
-  return {nn::Norm::Kind::layer, floats(scope + ".weight", {d}), floats(scope + ".bias", {d}),
-          static_cast<float>(eps)};
+  return {nn::Norm::Kind::layer, floats(scope + ".weight", {d}),
+          bias ? floats(scope + ".bias", {d}) : std::span<const float>{}, static_cast<float>(eps)};
 }
 
 nn::Norm Tensors::rms_norm(std::string_view name, size_t d, double eps, float offset) const {

@@ -24,8 +24,9 @@ namespace sterna::models {
 /// and is one thread's; views stay valid, and may be read by any number, while it lives.
 class Checkpoint {
  public:
-  /// Throws sterna::Error naming the file and the fault. Shards must lie in `folder` itself.
-  explicit Checkpoint(const std::filesystem::path& folder);
+  /// `blocks` is the format that maps of transformer blocks are packed to. Throws sterna::Error
+  /// naming the file and the fault. Shards must lie in `folder` itself.
+  explicit Checkpoint(const std::filesystem::path& folder, quant::Type blocks = quant::Type::f32);
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
   Checkpoint(Checkpoint&&) = default;
@@ -41,12 +42,20 @@ class Checkpoint {
   std::span<const float> floats(const SafeTensor& tensor);
   /// Memory that lives as long as this object.
   std::vector<float>& keep(std::vector<float> numbers);
+  /// w [m, k] in the format of blocks, a scale a row.
+  quant::WeightView pack(std::span<const float> w, size_t m, size_t k);
 
  private:
   std::string file_;
   std::deque<Safetensors> shards_;
   std::map<std::string, size_t, std::less<>> shard_of_;  // tensor -> shard
   std::deque<std::vector<float>> kept_;
+  struct alignas(64) Line {  // what kernels read weights by
+    std::byte bytes[64];
+  };
+  quant::Type blocks_;
+  std::deque<std::vector<Line>> packed_;
+  std::deque<std::vector<uint16_t>> scales_;
 };
 
 /// A scope of names in a Checkpoint. Every method throws sterna::Error that names file and tensor,
@@ -61,6 +70,9 @@ class Tensors {
   /// This scope, or the first of `names` below it, in which `probe` exists, or else anything.
   Tensors either(std::string_view probe, std::initializer_list<std::string_view> names) const;
 
+  /// This scope, whose linear maps are packed to the format of blocks.
+  Tensors packed() const;
+
   bool has(std::string_view name) const;
   quant::Isa isa() const { return isa_; }
   /// Memory that lives as long as the Checkpoint.
@@ -74,11 +86,11 @@ class Tensors {
   /// `name`.weight [m, k] (a convolution's [m, ...] counts as its product) and, if `bias`,
   /// `name`.bias.
   quant::Linear linear(std::string_view name, size_t m, size_t k, bool bias) const;
-  /// Rows [first, first + m) of a matrix `weight` [all, k] and vector `bias` [all].
+  /// Rows [first, first + m) of a matrix `weight` [all, k] and vector `bias` [all], "" for none.
   quant::Linear part(std::string_view weight, std::string_view bias, size_t all, size_t first,
                      size_t m, size_t k) const;
   nn::RowTable table(std::string_view name, size_t rows, size_t cols) const;
-  nn::Norm layer_norm(std::string_view name, size_t d, double eps) const;
+  nn::Norm layer_norm(std::string_view name, size_t d, double eps, bool bias = true) const;
   /// `offset` is added to the gain: Gemma stores gain - 1.
   nn::Norm rms_norm(std::string_view name, size_t d, double eps, float offset = 0) const;
 
@@ -87,10 +99,12 @@ class Tensors {
   const SafeTensor& tensor(const std::string& full, const std::string& expected) const;
   [[noreturn]] void wrong(const SafeTensor& tensor, const std::string& expected) const;
   std::span<const float> matrix(std::string_view name, size_t m, size_t k) const;
+  quant::WeightView view(std::span<const float> w, size_t m, size_t k) const;
 
   Checkpoint* file_;
   std::string prefix_;
   quant::Isa isa_;
+  bool packed_ = false;
 };
 
 }  // namespace sterna::models

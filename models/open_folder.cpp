@@ -88,15 +88,22 @@ constexpr std::array kFamilies = {
     Family{"clip", bind_dual_clip},
     Family{"clip_text_model", bind_clip_text_alone},
     Family{"clip_vision_model", bind_clip_vision_alone},
+    Family{"deit", vision<bind_vit>},
     Family{"dinov2", vision<bind_dinov2>},
     Family{"dinov2_with_registers", vision<bind_dinov2>},
+    Family{"dinov3_vit", vision<bind_dinov3>},
     Family{"gemma3_text", text<bind_gemma3>},
     Family{"ijepa", vision<bind_vit>},
+    Family{"llama", text<bind_llama>},
+    Family{"modernbert", text<bind_modern_bert>},
+    Family{"qwen3", text<bind_llama>},
+    Family{"roberta", text<bind_bert_tower>},
     Family{"siglip", bind_dual_siglip},
     Family{"siglip_text_model", text<bind_siglip_text>},
     Family{"siglip_vision_model", vision<bind_siglip_vision>},
     Family{"vit", vision<bind_vit>},
     Family{"vjepa2", vision<bind_vjepa2>},
+    Family{"xlm-roberta", text<bind_bert_tower>},
 };
 
 void bind(const Config& config, const Tensors& tensors, FolderModel& model) {
@@ -135,10 +142,10 @@ std::vector<float> Head::embedding(std::span<const float> pooled, const nn::Exec
   return out;
 }
 
-FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa) {
+FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa, quant::Type blocks) {
   const Config config = Config::read(folder / "config.json");
   FolderModel model;
-  model.files = std::make_unique<Checkpoint>(folder);
+  model.files = std::make_unique<Checkpoint>(folder, blocks);
   try {
     bind(config, Tensors(*model.files, isa), model);
   } catch (const Error& e) {

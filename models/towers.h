@@ -68,17 +68,22 @@ struct FolderModel {
 
 /// Reads DIR/config.json and binds the weights beside it. Throws sterna::Error naming file and
 /// fault; a model_type, or a setting, that Sterna does not run is an error that names it.
-FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa);
+/// The maps of transformer blocks are packed to `blocks`; all else stays in floats.
+FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa,
+                        quant::Type blocks = quant::Type::f32);
 
 // One family each; `config` is the tower's own object.
-VisionPart bind_vit(const Config& config, const Tensors& tensors);     // ViT, DeiT, I-JEPA
+VisionPart bind_vit(const Config& config, const Tensors& tensors);  // ViT, DeiT, I-JEPA
+VisionPart bind_dinov3(const Config& config, const Tensors& tensors);
 VisionPart bind_dinov2(const Config& config, const Tensors& tensors);  // with or without registers
 VisionPart bind_clip_vision(const Config& config, const Tensors& tensors);
 VisionPart bind_siglip_vision(const Config& config, const Tensors& tensors);
 VisionPart bind_vjepa2(const Config& config, const Tensors& tensors);
-TextPart bind_bert_tower(const Config& config, const Tensors& tensors);
+TextPart bind_bert_tower(const Config& config, const Tensors& tensors);  // and RoBERTa's kind
 TextPart bind_clip_text(const Config& config, const Tensors& tensors);
 TextPart bind_siglip_text(const Config& config, const Tensors& tensors);
+TextPart bind_modern_bert(const Config& config, const Tensors& tensors);
+TextPart bind_llama(const Config& config, const Tensors& tensors);  // Llama, Qwen3
 TextPart bind_gemma3(const Config& config, const Tensors& tensors);
 /// open-vljepa's predictor: the last n_keep_layers of a Llama, `vision` wide visual tokens.
 predictor::JointPredictor bind_llama_predictor(const Config& config, const Tensors& tensors,

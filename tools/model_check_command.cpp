@@ -42,6 +42,8 @@ int model_check_command(int argc, char** argv) {
   options.add()("golden", "Inputs and expected outputs", cxxopts::value<std::string>(), "FILE")(
       "min-cosine", "What counts as agreement", cxxopts::value<double>()->default_value("0.9999"),
       "X");
+  options.add()("weights", "Pack a folder's transformer blocks: f32, bf16, i8, t2, t5",
+                cxxopts::value<std::string>()->default_value("f32"), "TYPE");
   options.epilogue(
       "Inputs: pixels, query_ids, query_mask, target_ids, target_mask; or pixel_values,\n"
       "pixel_values_videos, input_ids, attention_mask. Outputs: vision_tokens,\n"
@@ -57,9 +59,16 @@ int model_check_command(int argc, char** argv) {
   const double least = (*args)["min-cosine"].as<double>();
   if (!(least >= -1 && least <= 1)) throw UsageError("--min-cosine: expected a number up to 1");
 
+  models::CheckOptions how;
+  how.isa = common.isa;
+  try {
+    how.weights = quant::parse_type((*args)["weights"].as<std::string>());
+  } catch (const Error& e) {
+    throw UsageError(std::string("--weights: ") + e.what());
+  }
   Session session(common.threads);
   const auto all = models::check(names.empty() ? common.model : names[0],
-                                 (*args)["golden"].as<std::string>(), session, common.isa);
+                                 (*args)["golden"].as<std::string>(), session, how);
   int code = kDone;
   for (const models::Agreement& agreement : all) {
     print_line(line(agreement, common.json));

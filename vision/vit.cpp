@@ -42,6 +42,9 @@ Vit::Vit(VitWeights weights, quant::Isa isa) : weights_(std::move(weights)), isa
                   std::to_string(places));
     }
   }
+  if (w.plane && w.plane->head % 4 != 0) {
+    throw Error("vision tower: rotary positions: expected heads of a multiple of 4 columns");
+  }
   if (w.rope && (w.rope->grid == 0 || prefix() != 0)) {
     throw Error("vision tower: rotary positions: expected a grid and no tokens before the patches");
   }
@@ -121,6 +124,14 @@ void Vit::forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& exec
     const auto cos = workspace.mat<float>(n, r), sin = workspace.mat<float>(n, r);
     fill_video_rope(*weights_.rope, cos, sin);
     rotation = {cos, sin, nn::Pairing::neighbours};
+  } else if (weights_.plane) {
+    const size_t c = weights_.plane->head;
+    const auto cos = workspace.mat<float>(n, c), sin = workspace.mat<float>(n, c);
+    std::fill_n(cos.data, first * c, 1.0F);
+    std::fill_n(sin.data, first * c, 0.0F);
+    fill_plane_rope(*weights_.plane, clip.height / p, clip.width / p,
+                    cos.slice_rows(first, n - first), sin.slice_rows(first, n - first));
+    rotation = {cos, sin, nn::Pairing::halves};
   }
   weights_.blocks.forward(out, {{starts.data, 2}, {}, {}}, {&rotation, 1}, executor, workspace);
   nn::apply(weights_.final_norm, out, out, executor, isa_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 
 namespace sterna::vision {
 
@@ -67,6 +68,30 @@ void fill_video_rope(const VideoRope& rope, nn::Mat<float> cos, nn::Mat<float> s
         for (const size_t column : {2 * axis * half + k, (2 * axis + 1) * half + k}) {
           cos.row(i)[column] = static_cast<float>(std::cos(angle));
           sin.row(i)[column] = static_cast<float>(std::sin(angle));
+        }
+      }
+    }
+  }
+}
+
+void fill_plane_rope(const PlaneRope& rope, size_t rows, size_t cols, nn::Mat<float> cos,
+                     nn::Mat<float> sin) {
+  const size_t quarter = rope.head / 4, n = rows * cols;
+  const auto centre = [](size_t at, size_t count) {
+    return 2.0F * ((static_cast<float>(at) + 0.5F) / static_cast<float>(count)) - 1.0F;
+  };
+  for (size_t i = 0; i < cos.rows; ++i) {
+    const size_t place = i % n;
+    const std::array<float, 2> at = {centre(place / cols, rows), centre(place % cols, cols)};
+    for (size_t axis = 0; axis < 2; ++axis) {
+      for (size_t j = 0; j < quarter; ++j) {
+        const float exponent = static_cast<float>(4 * j) / static_cast<float>(rope.head);
+        const float frequency = 1.0F / std::pow(static_cast<float>(rope.base), exponent);
+        const double angle =
+            static_cast<double>(static_cast<float>(2 * std::numbers::pi) * at[axis] * frequency);
+        for (const size_t half : {size_t{0}, 2 * quarter}) {
+          cos.row(i)[half + axis * quarter + j] = static_cast<float>(std::cos(angle));
+          sin.row(i)[half + axis * quarter + j] = static_cast<float>(std::sin(angle));
         }
       }
     }

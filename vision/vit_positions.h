@@ -21,4 +21,8 @@ size_t video_rope_columns(size_t c);
 /// r/2) although neighbours turn together, so the two of a pair turn by different angles.
 void fill_video_rope(const VideoRope& rope, nn::Mat<float> cos, nn::Mat<float> sin);
 
+/// cos and sin [rows cols, c] of patches, for Pairing::halves.
+void fill_plane_rope(const PlaneRope& rope, size_t rows, size_t cols, nn::Mat<float> cos,
+                     nn::Mat<float> sin);
+
 }  // namespace sterna::vision

@@ -18,7 +18,7 @@ import transformers as t
 from safetensors.torch import save_file
 
 OUT = Path(__file__).parent / "checkpoints"
-SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
+SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 28}
 
 
 def perturb(model, scale=1.0):
@@ -28,6 +28,7 @@ def perturb(model, scale=1.0):
             torch.nn.init.normal_(p, 0.0, scale * 1.2 / math.sqrt(p[0].numel()))
         else:
             p.data += 0.25 * torch.randn_like(p)
+        p.data = p.data.half().float()  # files hold halves, and what they hold is what is run
     return model.float().eval()
 
 
@@ -49,7 +50,7 @@ def ids(rows, length, words):
 def save(name, model, golden):
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
-    model.save_pretrained(folder)
+    (model if name == "bert" else model.half()).save_pretrained(folder)
     write_golden(name, golden)
 
 
@@ -64,6 +65,48 @@ def bert():
     inputs = {"input_ids": ids(4, 17, 50), "attention_mask": masks(4, 17)}
     out = net(**inputs)
     save("bert", net, inputs | {"last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output})
+
+
+def xlm_roberta():
+    net = perturb(t.XLMRobertaModel(t.XLMRobertaConfig(vocab_size=50, max_position_embeddings=24, pad_token_id=4, **SIZES)))
+    inputs = {"input_ids": ids(4, 13, 50), "attention_mask": masks(4, 13)}
+    inputs["input_ids"][inputs["attention_mask"] == 0] = 4
+    out = net(**inputs)
+    save("xlm_roberta", net, inputs | {"last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output})
+
+
+def modernbert():
+    net = perturb(t.ModernBertModel(t.ModernBertConfig(
+        vocab_size=40, pad_token_id=0, local_attention=6, layer_types=["full_attention", "sliding_attention"], **SIZES)))
+    inputs = {"input_ids": ids(3, 15, 40), "attention_mask": masks(3, 15)}
+    save("modernbert", net, inputs | {"last_hidden_state": net(**inputs).last_hidden_state})
+
+
+def llama():
+    net = perturb(t.LlamaModel(t.LlamaConfig(vocab_size=40, num_key_value_heads=1, attention_bias=True, **SIZES)))
+    inputs = {"input_ids": ids(3, 12, 40), "attention_mask": masks(3, 12)}
+    save("llama", net, inputs | {"last_hidden_state": net(**inputs).last_hidden_state})
+
+
+def qwen3():
+    net = perturb(t.Qwen3Model(t.Qwen3Config(vocab_size=40, num_key_value_heads=1, head_dim=12, **SIZES)))
+    inputs = {"input_ids": ids(3, 12, 40), "attention_mask": masks(3, 12)}
+    save("qwen3", net, inputs | {"last_hidden_state": net(**inputs).last_hidden_state})
+
+
+def deit():
+    net = perturb(t.DeiTModel(t.DeiTConfig(image_size=12, patch_size=4, **SIZES)))
+    pixels = torch.randn(1, 3, 20, 13)
+    out = net(pixel_values=pixels, interpolate_pos_encoding=True)
+    save("deit", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output})
+
+
+def dinov3():
+    net = perturb(t.DINOv3ViTModel(t.DINOv3ViTConfig(
+        image_size=16, patch_size=4, num_register_tokens=2, use_gated_mlp=True, hidden_act="silu", **SIZES)))
+    pixels = torch.randn(2, 3, 21, 14)
+    out = net(pixel_values=pixels)
+    save("dinov3", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output})
 
 
 def vit():
@@ -100,7 +143,7 @@ def dual(name, config, model, text, pixels):
 
 
 def clip():
-    sizes = SIZES | {"hidden_size": 32, "num_attention_heads": 4}
+    sizes = SIZES | {"hidden_size": 24, "num_attention_heads": 4}
     config = t.CLIPConfig(text_config=dict(vocab_size=60, max_position_embeddings=16, eos_token_id=59, **SIZES),
                           vision_config=dict(image_size=16, patch_size=4, **sizes), projection_dim=20)
     text = {"input_ids": ids(3, 11, 60), "attention_mask": masks(3, 11)}
@@ -116,7 +159,7 @@ def siglip():
 
 
 def vjepa2():
-    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"} | {"hidden_size": 36}
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"} | {"hidden_size": 28}
     net = perturb(t.VJEPA2Model(t.VJEPA2Config(
         patch_size=4, crop_size=12, frames_per_clip=4, tubelet_size=2, mlp_ratio=1.5, pred_hidden_size=12,
         pred_num_attention_heads=2, pred_num_hidden_layers=1, pred_num_mask_tokens=2, **small)))
@@ -202,7 +245,8 @@ def open_vljepa():
     write_golden("open_vljepa", g)
 
 
-MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa]
+MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa, xlm_roberta, modernbert, llama, qwen3,
+          deit, dinov3]
 
 
 @torch.no_grad()

@@ -105,6 +105,11 @@ with tempfile.TemporaryDirectory() as scratch:
     index_fault("{", "expected JSON")
     index.unlink()
 
+    for weights_type, least in (("f32", 0.99999), ("bf16", 0.9995), ("i8", 0.998)):
+        save(file, weights)
+        run(folder, "--golden", expected, "--weights", weights_type, "--min-cosine", least)
+    assert "q4" in run(folder, "--golden", expected, "--weights", "q4", code=2)
+
     # Broken weights.
     def weights_fault(tensors, *says):
         save(file, tensors)

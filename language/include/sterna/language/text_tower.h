@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,9 +14,11 @@ namespace sterna::language {
 /// What makes a text encoder of blocks: BERT, the text towers of CLIP and SigLIP, Gemma and Llama
 /// are settings of this. d width.
 struct TextTowerWeights {
-  nn::RowTable tokens;          // [vocabulary, d]
-  float token_scale = 1;        // Gemma: sqrt(d)
-  nn::RowTable positions;       // [longest text, d], or no rows
+  nn::RowTable tokens;     // [vocabulary, d]
+  float token_scale = 1;   // Gemma: sqrt(d)
+  nn::RowTable positions;  // [longest text, d], or no rows
+  /// RoBERTa: places count the tokens that aren't this id, from it + 1; such a token's place is it.
+  std::optional<uint32_t> padding;
   std::span<const float> type;  // [d]: the embedding of token type 0, or empty
   nn::Norm embedding_norm;
   std::vector<std::vector<float>> rotations;  // frequencies, by the number that blocks give

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sterna/models/model.h>
+#include <sterna/quant/linear.h>
 
 #include <filesystem>
 #include <string>
@@ -13,6 +14,13 @@ struct Agreement {
   std::string output;      // its name in the golden file
   double cosine = 0;       // of all compared numbers, as one vector
   double max_rel_err = 0;  // largest |found - expected| / largest |expected|
+};
+
+struct CheckOptions {
+  quant::Isa isa = quant::best_isa();
+  /// What a folder's transformer blocks are packed to, to see what that costs. A GGUF runs as it
+  /// is.
+  quant::Type weights = quant::Type::f32;
 };
 
 /// Runs a model, a Hugging Face folder or a GGUF, on the inputs in `golden`, a safetensors file,
@@ -30,6 +38,7 @@ struct Agreement {
 /// Throws sterna::Error naming file and fault: an unusable model, a missing input, a shape that the
 /// model does not give, an expected output it does not have.
 std::vector<Agreement> check(const std::filesystem::path& model,
-                             const std::filesystem::path& golden, Session& session, quant::Isa isa);
+                             const std::filesystem::path& golden, Session& session,
+                             const CheckOptions& options = {});
 
 }  // namespace sterna::models

@@ -23,7 +23,15 @@ struct VideoRope {
   size_t head = 0;  // c
 };
 
-/// What makes a vision transformer of blocks: ViT, DeiT, CLIP, SigLIP, DINOv2 and V-JEPA 2 are
+/// DINOv3's 2D rotary positions (transformers' `DINOv3ViTRopePositionEmbedding`): a patch's centre
+/// in [-1, 1] times 2 pi base^(-4j / c), j < c / 4, for row and column. Tokens before the patches
+/// don't turn.
+struct PlaneRope {
+  double base = 100;
+  size_t head = 0;  // c, a multiple of 4
+};
+
+/// What makes a vision transformer of blocks: ViT, DeiT, CLIP, SigLIP, DINO and V-JEPA 2 are
 /// settings of this. d width, p tokens that stand before the patches (CLS, registers).
 struct VitWeights {
   quant::Linear
@@ -33,7 +41,8 @@ struct VitWeights {
   std::span<const float> prefix;    // [p, d]
   std::span<const float> position;  // [placed + grid grid, d], or empty
   size_t placed = 0;                // of the prefix tokens, the first that have positions
-  std::optional<VideoRope> rope;
+  std::optional<VideoRope> rope;    // one of the two, or none
+  std::optional<PlaneRope> plane;
   nn::Norm embedding_norm;
   nn::Transformer blocks;
   nn::Norm final_norm;
