@@ -35,8 +35,8 @@ int model_check_command(int argc, char** argv) {
   Options options(
       "model check", "MODEL --golden FILE.safetensors",
       "Run a model on the inputs in a golden file and compare with the outputs in it.\n"
-      "MODEL is a Hugging Face folder (config.json and model.safetensors) or that of\n"
-      "open-vljepa. For each output: the cosine, and the largest difference over the largest\n"
+      "MODEL is a Hugging Face folder (config.json and model.safetensors), open-vljepa's, or\n"
+      "a GGUF. For each output: the cosine, and the largest difference over the largest\n"
       "expected magnitude. Exit code 1 if a cosine is below --min-cosine.");
   options.add_model_options();
   options.add()("golden", "Inputs and expected outputs", cxxopts::value<std::string>(), "FILE")(
