@@ -28,6 +28,12 @@ std::string line(const models::Agreement& a, bool json) {
   return name + "  " + text;
 }
 
+/// What counts as agreement where nobody says: rounding alone, or that of the format.
+double expected_cosine(quant::Type weights) {
+  if (weights == quant::Type::f32) return 0.9999;
+  return weights == quant::Type::bf16 ? 0.9995 : 0.998;
+}
+
 }  // namespace
 
 /// `sterna model check MODEL --golden FILE`.
@@ -40,8 +46,8 @@ int model_check_command(int argc, char** argv) {
       "expected magnitude. Exit code 1 if a cosine is below --min-cosine.");
   options.add_model_options();
   options.add()("golden", "Inputs and expected outputs", cxxopts::value<std::string>(), "FILE")(
-      "min-cosine", "What counts as agreement", cxxopts::value<double>()->default_value("0.9999"),
-      "X");
+      "min-cosine", "What counts as agreement (default: 0.9999; 0.9995 for bf16, 0.998 for others)",
+      cxxopts::value<double>(), "X");
   options.add()("weights", "Pack a folder's transformer blocks: f32, bf16, i8, t2, t5",
                 cxxopts::value<std::string>()->default_value("f32"), "TYPE");
   options.epilogue(
@@ -56,9 +62,6 @@ int model_check_command(int argc, char** argv) {
   if (names.size() > 1 || (names.empty() && common.model.empty()))
     throw UsageError("expected one MODEL, found " + std::to_string(names.size()));
   if (args->count("golden") != 1) throw UsageError("expected --golden FILE");
-  const double least = (*args)["min-cosine"].as<double>();
-  if (!(least >= -1 && least <= 1)) throw UsageError("--min-cosine: expected a number up to 1");
-
   models::CheckOptions how;
   how.isa = common.isa;
   try {
@@ -66,6 +69,9 @@ int model_check_command(int argc, char** argv) {
   } catch (const Error& e) {
     throw UsageError(std::string("--weights: ") + e.what());
   }
+  const double least = args->count("min-cosine") != 0 ? (*args)["min-cosine"].as<double>()
+                                                      : expected_cosine(how.weights);
+  if (!(least >= -1 && least <= 1)) throw UsageError("--min-cosine: expected a number up to 1");
   Session session(common.threads);
   const auto all = models::check(names.empty() ? common.model : names[0],
                                  (*args)["golden"].as<std::string>(), session, how);

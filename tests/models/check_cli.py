@@ -108,6 +108,7 @@ with tempfile.TemporaryDirectory() as scratch:
     for weights_type, least in (("f32", 0.99999), ("bf16", 0.9995), ("i8", 0.998)):
         save(file, weights)
         run(folder, "--golden", expected, "--weights", weights_type, "--min-cosine", least)
+        run(folder, "--golden", expected, "--weights", weights_type)
     assert "q4" in run(folder, "--golden", expected, "--weights", "q4", code=2)
 
     # Broken weights.
