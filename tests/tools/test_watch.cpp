@@ -201,7 +201,7 @@ TEST_CASE("watch: report and embeddings") {
   CHECK(count("data:image/jpeg;base64,/9j/") == 3);  // how a JPEG file begins
   CHECK(count("<rect ") == 3);
   CHECK(count("<polyline ") == 2);
-  CHECK(count("a&lt;b&gt;.mp4") == 1);
+  CHECK(count("a&lt;b&gt;.mp4") == 2);  // title and heading
   CHECK(count("bright &lt;day&gt;") == 1);
   CHECK(count("dark &amp; night") == 2);
   CHECK(count("<script") == 0);
