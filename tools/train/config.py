@@ -54,6 +54,7 @@ class TrainConfig:
     seed: int = 20260
     batch_pictures: int = 40
     questions_per_picture: int = 5
+    renamed: float = 0.6  # share of the photos shown as another class (swap.py)
     learning_rate: float = 1.6e-3
     float_learning_rate: float = 0.8e-3  # ternary training wants about twice the float rate
     weight_decay: float = 0.02
@@ -62,6 +63,7 @@ class TrainConfig:
     temperature: float = 0.05
     all_answers_weight: float = 0.5
     cosine_weight: float = 0.5
+    whole_weight: float = 0.15  # of -log(pointer's share of the pooled place), for questions about the whole picture
     ema: float = 0.995
     bf16: bool = True
     fuse: bool = True

@@ -83,12 +83,16 @@ def cut_outs(setting: Setting) -> list[CutOut]:
 
 
 class Writer:
-    """Runs pictures through the stem in batches and appends features and facts; a part is written whole."""
+    """Runs pictures through the stem in batches and appends features and facts; a part is written whole.
 
-    def __init__(self, setting: Setting, features: Features, part: str):
+    With `classes` the top classes of every place and their probabilities are kept too (swap.py renames them).
+    """
+
+    def __init__(self, setting: Setting, features: Features, part: str, classes: bool = False):
         self.folder = setting.paths.work / part
-        self.done = (self.folder / "facts.jsonl").exists()
+        self.done = (self.folder / "facts.jsonl").exists() and (not classes or (self.folder / "classes.npz").exists())
         self.features, self.pixels, self.facts, self.rows = features, [], [], []
+        self.classes = [] if classes else None
 
     def add(self, pixels: np.ndarray, fact: dict):
         self.pixels.append(pixels)
@@ -100,8 +104,10 @@ class Writer:
         if not self.pixels:
             return
         device = self.features.class_embedding.device
-        out, logits, _, _ = self.features(torch.from_numpy(np.stack(self.pixels)).to(device))
+        out, logits, _, head = self.features(torch.from_numpy(np.stack(self.pixels)).to(device))
         top, index = logits.softmax(-1).topk(5, -1)
+        if self.classes is not None:
+            self.classes.append([x.cpu().numpy() for x in self.features.top_classes(head)])
         for i in range(len(out)):
             self.facts[len(self.facts) - len(out) + i]["top5"] = [
                 [int(c), round(float(p), 4)] for c, p in zip(index[i], top[i])]
@@ -114,6 +120,9 @@ class Writer:
         self.flush()
         self.folder.mkdir(parents=True, exist_ok=True)
         np.save(self.folder / "features.npy", np.concatenate(self.rows))
+        if self.classes is not None:
+            np.savez(self.folder / "classes.npz", index=np.concatenate([i for i, _ in self.classes]).astype(np.int16),
+                     share=np.concatenate([s for _, s in self.classes]).astype(np.float16))
         text = "".join(json.dumps(f) + "\n" for f in self.facts)
         (self.folder / "facts.jsonl").write_text(text)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -146,7 +155,7 @@ def photo_variant(image: Image.Image, rng, variant: int, size: int) -> tuple[np.
 
 def build_photos(setting: Setting, features: Features):
     size, rng = setting.config.image_size, np.random.default_rng(11)
-    parts = {"train": Writer(setting, features, "photos"), "dev": Writer(setting, features, "dev"),
+    parts = {"train": Writer(setting, features, "photos", classes=True), "dev": Writer(setting, features, "dev"),
              "eval": Writer(setting, features, "eval")}
     for split, writer in parts.items():
         files = photo_files(setting, split)
@@ -186,7 +195,7 @@ def object_masks(setting: Setting, features: Features) -> dict[str, np.ndarray]:
 
 def build_recolour(setting: Setting, features: Features, masks: dict):
     """Training photos with their object painted in a known colour, on its own ground."""
-    writer, rng = Writer(setting, features, "recolour"), np.random.default_rng(12)
+    writer, rng = Writer(setting, features, "recolour", classes=True), np.random.default_rng(12)
     if writer.done or not masks:
         return
     for name, mask in masks.items():

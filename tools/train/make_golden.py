@@ -39,7 +39,7 @@ def golden(net, names: list[str], pictures: list[Path], text: Text, questions=QU
         net.set_ternary(mode == "ternary")
         vision = net.vision(features)
         predicted = [net.predictor(h[None].expand(len(pictures), -1, -1), torch.full((len(pictures),), len(h)),
-                                   vision, features[..., :384]) for h in tokens]
+                                   vision, features[..., :384])[0] for h in tokens]
         out[f"{mode}.tower_tokens"] = vision
         out[f"{mode}.predicted"] = torch.stack(predicted, 1)
     return {k: np.ascontiguousarray(v.numpy() if torch.is_tensor(v) else v) for k, v in out.items()}

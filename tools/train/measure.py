@@ -79,7 +79,7 @@ def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item
         for row, i in enumerate(part):
             question[row, :length[row]] = tokens[items[i].question]
         pictures, owner = np.unique([items[i].picture for i in part], return_inverse=True)
-        out[part] = net(features[pictures].float(), question, length, torch.from_numpy(owner))
+        out[part] = net(features[pictures].float(), question, length, torch.from_numpy(owner))[0]
     return out
 
 

@@ -144,7 +144,8 @@ class Predictor(nn.Module):
         nn.init.constant_(self.gate.bias, 0.0)
 
     def forward(self, question, length, vision, semantics):
-        """question [n, L, 384] padded to L, length [n], vision [n, T, d], semantics [n, T, 384]."""
+        """question [n, L, 384] padded to L, length [n], vision [n, T, d], semantics [n, T, 384] -> embedding [n, 384]
+        and where it pointed: alpha [n, T], sums to one."""
         n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
         z = torch.cat([self.answer.expand(n, 1, -1), self.question(question), self.vision(vision)], 1)
         mask = None
@@ -161,7 +162,7 @@ class Predictor(nn.Module):
         score = (self.pointer_key(places) @ self.pointer_query(answer)[..., None])[..., 0]
         alpha = (score.float() * self.config.pointer_width ** -0.5).softmax(-1)
         pointed = (alpha[:, None] @ semantics.float())[:, 0]
-        return F.normalize(e.float() + self.gate(answer).float().sigmoid() * pointed, dim=-1)
+        return F.normalize(e.float() + self.gate(answer).float().sigmoid() * pointed, dim=-1), alpha
 
 
 class Net(nn.Module):
@@ -200,6 +201,6 @@ class Net(nn.Module):
         self.vision.shift.copy_(shift), self.vision.scale.copy_(scale)
 
     def forward(self, features, question, length, owner):
-        """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture."""
+        """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture. As the predictor's."""
         vision = self.vision(features)
         return self.predictor(question, length, vision[owner], features[owner][..., :EMBED])

@@ -8,10 +8,14 @@ import numpy as np
 import torch
 
 from colours import rotated_name
+from config import EMBED
 from data import TRAIN_PARTS, Setting
 from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES
 from questions import Asker
+from stem import stem_tensors
+from swap import ClassSwap, class_weights, shown_class
 
+ROUNDS = 3  # questions of a class shown by renaming: so many times all that are known of it
 LIMITS = {"recolour": 5, "cifar": 4, "scenes": 7}  # questions kept a picture: wordings cost text-tower time
 NOTES = Path(__file__).with_name("photo_notes.tsv")
 
@@ -36,11 +40,8 @@ def questions_for(fact: dict, asker: Asker, notes: dict) -> list[tuple]:
         return asker.scene(fact["objects"])
     if fact["source"] == "cifar":
         return asker.naming(fact["word"], [fact["word"]], tuple(fact["kind"]), fact["kind"][0])
-    out, label, top = [], fact["label"], fact["top5"]
-    if label in [c for c, _ in top] or (fact["area"] == 1.0 and fact["turns"] == 0):
-        out = asker.photo(label, fact)
-    elif top[0][1] > 0.6:
-        out = asker.photo(top[0][0], {**fact, "area": 0.0})
+    label, shown = fact["label"], shown_class(fact)
+    out = [] if shown < 0 else asker.photo(shown, fact if shown == label else {**fact, "area": 0.0})
     if fact["source"] == "photo" and label in notes and fact["area"] > 0.6:
         note = notes[label]
         if fact["turns"]:  # turned hues keep only what a turn leaves true
@@ -70,15 +71,21 @@ def even_share(task: np.ndarray, favour: np.ndarray | None = None) -> np.ndarray
 
 class Pool:
     """Pictures with questions: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
-    [m, 3] = question, answer, task. Answers: the first `base` compete always, captions only in their batch."""
+    [m, 3] = question, answer, task; entry n + c holds the questions of class c, asked of pictures renamed to it
+    (swap.py). Answers: the first `base` compete always, captions only in their batch."""
 
     def __init__(self, setting: Setting, seed: int, parts=tuple(TRAIN_PARTS)):
         rng, labels = np.random.default_rng(seed), setting.labels
-        facts, features, self.part = [], [], []
+        facts, features, self.part, self.classes = [], [], [], {}
         for part in parts:
             folder = setting.paths.work / part
             if (folder / "facts.jsonl").exists():
                 found = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
+                if (folder / "classes.npz").exists():
+                    saved = np.load(folder / "classes.npz")
+                    for i, (fact, index, share) in enumerate(zip(found, saved["index"], saved["share"])):
+                        if shown_class(fact) >= 0:
+                            self.classes[len(facts) + i] = (shown_class(fact), torch.from_numpy(index), torch.from_numpy(share))
                 facts += found
                 self.part += [part] * len(found)
                 features.append(np.load(folder / "features.npy"))
@@ -86,6 +93,10 @@ class Pool:
         things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
         asker, notes = Asker(labels, rng, thing_words=things), read_notes()
         asked = [limited(questions_for(f, asker, notes), LIMITS.get(part), rng) for f, part in zip(facts, self.part)]
+        if self.classes:
+            asked += [[q for _ in range(ROUNDS) for q in asker.photo(c, {})] for c in range(len(labels.raw))]
+            self.swap = ClassSwap(setting.text.embed(labels.names), stem_tensors()["classifier.weight"])
+            self.class_weights = class_weights(labels)
         self.tasks = sorted({q[0] for qs in asked for q in qs})
         captions = {q[2] for qs in asked for q in qs if q[0] == "caption"}
         base = {q[2] for qs in asked for q in qs if q[0] != "caption"} | set(labels.raw) | {k[1] for k in labels.kind if k}
@@ -134,12 +145,21 @@ class Pool:
         rows = np.array([row[q] for q in self.questions])
         return torch.from_numpy(tokens), np.stack([offset[rows], offset[rows + 1]])
 
-    def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float]):
-        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n]."""
+    def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
+        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n].
+
+        A share `renamed` of the photos is shown as another class.
+        """
         rows = self.draw(rng, pictures, weights)
+        features = self.features[rows].float()
         favour = np.array([tasks.get(t, 1.0) for t in self.tasks])
         chosen, owner = [], []
         for k, i in enumerate(rows):
+            if i in self.classes and rng.random() < renamed:
+                a, index, share = self.classes[i]
+                b = int(rng.choice(len(self.class_weights), p=self.class_weights))
+                features[k, :, :EMBED] = self.swap.semantics(index, share, a, b)
+                i = len(self.part) + b
             lo, hi = self.start[i], self.start[i + 1]
             take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=even_share(self.items[lo:hi, 2], favour))
             chosen += [lo + t for t in take]
@@ -150,13 +170,13 @@ class Pool:
         question = torch.zeros(len(items), int(length.max()), self.tokens.shape[1])
         for row, (at, n) in enumerate(zip(first, length)):
             question[row, :n] = self.tokens[at:at + n].float()
-        return (self.features[rows].float(), question, torch.from_numpy(length), torch.tensor(owner),
+        return (features, question, torch.from_numpy(length), torch.tensor(owner),
                 torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()))
 
     def draw(self, rng, n: int, weights: dict[str, float]) -> np.ndarray:
         """Picture rows: a part by weight, then a picture of it that has questions."""
         if not hasattr(self, "rows_of"):
-            asked = np.diff(self.start) > 0
+            asked = np.diff(self.start)[:len(self.part)] > 0
             part = np.array(self.part)
             self.rows_of = {p: np.where((part == p) & asked)[0] for p in dict.fromkeys(self.part)}
         parts = [p for p in self.rows_of if len(self.rows_of[p])]

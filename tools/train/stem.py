@@ -166,14 +166,23 @@ class Features(nn.Module):
         mix = ((top / top.sum(-1, keepdim=True))[..., None] * self.class_embedding[index]).sum(-2)
         return torch.cat([F.normalize(mix, dim=-1), top[..., :1], top.sum(-1, keepdim=True)], -1)
 
+    def logits(self, head: torch.Tensor) -> torch.Tensor:
+        """F [n, 1280, g, g] -> class logits [n, 1 + g*g, classes]: the picture's, then each place's."""
+        places = head.flatten(2).transpose(1, 2)
+        logits = places @ self.stem.tensor("classifier.weight").T + self.stem.tensor("classifier.bias")
+        return torch.cat([logits.mean(1, keepdim=True), logits], 1)
+
+    @torch.no_grad()
+    def top_classes(self, head: torch.Tensor):
+        """What `semantics` mixes: class indices [n, 1 + g*g, k] and their probabilities, which sum to one."""
+        top, index = self.logits(head).softmax(-1).topk(self.config.top_classes, -1)
+        return index, top / top.sum(-1, keepdim=True)
+
     @torch.no_grad()
     def forward(self, pixels):
         low, head = self.stem(pixels)
-        places = head.flatten(2).transpose(1, 2)
-        logits = places @ self.stem.tensor("classifier.weight").T + self.stem.tensor("classifier.bias")
-        pooled = logits.mean(1, keepdim=True)
+        logits = self.logits(head)
         plain = torch.cat([gather_cells(low.permute(0, 2, 3, 1), self.config.grid),
                            colour_features(pixels, self.config.grid)], -1)
         plain = torch.cat([plain.mean(1, keepdim=True), plain], 1)
-        semantic = self.semantics(torch.cat([pooled, logits], 1))
-        return torch.cat([semantic, plain], -1), pooled[:, 0], low, head
+        return torch.cat([self.semantics(logits), plain], -1), logits[:, 0], low, head

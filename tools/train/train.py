@@ -20,9 +20,13 @@ from data import load_setting
 from model import Net, fuse
 from pool import Pool
 
-PART_WEIGHTS = {"photos": 0.42, "recolour": 0.18, "scenes": 0.35, "cifar": 0.05}
+PART_WEIGHTS = {"photos": 0.50, "recolour": 0.17, "scenes": 0.28, "cifar": 0.05}
 # What the stem's semantics do not give away takes longest to learn: ask it more often.
 TASK_WEIGHTS = {"colour": 3.0, "position": 2.0, "count": 1.3, "yesno": 0.8}
+
+# What these ask for is said by the picture as a whole: the pointer is drawn to the first place, the pooled one. Left
+# alone it spreads over places that on training photos are all sure, and on others are not (naming 0.80 against 0.87).
+WHOLE = ("name", "object", "kind", "category", "scene", "action")
 
 
 def loss_of(out, table, base, candidates, answer, task, c: TrainConfig):
@@ -87,18 +91,20 @@ def train(work: Path, mode: str, steps: int, c: TrainConfig, name: str, init: Pa
     if c.fuse:
         fuse()
     table, candidates = pool.answer_table.to(device), pool.candidates.to(device)
+    about_whole = torch.tensor([t.startswith(WHOLE) for t in pool.tasks], device=device)
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
     about = {"model": vars(model), "mode": mode, "init": str(init.name) if init else None, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
     seen, clock, saved_at = [], time.time(), time.time()
     for step in range(start, steps):
         rng = np.random.default_rng([c.seed, step])
         features, question, length, owner, answer, task = (
-            x.to(device) for x in pool.batch(rng, c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, TASK_WEIGHTS))
+            x.to(device) for x in pool.batch(rng, c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, TASK_WEIGHTS, c.renamed))
         for group in opt.param_groups:
             group["lr"] = rate(step, steps, c, top)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
-            out = net(features, question, length, owner)
+            out, alpha = net(features, question, length, owner)
         loss, among, every, cosine = loss_of(out.float(), table, pool.base, candidates, answer, task, c)
+        loss = loss - c.whole_weight * (alpha[:, 0].clamp(min=1e-6).log() * about_whole[task]).mean()
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, builds
 # the data, trains the ternary network in two stages and the float twin of the second, calibrates,
-# exports, evaluates. Every step resumes. About an hour and a half on two free cores.
+# exports, evaluates. Every step resumes. About three hours on two free cores.
 #
 # usage: train.sh WORK [--photos DIR] [--cifar DIR] [--steps N] [--questions FILE.jsonl]
 # Without --photos the data is composed scenes alone (stamps and clip art): enough to test the recipe,
@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,10p' "$0"; exit 2; }
 work=$1
 shift
-photos= cifar= steps=1000 questions=
+photos= cifar= steps=2500 questions=
 while [ $# -gt 0 ]; do
   case $1 in
     --photos) photos=$2 ;;
