@@ -54,7 +54,7 @@ class TrainConfig:
     seed: int = 20260
     batch_pictures: int = 40
     questions_per_picture: int = 5
-    renamed: float = 0.6  # share of the photos shown as another class (swap.py)
+    renamed: float = 0.75  # share of the photos shown as another class (swap.py)
     learning_rate: float = 1.6e-3
     float_learning_rate: float = 0.8e-3  # ternary training wants about twice the float rate
     weight_decay: float = 0.02
