@@ -56,7 +56,7 @@ def net_weights(net: Net):
     state["vision.tokens.bias"] = state["vision.tokens.bias"] - w @ shift
     state["vision.tokens.weight"] = w
     for part in ("weight", "bias"):
-        state[f"predictor.head.{part}"] *= HEAD_GAIN
+        state[f"predictor.head.{part}"] *= HEAD_GAIN * net.predictor.head_scale
     yield from state.items()
 
 

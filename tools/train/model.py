@@ -140,6 +140,7 @@ class Predictor(nn.Module):
         self.pointer_query = nn.Linear(c.width, c.pointer_width, bias=False)
         self.pointer_key = nn.Linear(c.width, c.pointer_width, bias=False)
         self.gate = nn.Linear(c.width, 1)
+        self.head_scale = 1.0  # fitted after training (calibrate.py), kept beside the weights
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 0.0)
 
@@ -158,7 +159,7 @@ class Predictor(nn.Module):
             z = block(z, mask)
         z = self.norm(z)
         answer, places = z[:, 0], z[:, 1 + longest:]
-        e = HEAD_GAIN * self.head(answer)
+        e = HEAD_GAIN * self.head_scale * self.head(answer)
         score = (self.pointer_key(places) @ self.pointer_query(answer)[..., None])[..., 0]
         alpha = (score.float() * self.config.pointer_width ** -0.5).softmax(-1)
         pointed = (alpha[:, None] @ semantics.float())[:, 0]

@@ -64,6 +64,7 @@ def load_checkpoint(path: Path) -> tuple[Net, dict]:
     saved = torch.load(path, map_location="cpu", weights_only=False)
     net = Net(ModelConfig(**saved["model"]))
     net.load_state_dict(saved["net"])
+    net.predictor.head_scale = saved.get("head_scale", 1.0)
     return net.eval().set_ternary(saved["mode"] == "ternary"), saved
 
 
