@@ -73,8 +73,17 @@ Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa) {
   const auto scale = [&](std::string_view key) { return static_cast<float>(file.number(key)); };
   Decoder d{.choices = {scale("sterna.decoder.choice_scale"), sure},
             .vocabulary = {scale("sterna.decoder.vocabulary_scale"), sure},
+            .vocabulary_head_scale = 1,
             .answers = {},
             .texts = &file.strings("sterna.decoder.answers")};
+  // Newer than the format's first version: files without it weigh the head as they are.
+  if (const char* key = "sterna.decoder.vocabulary_head_scale"; file.has(key)) {
+    d.vocabulary_head_scale = scale(key);
+    if (!(d.vocabulary_head_scale > 0 && d.vocabulary_head_scale <= 100)) {
+      throw Error(file.file() + ": " + key + ": expected a number above 0, 100 at most, found " +
+                  std::to_string(d.vocabulary_head_scale));
+    }
+  }
   if (d.texts->empty()) {
     throw Error(file.file() + ": sterna.decoder.answers: expected at least one answer, found none");
   }

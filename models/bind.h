@@ -56,6 +56,7 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
 struct Decoder {
   decoder::NearestAnswer choices;     // for candidates that the caller gives
   decoder::NearestAnswer vocabulary;  // for the model's own answers
+  float vocabulary_head_scale = 1;    // PointerPredictor's head_scale where `vocabulary` answers
   nn::RowTable answers;               // [texts, dim]
   const std::vector<std::string_view>* texts = nullptr;
 };

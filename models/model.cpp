@@ -61,7 +61,7 @@ struct Model::Impl {
   void check(std::span<const float> out, size_t rows) const;
   Mat<const float> encode(std::string_view question, Session& session) const;
   void predict(const Scene& scene, std::span<const Mat<const float>> questions, Mat<float> out,
-               Session& session) const;
+               Session& session, float head_scale = 1) const;
 
   std::filesystem::path path;
   models::Gguf file;  // before everything that views it
@@ -105,7 +105,7 @@ Mat<const float> Model::Impl::encode(std::string_view question, Session& session
 }
 
 void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> questions,
-                          Mat<float> out, Session& session) const {
+                          Mat<float> out, Session& session, float head_scale) const {
   check(scene);
   const nn::Workspace::Frame frame(session.workspace);
   const auto queries = scratch<predictor::Query>(questions.size(), session.workspace);
@@ -114,7 +114,7 @@ void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> 
   for (size_t i = 0; i < questions.size(); ++i) {
     queries[i] = {questions[i], vision, meaning};
   }
-  predictor.forward(queries, out, session.executor, session.workspace);
+  predictor.forward(queries, out, session.executor, session.workspace, head_scale);
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -224,7 +224,9 @@ void Model::answer(const Scene& scene, std::string_view question, const AnswerTa
                    size_t top, Answer& out, Session& session) const {
   const nn::Workspace::Frame frame(session.workspace);
   const std::span<float> predicted(session.workspace.mat<float>(1, dim()).data, dim());
-  predict(scene, question, predicted, session);
+  const Mat<const float> hidden = impl_->encode(question, session);
+  impl_->predict(scene, {&hidden, 1}, {predicted.data(), 1, dim()}, session,
+                 choices == nullptr ? impl_->decoder.vocabulary_head_scale : 1.0F);
   decode(predicted, choices, top, out, session);
 }
 

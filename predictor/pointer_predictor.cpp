@@ -59,7 +59,8 @@ void PointerPredictor::check(const Query& q) const {
 }
 
 void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
-                               const Executor& executor, Workspace& workspace) const {
+                               const Executor& executor, Workspace& workspace,
+                               float head_scale) const {
   const Weights& w = weights_;
   const size_t n = queries.size(), d = width();
   expect(out.rows, n, "output rows");
@@ -108,6 +109,7 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   nn::apply(w.pointer_query, z0, ask, executor, workspace);
   nn::apply(w.gate, z0, gate, executor, workspace);
   for (size_t i = 0; i < n; ++i) {
+    for (float& e : std::span(out.row(i), dim())) e *= head_scale;
     const Workspace::Frame keys_frame(workspace);
     const Query& q = queries[i];
     const Mat<float> keys = workspace.mat<float>(q.vision.rows, c);

@@ -25,7 +25,7 @@ const std::filesystem::path kTiny = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
 
 /// How a copy of the tiny model differs from it.
 struct Change {
-  std::string_view key;  // metadata to replace, or to drop if `value` is empty
+  std::string_view key;  // metadata to replace or add, or to drop if `value` is empty
   std::optional<GgufValue> value;
   std::string_view tensor;  // to reshape, or to drop if `shape` is empty
   std::vector<uint64_t> shape;
@@ -41,6 +41,7 @@ void write(const std::filesystem::path& path, const Gguf& from, const Change& ch
       out.set(key, *change.value);
     }
   }
+  if (change.value && !from.has(change.key)) out.set(change.key, *change.value);
   for (const GgufTensor& t : from.tensors()) {
     if (t.name != change.tensor) {
       out.declare(t.name, t.type, t.shape);
@@ -129,7 +130,8 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
       if (extreme == UINT64_MAX) CHECK(message != "");
     }
   }
-  for (const char* key : {"sterna.decoder.choice_scale", "sterna.decoder.vocabulary_scale"}) {
+  for (const char* key : {"sterna.decoder.choice_scale", "sterna.decoder.vocabulary_scale",
+                          "sterna.decoder.vocabulary_head_scale"}) {
     for (const double bad : {0.0, -1.0, std::numeric_limits<double>::infinity(),
                              std::numeric_limits<double>::quiet_NaN()}) {
       check_message(fault(scratch, tiny, {key, GgufValue(bad), "", {}}), scratch);

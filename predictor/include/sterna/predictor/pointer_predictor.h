@@ -24,7 +24,7 @@ struct Query {
 /// pointer (after See et al., arXiv 1704.04368) that copies what a place of the picture says:
 ///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
 ///   e = W_head z_0 + b;  alpha = softmax over vision of (W_pq z_0) . (W_pk z_i) / sqrt(c)
-///   out = L2norm(e + sigmoid(w_g . z_0 + b_g) sum alpha_i s_i)
+///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) sum alpha_i s_i), g = `head_scale`
 /// Const after construction, shared by threads.
 class PointerPredictor {
  public:
@@ -50,9 +50,10 @@ class PointerPredictor {
   size_t vision_width() const { return weights_.vision.k(); }
 
   /// out [queries, dim], rows of unit length. Queries are run as one batch; a query's result does
-  /// not depend on the others. Throws sterna::Error if shapes disagree.
+  /// not depend on the others. `head_scale` weighs what the head learned against what the pointer
+  /// reads in the picture. Throws sterna::Error if shapes disagree.
   void forward(std::span<const Query> queries, nn::Mat<float> out, const nn::Executor& executor,
-               nn::Workspace& workspace) const;
+               nn::Workspace& workspace, float head_scale = 1) const;
 
  private:
   void check(const Query& query) const;
