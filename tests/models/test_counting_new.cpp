@@ -30,6 +30,14 @@ void* operator new(std::size_t n) { return take(n, 1); }
 void* operator new[](std::size_t n) { return take(n, 1); }
 void* operator new(std::size_t n, std::align_val_t a) { return take(n, static_cast<size_t>(a)); }
 void* operator new[](std::size_t n, std::align_val_t a) { return take(n, static_cast<size_t>(a)); }
+// Also std::stable_sort's buffer, which must not come from elsewhere than where it is freed.
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(n == 0 ? 1 : n);
+}
+void* operator new[](std::size_t n, const std::nothrow_t& nothrow) noexcept {
+  return operator new(n, nothrow);
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
