@@ -88,7 +88,8 @@ def main():
     save(checkpoint, {**saved, "head_scale": net.predictor.head_scale})
     result = {"head_scale": net.predictor.head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice, "vocabulary_scale": vocabulary, "sure_threshold": sure_threshold(confidence, right),
               "questions": len(scores), "ece": calibration_error(confidence, right)}
-    (a.work / "calibration.json").write_text(json.dumps(result))
+    name = "calibration.json" if checkpoint.stem == "ternary" else f"{checkpoint.stem}.calibration.json"
+    (a.work / name).write_text(json.dumps(result))
     print(json.dumps(result))
 
 
