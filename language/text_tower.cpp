@@ -33,8 +33,15 @@ TextTower::TextTower(TextTowerWeights weights, quant::Isa isa)
 }
 
 void TextTower::forward(std::span<const uint32_t> ids, const nn::Sequences& sequences,
-                        nn::Mat<float> x, const nn::Executor& executor,
+                        nn::Mat<float> out, const nn::Executor& executor,
                         nn::Workspace& workspace) const {
+  hidden(ids, sequences, blocks(), out, executor, workspace);
+  nn::apply(weights_.final_norm, out, out, executor, isa_);
+}
+
+void TextTower::hidden(std::span<const uint32_t> ids, const nn::Sequences& sequences, size_t depth,
+                       nn::Mat<float> x, const nn::Executor& executor,
+                       nn::Workspace& workspace) const {
   const TextTowerWeights& w = weights_;
   const size_t t = ids.size();
   expect("rows of the output", t, x.rows);
@@ -67,8 +74,7 @@ void TextTower::forward(std::span<const uint32_t> ids, const nn::Sequences& sequ
     nn::fill_rotation(frequencies, sequences.positions, nn::Pairing::halves, cos, sin);
     rotations.push_back({cos, sin, nn::Pairing::halves});
   }
-  w.blocks.forward(x, sequences, rotations, executor, workspace);
-  nn::apply(w.final_norm, x, x, executor, isa_);
+  w.blocks.forward(x, sequences, rotations, executor, workspace, depth);
 }
 
 }  // namespace sterna::language

@@ -127,9 +127,7 @@ TextPart bind_gemma3(const Config& config, const Tensors& root) {
                                     .blocks = nn::Transformer(std::move(blocks), d, tensors.isa()),
                                     .final_norm = bind_norm(tensors, "norm", d, s)},
                                    tensors.isa()),
-      .pool = TextPart::Pool::mean,
-      .end = {},
-      .head = {}};
+      .pools = {language::TextPool::mean}};
 }
 
 TextPart bind_llama(const Config& config, const Tensors& root) {
@@ -159,9 +157,7 @@ TextPart bind_llama(const Config& config, const Tensors& root) {
                                     .blocks = bind_blocks(tensors.in("layers"), names, s, layers),
                                     .final_norm = bind_norm(tensors, "norm", d, s)},
                                    tensors.isa()),
-      .pool = TextPart::Pool::last,
-      .end = {},
-      .head = {}};
+      .pools = {language::TextPool::last_seen}};
 }
 
 predictor::JointPredictor bind_llama_predictor(const Config& config, const Tensors& tensors,

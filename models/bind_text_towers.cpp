@@ -17,15 +17,6 @@ constexpr BlockNames kBert = {.attn_after = "attention.output.LayerNorm",
                               .up = "intermediate.dense",
                               .down = "output.dense"};
 
-constexpr BlockNames kClip = {.attn_before = "layer_norm1",
-                              .q = "self_attn.q_proj",
-                              .k = "self_attn.k_proj",
-                              .v = "self_attn.v_proj",
-                              .out = "self_attn.out_proj",
-                              .mlp_before = "layer_norm2",
-                              .up = "mlp.fc1",
-                              .down = "mlp.fc2"};
-
 constexpr BlockNames kModernBert = {.attn_before = "attn_norm",
                                     .out = "attn.Wo",
                                     .mlp_before = "mlp_norm",
@@ -83,13 +74,10 @@ TextPart bind_bert_tower(const Config& config, const Tensors& root) {
            .blocks = bind_blocks(tensors.in("encoder.layer"), kBert, s, layers),
            .final_norm = {}},
           tensors.isa()),
-      .pool = TextPart::Pool::mean,
-      .end = {},
-      .head = {}};
+      .pools = {language::TextPool::mean}};
   if (tensors.has("pooler.dense.weight")) {
-    part.pool = TextPart::Pool::first;
-    part.head.dense = tensors.linear("pooler.dense", d, d, true);
-    part.head.tanh = true;
+    part.pools = {language::TextPool::first};
+    part.head.pooled = {{.map = tensors.linear("pooler.dense", d, d, true), .tanh = true}};
   }
   return part;
 }
@@ -133,9 +121,7 @@ TextPart bind_modern_bert(const Config& config, const Tensors& root) {
                .blocks = nn::Transformer(std::move(blocks), d, tensors.isa()),
                .final_norm = bind_norm(tensors, "final_norm", d, s)},
               tensors.isa()),
-          .pool = TextPart::Pool::first,
-          .end = {},
-          .head = {}};
+          .pools = {language::TextPool::first}};
 }
 
 TextPart bind_clip_text(const Config& config, const Tensors& root) {
@@ -150,10 +136,7 @@ TextPart bind_clip_text(const Config& config, const Tensors& root) {
   // of the text, which is that of the end, was and is pooled then.
   constexpr size_t kUnknownEnd = 2;
   const size_t end = config.integer("eos_token_id", 0, UINT32_MAX, 49407);
-  TextPart part{.tower = bind_clip_like(config, tensors, s, layers, 49408, 77),
-                .pool = TextPart::Pool::end,
-                .end = {},
-                .head = {}};
+  TextPart part{.tower = bind_clip_like(config, tensors, s, layers, 49408, 77), .pool_end = true};
   if (end != kUnknownEnd) part.end = static_cast<uint32_t>(end);
   return part;
 }
@@ -166,10 +149,8 @@ TextPart bind_siglip_text(const Config& config, const Tensors& root) {
   s.activation = read_activation(config, "hidden_act", "gelu_pytorch_tanh");
   const size_t dim = config.integer("projection_size", 1, kMostWidth, s.width);
   TextPart part{.tower = bind_clip_like(config, tensors, s, layers, 32000, 64),
-                .pool = TextPart::Pool::last,
-                .end = {},
-                .head = {}};
-  part.head.dense = tensors.linear("head", dim, s.width, true);
+                .pools = {language::TextPool::last}};
+  part.head.pooled = {{.map = tensors.linear("head", dim, s.width, true)}};
   return part;
 }
 

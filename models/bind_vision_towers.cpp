@@ -29,32 +29,6 @@ constexpr BlockNames kDinov2 = {.attn_before = "norm1",
                                 .up = "mlp.fc1",
                                 .down = "mlp.fc2"};
 
-constexpr BlockNames kVjepa2 = {.attn_before = "norm1",
-                                .q = "attention.query",
-                                .k = "attention.key",
-                                .v = "attention.value",
-                                .out = "attention.proj",
-                                .mlp_before = "norm2",
-                                .up = "mlp.fc1",
-                                .down = "mlp.fc2"};
-
-constexpr BlockNames kClip = {.attn_before = "layer_norm1",
-                              .q = "self_attn.q_proj",
-                              .k = "self_attn.k_proj",
-                              .v = "self_attn.v_proj",
-                              .out = "self_attn.out_proj",
-                              .mlp_before = "layer_norm2",
-                              .up = "mlp.fc1",
-                              .down = "mlp.fc2"};
-
-constexpr size_t kMostPatch = 256, kMostFrames = 4096;
-
-/// patch_size, and num_channels, which must be 3.
-size_t read_patch(const Config& config, const char* channels, size_t absent) {
-  config.integer(channels, 3, 3, 3);
-  return config.integer("patch_size", 1, kMostPatch, absent);
-}
-
 /// Tokens that stand one behind the other, in memory of their own.
 std::span<const float> join(const Tensors& tensors, std::span<const float> first,
                             std::span<const float> second) {
@@ -90,17 +64,12 @@ VisionPart bind_vit(const Config& config, const Tensors& root) {
   w.blocks = bind_blocks(tensors.in("encoder.layer|layers"), kVit, s, layers);
   w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
 
-  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()),
-                  .video = false,
-                  .pool = VisionPart::Pool::none,
-                  .attention = {},
-                  .head = {}};
+  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa())};
   if (cls && tensors.has("pooler.dense.weight")) {
     if (config.string("pooler_act", "tanh") != "tanh") config.fail("pooler_act", "\"tanh\"");
     const size_t out = config.integer("pooler_output_size", 1, kMostWidth, d);
     part.pool = VisionPart::Pool::first;
-    part.head.dense = tensors.linear("pooler.dense", out, d, true);
-    part.head.tanh = true;
+    part.head.pooled = {{.map = tensors.linear("pooler.dense", out, d, true), .tanh = true}};
   }
   return part;
 }
@@ -139,13 +108,11 @@ VisionPart bind_dinov2(const Config& config, const Tensors& root) {
   }
   w.position = tensors.rows("embeddings.position_embeddings", d);
   w.placed = 1;  // registers have no position
+  // The two differ here in transformers, as in what they were copied from.
+  if (registers) w.filter = vision::PositionFilter::cubic_antialias;
   w.blocks = bind_blocks(tensors.in("encoder.layer|layers"), names, s, layers);
   w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
-  return {.vit = vision::Vit(std::move(w), tensors.isa()),
-          .video = false,
-          .pool = VisionPart::Pool::first,
-          .attention = {},
-          .head = {}};
+  return {.vit = vision::Vit(std::move(w), tensors.isa()), .pool = VisionPart::Pool::first};
 }
 
 VisionPart bind_dinov3(const Config& config, const Tensors& root) {
@@ -187,11 +154,7 @@ VisionPart bind_dinov3(const Config& config, const Tensors& root) {
   w.plane = vision::PlaneRope{config.number("rope_theta", 1, 1e12, 100.0), s.head};
   w.blocks = bind_blocks(tensors.in("layer|model.layer|layers"), names, s, layers);
   w.final_norm = tensors.layer_norm("norm", d, s.eps);
-  return {.vit = vision::Vit(std::move(w), tensors.isa()),
-          .video = false,
-          .pool = VisionPart::Pool::first,
-          .attention = {},
-          .head = {}};
+  return {.vit = vision::Vit(std::move(w), tensors.isa()), .pool = VisionPart::Pool::first};
 }
 
 VisionPart bind_clip_vision(const Config& config, const Tensors& root) {
@@ -210,83 +173,9 @@ VisionPart bind_clip_vision(const Config& config, const Tensors& root) {
   w.placed = 1;
   w.embedding_norm = tensors.layer_norm("pre_layrnorm", d, s.eps);  // its name is misspelt
   w.blocks = bind_blocks(tensors.in("encoder.layers"), kClip, s, layers);
-  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()),
-                  .video = false,
-                  .pool = VisionPart::Pool::first,
-                  .attention = {},
-                  .head = {}};
-  part.head.norm = tensors.layer_norm("post_layernorm", d, s.eps);
+  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()), .pool = VisionPart::Pool::first};
+  part.head.pooled = {{.norm = tensors.layer_norm("post_layernorm", d, s.eps)}};
   return part;
-}
-
-VisionPart bind_siglip_vision(const Config& config, const Tensors& root) {
-  const Tensors tensors = root.either("embeddings.patch_embedding.weight", {"vision_model"});
-  BlockSizes s = read_sizes(config);
-  const size_t layers = read_layers(config), d = s.width,
-               p = read_patch(config, "num_channels", 16);
-  s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
-  s.activation = read_activation(config, "hidden_act", "gelu_pytorch_tanh");
-
-  vision::VitWeights w;
-  w.patch = tensors.linear("embeddings.patch_embedding", d, 3 * p * p, true);
-  w.patch_size = p;
-  w.position = tensors.rows("embeddings.position_embedding.weight", d);
-  w.blocks = bind_blocks(tensors.in("encoder.layers"), kClip, s, layers);
-  w.final_norm = tensors.layer_norm("post_layernorm", d, s.eps);
-  VisionPart part{.vit = vision::Vit(std::move(w), tensors.isa()),
-                  .video = false,
-                  .pool = VisionPart::Pool::none,
-                  .attention = {},
-                  .head = {}};
-  if (!config.boolean("vision_use_head", true)) return part;
-
-  const Tensors head = tensors.in("head");
-  const auto third = [&](size_t i) {
-    return head.part("attention.in_proj_weight", "attention.in_proj_bias", 3 * d, i * d, d, d);
-  };
-  part.pool = VisionPart::Pool::attention;
-  part.attention = vision::AttentionPool{.probe = head.floats("probe", {1, 1, d}),
-                                         .q = third(0),
-                                         .k = third(1),
-                                         .v = third(2),
-                                         .out = head.linear("attention.out_proj", d, d, true),
-                                         .heads = s.heads,
-                                         .norm = head.layer_norm("layernorm", d, s.eps),
-                                         .up = head.linear("mlp.fc1", s.hidden, d, true),
-                                         .down = head.linear("mlp.fc2", d, s.hidden, true),
-                                         .activation = s.activation};
-  return part;
-}
-
-VisionPart bind_vjepa2(const Config& config, const Tensors& root) {
-  // The head that predicts hidden patches, "predictor.*", is another network and stays unread.
-  const Tensors tensors =
-      root.either("encoder.layernorm.weight", {"model", "vjepa2"}).in("encoder");
-  const SizeDefaults absent{1024, 24, 16, 4096};
-  BlockSizes s = read_sizes(config, absent);
-  const size_t layers = read_layers(config, absent), d = s.width;
-  const size_t p = read_patch(config, "in_chans", 16);
-  const size_t tubelet = config.integer("tubelet_size", 1, kMostFrames, 2);
-  const size_t crop = config.integer("crop_size", p, kMostPixels, 256);
-  s.hidden =
-      static_cast<size_t>(static_cast<double>(d) * config.number("mlp_ratio", 0.01, 64, 4.0));
-  s.eps = config.number("layer_norm_eps", 0, 1, 1e-6);
-  set_qkv_bias(s, config.boolean("qkv_bias", true));
-  s.activation = read_activation(config, "hidden_act", "gelu");
-  s.rotation = 0;
-
-  vision::VitWeights w;
-  w.patch = tensors.linear("embeddings.patch_embeddings.proj", d, 3 * tubelet * p * p, true);
-  w.patch_size = p;
-  w.tubelet = tubelet;
-  w.rope = vision::VideoRope{crop / p, s.head};
-  w.blocks = bind_blocks(tensors.in("layer"), kVjepa2, s, layers);
-  w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
-  return {.vit = vision::Vit(std::move(w), tensors.isa()),
-          .video = true,
-          .pool = VisionPart::Pool::none,
-          .attention = {},
-          .head = {}};
 }
 
 }  // namespace sterna::models

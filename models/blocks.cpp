@@ -9,8 +9,6 @@
 namespace sterna::models {
 namespace {
 
-constexpr size_t kMostHead = 256;  // of nn::attention
-
 struct ActivationName {
   std::string_view name;
   nn::Activation activation;
@@ -55,6 +53,11 @@ BlockSizes read_sizes(const Config& config, const SizeDefaults& absent) {
 
 size_t read_layers(const Config& config, const SizeDefaults& absent) {
   return config.integer("num_hidden_layers", 0, kMostLayers, absent.layers);
+}
+
+size_t read_patch(const Config& config, const char* channels, size_t absent) {
+  config.integer(channels, 3, 3, 3);
+  return config.integer("patch_size", 1, kMostPatch, absent);
 }
 
 nn::Activation read_activation(const Config& config, std::string_view key,

@@ -24,6 +24,16 @@ struct BlockNames {
   std::string_view gate_and_up = {};  // one map [2f, d], the gate first, in place of gate and up
 };
 
+/// Blocks of CLIP and SigLIP, of pictures and of texts.
+inline constexpr BlockNames kClip = {.attn_before = "layer_norm1",
+                                     .q = "self_attn.q_proj",
+                                     .k = "self_attn.k_proj",
+                                     .v = "self_attn.v_proj",
+                                     .out = "self_attn.out_proj",
+                                     .mlp_before = "layer_norm2",
+                                     .up = "mlp.fc1",
+                                     .down = "mlp.fc2"};
+
 /// The numbers of one block.
 struct BlockSizes {
   size_t width = 0, heads = 0, kv_heads = 0, head = 0, hidden = 0;
@@ -44,7 +54,9 @@ inline void set_qkv_bias(BlockSizes& sizes, bool bias) {
 }
 
 inline constexpr size_t kMostWidth = 65536, kMostLayers = 4096, kMostTokens = 1 << 20,
-                        kMostWords = 1 << 24, kMostPixels = 1 << 16;
+                        kMostWords = 1 << 24, kMostPixels = 1 << 16, kMostPatch = 256,
+                        kMostFrames = 4096,
+                        kMostHead = 256;  // of nn::attention
 
 /// hidden_size, num_attention_heads, intermediate_size (where `hidden` isn't given), and a scale of
 /// 1 / sqrt(head). Absent keys have BERT base's and ViT base's values, as in transformers, unless
@@ -54,6 +66,8 @@ struct SizeDefaults {
 };
 BlockSizes read_sizes(const Config& config, const SizeDefaults& absent = {});
 size_t read_layers(const Config& config, const SizeDefaults& absent = {});
+/// patch_size, of pictures of 3 channels as `channels` must say.
+size_t read_patch(const Config& config, const char* channels, size_t absent);
 /// The activation that `key` names; one that Sterna lacks is an error that lists those it has.
 nn::Activation read_activation(const Config& config, std::string_view key,
                                const std::string& absent);

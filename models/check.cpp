@@ -1,10 +1,11 @@
 #include "sterna/models/check.h"
 
-#include <sterna/nn/pool.h>
 #include <sterna/quant/error.h>
 
-#include <algorithm>
+#include <charconv>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "golden.h"
@@ -12,6 +13,44 @@
 
 namespace sterna::models {
 namespace {
+
+/// Appends a clip's tokens [n, d] to `out` [B, N, d]; N = `length`, whose rest doesn't count, or n
+/// where it is 0. A tower of pictures sees the frames one by one.
+void see_clip(const VisionPart& part, const vision::Clip& clip, size_t depth, size_t length,
+              Session& session, Found& out) {
+  const bool apart = part.input != VisionPart::Input::clips && clip.frames > 1;
+  const size_t frames = apart ? clip.frames : 1, d = part.vit.width();
+  vision::Clip one = clip;
+  if (apart) one.frames = 1;
+  const size_t n = part.vit.tokens(one), seen = frames * n;
+  length = length == 0 ? seen : length;
+  const size_t begin = out.values.size();
+  out.values.resize(begin + length * d);
+  for (size_t i = 0; i < frames; ++i) {
+    one.data = clip.data + i * 3 * clip.height * clip.width;
+    const nn::Mat<float> tokens(&out.values[begin + i * n * d], n, d);
+    if (depth == nn::Transformer::kAll)
+      part.vit.forward(one, tokens, session.executor, session.workspace);
+    else
+      part.vit.hidden(one, depth, tokens, session.executor, session.workspace);
+  }
+  out.shape = {out.shape.empty() ? 1 : out.shape[0] + 1, length, d};
+  if (seen == length && out.rows.empty()) return;
+  out.rows.resize(begin / d, true);
+  out.rows.resize(begin / d + seen, true);
+  out.rows.resize(begin / d + length, false);
+}
+
+/// N of "hidden_states.N".
+std::optional<size_t> depth_of(std::string_view output) {
+  constexpr std::string_view kName = "hidden_states.";
+  if (!output.starts_with(kName)) return {};
+  output.remove_prefix(kName.size());
+  size_t depth = 0;
+  const auto [end, fault] = std::from_chars(output.data(), output.data() + output.size(), depth);
+  if (fault != std::errc() || end != output.data() + output.size()) return {};
+  return depth;
+}
 
 /// Runs the towers of a folder's model on a golden file's inputs.
 class Runner {
@@ -23,101 +62,147 @@ class Runner {
   Found run(const std::string& output);
 
  private:
-  struct Vision {
+  struct Tower {
     Found tokens, pooled, embedding;
   };
-  using Text = Vision;
 
-  const Vision& vision(bool one_frame);
-  const Text& text(std::string_view ids, std::string_view mask);
+  const Tower& vision(bool one_frame);
+  const Tower& text(std::string_view ids, std::string_view mask);
+  Found see(bool one_frame, size_t depth);
+  Found read(const TextBatch& batch, size_t depth);
   Found predicted();
-  std::vector<float> pool(const VisionPart& part, nn::Mat<const float> tokens);
-  size_t pooled_row(const TextPart& part, const TextBatch& batch, size_t i) const;
+  Found predicted_patches();
+  Found hidden(size_t depth);
 
   const FolderModel& model_;
   const Golden& golden_;
   Session& session_;
   quant::Isa isa_;
-  std::map<bool, Vision> vision_;  // of all frames, and of the first one
-  std::optional<Text> text_;
+  std::map<bool, Tower> vision_;  // of all frames, and of the first one
+  std::optional<Tower> text_;
 };
 
-std::vector<float> Runner::pool(const VisionPart& part, nn::Mat<const float> tokens) {
-  const size_t d = tokens.cols;
-  if (part.pool == VisionPart::Pool::none) return {};
-  std::vector<float> one(tokens.data, tokens.data + d);
-  if (part.attention) {
-    part.attention->forward(tokens, one, session_.executor, session_.workspace, isa_);
+/// Tokens [B, N, d] of the pictures behind `depth` blocks; kAll: the last hidden states.
+Found Runner::see(bool one_frame, size_t depth) {
+  const VisionPart& part = *model_.vision;
+  PixelBatch batch;
+  PatchBatch patches;
+  std::vector<vision::Clip> clips;
+  if (part.input == VisionPart::Input::patches && model_.kind != FolderModel::Kind::vljepa) {
+    patches = golden_.patches(part.vit.patch_size());
+    for (const auto& [height, width, values] : patches.pictures)
+      clips.push_back({values.data(), 1, height, width});
+  } else {
+    const bool whole = model_.kind == FolderModel::Kind::vljepa;
+    const bool video = part.input == VisionPart::Input::clips && !golden_.has("pixel_values");
+    batch = golden_.pixels(whole   ? "pixels"
+                           : video ? "pixel_values_videos"
+                                   : "pixel_values",
+                           whole || video);
+    for (size_t i = 0; i < batch.clips; ++i) {
+      clips.push_back({&batch.values[i * batch.clip_size()], one_frame ? 1 : batch.frames,
+                       batch.height, batch.width});
+    }
   }
-  return part.head.pooled(one, session_.executor, session_.workspace, isa_);
+  Found out;
+  for (const vision::Clip& clip : clips) see_clip(part, clip, depth, patches.length, session_, out);
+  return out;
 }
 
-const Runner::Vision& Runner::vision(bool one_frame) {
+const Runner::Tower& Runner::vision(bool one_frame) {
   const auto [at, fresh] = vision_.try_emplace(one_frame);
-  Vision& out = at->second;
+  Tower& out = at->second;
   if (!fresh) return out;
   const VisionPart& part = *model_.vision;
-  const bool whole = model_.kind == FolderModel::Kind::vljepa;
-  const PixelBatch batch = golden_.pixels(whole        ? "pixels"
-                                          : part.video ? "pixel_values_videos"
-                                                       : "pixel_values",
-                                          part.video);
-  const size_t d = part.vit.width();
-  for (size_t i = 0; i < batch.clips; ++i) {
-    const vision::Clip clip{&batch.values[i * batch.clip_size()], one_frame ? 1 : batch.frames,
-                            batch.height, batch.width};
-    const size_t n = part.vit.tokens(clip);
-    out.tokens.shape = {batch.clips, n, d};
-    out.tokens.values.resize((i + 1) * n * d);
-    const nn::Mat<float> tokens(&out.tokens.values[i * n * d], n, d);
-    part.vit.forward(clip, tokens, session_.executor, session_.workspace);
-    const std::vector<float> pooled = pool(part, tokens);
-    if (pooled.empty()) continue;
+  out.tokens = see(one_frame, nn::Transformer::kAll);
+  if (part.pool == VisionPart::Pool::none) return out;
+  const size_t n = out.tokens.shape[1], d = out.tokens.shape[2];
+  for (size_t i = 0; i < out.tokens.shape[0]; ++i) {
+    size_t seen = n;
+    while (!out.tokens.rows.empty() && !out.tokens.rows[i * n + seen - 1]) --seen;
+    const nn::Mat<const float> tokens(&out.tokens.values[i * n * d], seen, d);
+    std::vector<float> one(tokens.data, tokens.data + d);
+    if (part.attention) {
+      part.attention->forward(tokens, one, session_.executor, session_.workspace, isa_);
+    }
+    const auto pooled = follow(part.head.pooled, one, session_.executor, session_.workspace, isa_);
     append(out.pooled, pooled);
-    append(out.embedding, part.head.embedding(pooled, session_.executor, session_.workspace));
+    append(out.embedding,
+           follow(part.head.embedding, pooled, session_.executor, session_.workspace, isa_));
   }
   return out;
 }
 
-/// The row of text i's tokens that stands for it, hidden or not: as the reference does.
-size_t Runner::pooled_row(const TextPart& part, const TextBatch& batch, size_t i) const {
-  const size_t first = batch.starts[i], last = batch.starts[i + 1];
-  if (part.pool == TextPart::Pool::last) return last - 1;
-  if (part.pool != TextPart::Pool::end) return first;
-  const auto begin = batch.ids.begin() + static_cast<std::ptrdiff_t>(first);
-  const auto end = batch.ids.begin() + static_cast<std::ptrdiff_t>(last);
-  const auto found = part.end ? std::find(begin, end, *part.end) : std::max_element(begin, end);
-  return found == end ? first : static_cast<size_t>(found - batch.ids.begin());
+/// States [B, L, d] behind `depth` blocks; kAll: the last hidden states. Hidden rows don't count.
+Found Runner::read(const TextBatch& batch, size_t depth) {
+  const language::TextTower& tower = model_.text->tower;
+  Found out{{batch.texts, batch.length, tower.width()}, {}, {}};
+  out.values.resize(batch.ids.size() * tower.width());
+  const nn::Mat<float> states(out.values.data(), batch.ids.size(), tower.width());
+  if (depth == nn::Transformer::kAll)
+    tower.forward(batch.ids, batch.sequences(), states, session_.executor, session_.workspace);
+  else
+    tower.hidden(batch.ids, batch.sequences(), depth, states, session_.executor,
+                 session_.workspace);
+  for (const uint8_t flag : batch.hidden) out.rows.push_back(flag == 0);
+  return out;
 }
 
-const Runner::Text& Runner::text(std::string_view ids, std::string_view mask) {
+const Runner::Tower& Runner::text(std::string_view ids, std::string_view mask) {
   if (text_) return *text_;
   const TextPart& part = *model_.text;
   const TextBatch batch = golden_.texts(ids, mask);
-  const size_t d = part.tower.width(), t = batch.ids.size();
-  std::vector<float> hidden(t * d);
-  const nn::Mat<float> states(hidden.data(), t, d);
-  part.tower.forward(batch.ids, batch.sequences(), states, session_.executor, session_.workspace);
-
-  Text& out = text_.emplace();
+  const size_t d = part.tower.width(), n = batch.length;
+  Tower& out = text_.emplace();
+  out.tokens = read(batch, nn::Transformer::kAll);
   for (size_t i = 0; i < batch.texts; ++i) {
-    std::vector<float> one(d);
-    if (part.pool == TextPart::Pool::mean) {
-      std::vector<float> seen;
-      for (size_t row = batch.starts[i]; row < batch.starts[i + 1]; ++row) {
-        if (batch.hidden[row] == 0) seen.insert(seen.end(), states.row(row), states.row(row) + d);
-      }
-      nn::mean_rows(nn::Mat<const float>(seen.data(), seen.size() / d, d), one.data());
-    } else {
-      std::copy_n(states.row(pooled_row(part, batch, i)), d, one.data());
-    }
-    const auto pooled = part.head.pooled(one, session_.executor, session_.workspace, isa_);
+    const nn::Mat<const float> states(&out.tokens.values[i * n * d], n, d);
+    const auto pooled = follow(part.head.pooled,
+                               pool_text(part, states, std::span(batch.ids).subspan(i * n, n),
+                                         std::span(batch.hidden).subspan(i * n, n)),
+                               session_.executor, session_.workspace, isa_);
     append(out.pooled, pooled);
-    append(out.embedding, part.head.embedding(pooled, session_.executor, session_.workspace));
+    append(out.embedding,
+           follow(part.head.embedding, pooled, session_.executor, session_.workspace, isa_));
   }
-  out.tokens = {{batch.texts, batch.length, d}, std::move(hidden), {}};
-  for (const uint8_t flag : batch.hidden) out.tokens.rows.push_back(flag == 0);
   return out;
+}
+
+/// V-JEPA 2's own predictor: the patches numbered target_mask from those numbered context_mask, or
+/// all from all.
+Found Runner::predicted_patches() {
+  const Found& tokens = vision(false).tokens;
+  const size_t clips = tokens.shape[0], n = tokens.shape[1], d = tokens.shape[2];
+  std::vector<std::vector<uint32_t>> seen(clips), asked;
+  if (golden_.has("context_mask") || golden_.has("target_mask")) {
+    seen = golden_.numbers("context_mask");
+    asked = golden_.numbers("target_mask");
+  } else {
+    for (auto& row : seen) {
+      row.resize(n);
+      std::iota(row.begin(), row.end(), 0U);
+    }
+    asked = seen;
+  }
+  if (seen.size() != clips || asked.size() != clips) {
+    throw Error(golden_.file() + ": tensors \"context_mask\", \"target_mask\": expected " +
+                std::to_string(clips) + " rows, one a clip, found " + std::to_string(seen.size()) +
+                " and " + std::to_string(asked.size()));
+  }
+  Found out{{clips, asked[0].size(), d}, {}, {}};
+  out.values.resize(clips * asked[0].size() * d);
+  for (size_t i = 0; i < clips; ++i) {
+    const size_t m = asked[i].size();
+    model_.vision->predictor->forward({&tokens.values[i * n * d], n, d}, seen[i], asked[i],
+                                      {&out.values[i * m * d], m, d}, session_.executor,
+                                      session_.workspace);
+  }
+  return out;
+}
+
+Found Runner::hidden(size_t depth) {
+  if (model_.vision) return see(false, depth);
+  return read(golden_.texts("input_ids", "attention_mask"), depth);
 }
 
 Found Runner::predicted() {
@@ -152,16 +237,21 @@ Found Runner::run(const std::string& output) {
     if (output == "vision_tokens_one_frame") return vision(true).tokens;
     if (output == "predicted") return predicted();
     if (output == "target") return text("target_ids", "target_mask").embedding;
-  } else if (model_.vision && (output == "image_embeds" || !model_.text)) {
+    golden_.no_output(output);
+  }
+  if (const auto depth = depth_of(output); depth && kind == Kind::single) return hidden(*depth);
+  if (model_.vision && (output == "image_embeds" || !model_.text)) {
     const auto& part = *model_.vision;
     if (output == "last_hidden_state") return vision(false).tokens;
+    if (output == "predictor_output" && part.predictor) return predicted_patches();
     const bool pools = part.pool != VisionPart::Pool::none;
     if (output == "pooled" && pools) return vision(false).pooled;
     if (output == "image_embeds" && pools) return vision(false).embedding;
   } else if (model_.text) {
-    const auto& out = [&]() -> const Text& { return text("input_ids", "attention_mask"); };
+    const auto& out = [&]() -> const Tower& { return text("input_ids", "attention_mask"); };
     if (output == "last_hidden_state" && kind == Kind::single) return out().tokens;
     if (output == "pooled" && kind == Kind::single) return out().pooled;
+    if (output == "sentence_embedding" && kind == Kind::single) return out().embedding;
     if (output == "text_embeds") return out().embedding;
   }
   golden_.no_output(output);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -35,6 +36,33 @@ std::string number_text(double x) {
 }  // namespace
 
 Config Config::read(const std::filesystem::path& path) {
+  Config config = parse(path);
+  if (!config.node_->is_object())
+    throw Error(config.file_ + ": expected an object, found " + shown(config.node_));
+  return config;
+}
+
+std::vector<Config> Config::read_list(const std::filesystem::path& path) {
+  constexpr size_t kMostItems = 1024;
+  const Config whole = parse(path);
+  const Json& list = *whole.node_;
+  const bool fits =
+      list.is_array() && list.size() <= kMostItems && !list.empty() &&
+      std::all_of(list.begin(), list.end(), [](const Json& j) { return j.is_object(); });
+  if (!fits) {
+    throw Error(whole.file_ + ": expected a list of 1 to " + std::to_string(kMostItems) +
+                " objects, found " + shown(&list));
+  }
+  std::vector<Config> items;
+  for (const Json& item : list) {
+    items.push_back(whole);
+    items.back().path_ = "[" + std::to_string(items.size() - 1) + "].";
+    items.back().node_ = &item;
+  }
+  return items;
+}
+
+Config Config::parse(const std::filesystem::path& path) {
   const MappedFile map(path);
   const auto bytes = map.bytes();
   if (bytes.size() > kMostBytes) {
@@ -60,9 +88,6 @@ Config Config::read(const std::filesystem::path& path) {
                 (fault == nullptr ? "" : " at byte " + std::to_string(fault->byte)));
   }
   config.node_ = config.document_.get();
-  if (!config.node_->is_object()) {
-    throw Error(map.file() + ": expected an object, found " + shown(config.node_));
-  }
   return config;
 }
 
@@ -73,6 +98,11 @@ const nlohmann::json* Config::find(std::string_view key) const {
 }
 
 bool Config::has(std::string_view key) const { return find(key) != nullptr; }
+
+bool Config::is_list(std::string_view key) const {
+  const Json* json = find(key);
+  return json != nullptr && json->is_array();
+}
 
 void Config::fail(std::string_view key, const std::string& expected) const {
   throw Error(file_ + ": " + path_ + std::string(key) + ": expected " + expected + ", found " +

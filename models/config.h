@@ -24,9 +24,13 @@ class Config {
   /// At most 16 MB, 32 levels.
   static Config read(const std::filesystem::path& file);
 
+  /// The objects of a file that holds a list of them, at most 1024; messages say "[3].key".
+  static std::vector<Config> read_list(const std::filesystem::path& file);
+
   const std::string& file() const { return file_; }
 
   bool has(std::string_view key) const;
+  bool is_list(std::string_view key) const;
   /// An object; throws if it is another thing. Absent: an empty one, so that defaults apply.
   Config in(std::string_view key) const;
 
@@ -44,6 +48,7 @@ class Config {
 
  private:
   Config() = default;
+  static Config parse(const std::filesystem::path& file);  // any value
   const nlohmann::json* find(std::string_view key) const;  // nullptr where absent or null
 
   std::string file_, path_;

@@ -16,9 +16,14 @@ bool is_float(Dtype type) {
   return type == Dtype::f64 || type == Dtype::f32 || type == Dtype::f16 || type == Dtype::bf16;
 }
 
-constexpr std::array kInputs = {"pixels",     "pixel_values",   "pixel_values_videos",
-                                "input_ids",  "attention_mask", "query_ids",
-                                "query_mask", "target_ids",     "target_mask"};
+constexpr std::array kInputs = {
+    "pixels",         "pixel_values",   "pixel_values_videos", "pixel_attention_mask",
+    "spatial_shapes", "input_ids",      "query_ids",           "query_mask",
+    "target_ids",     "attention_mask", "context_mask",        "target_mask"};
+
+/// Outputs whose rows are embeddings, which users compare by their cosine.
+constexpr std::array kEmbeddings = {"image_embeds", "text_embeds", "sentence_embedding",
+                                    "predicted", "target"};
 
 /// Whether all rows [n, d] have unit length to the precision of halves.
 bool are_units(const std::vector<float>& values, size_t d) {
@@ -51,6 +56,60 @@ PixelBatch Golden::pixels(std::string_view name, bool video) const {
   batch.width = t.shape[rank - 1];
   batch.values = t.floats();
   return batch;
+}
+
+PatchBatch Golden::patches(size_t patch) const {
+  const SafeTensor& t = file_.at("pixel_values");
+  const size_t k = 3 * patch * patch;
+  if (!is_float(t.dtype) || t.shape.size() != 3 || t.shape[2] != k || t.data.empty())
+    wrong(t, "floats [B, N, " + std::to_string(k) + "]");
+  const SafeTensor& shapes = file_.at("spatial_shapes");
+  const size_t count = t.shape[0];
+  if (is_float(shapes.dtype) || shapes.shape != std::vector<uint64_t>{count, 2})
+    wrong(shapes, "integers " + shape_text(std::array<uint64_t, 2>{count, 2}));
+  const std::vector<int64_t> sides = shapes.integers();
+  const std::vector<float> values = t.floats();
+  std::vector<float> mask;
+  if (const SafeTensor* m = file_.find("pixel_attention_mask")) {
+    if (m->shape != std::vector<uint64_t>{count, t.shape[1]})
+      wrong(*m, "a mask " + shape_text(std::array<uint64_t, 2>{count, t.shape[1]}));
+    mask = m->floats();
+  }
+  PatchBatch batch{{}, t.shape[1]};
+  for (size_t i = 0; i < count; ++i) {
+    const auto most = static_cast<int64_t>(batch.length);
+    const int64_t down = sides[2 * i], across = sides[2 * i + 1];
+    if (down < 1 || across < 1 || down > most || across > most / down)
+      wrong(shapes, "rows and columns of at most " + std::to_string(most) + " patches");
+    const auto rows = static_cast<size_t>(down), cols = static_cast<size_t>(across);
+    for (size_t j = 0; !mask.empty() && j < batch.length; ++j) {
+      if ((mask[i * batch.length + j] != 0) == (j < rows * cols)) continue;
+      wrong(*file_.find("pixel_attention_mask"), "the patches of spatial_shapes and no more");
+    }
+    auto& picture = batch.pictures.emplace_back();
+    picture = {rows * patch, cols * patch, std::vector<float>(rows * cols * k)};
+    for (size_t y = 0; y < picture.height; ++y) {
+      for (size_t x = 0; x < picture.width; ++x) {
+        const size_t at = y / patch * cols + x / patch, inside = y % patch * patch + x % patch;
+        const float* from = &values[(i * batch.length + at) * k + inside * 3];
+        for (size_t c = 0; c < 3; ++c)
+          picture.values[(c * picture.height + y) * picture.width + x] = from[c];
+      }
+    }
+  }
+  return batch;
+}
+
+std::vector<std::vector<uint32_t>> Golden::numbers(std::string_view name) const {
+  const SafeTensor& t = file_.at(name);
+  if (is_float(t.dtype) || t.shape.size() != 2 || t.data.empty()) wrong(t, "integers [B, N]");
+  std::vector<std::vector<uint32_t>> rows(t.shape[0]);
+  const std::vector<int64_t> all = t.integers();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i] < 0 || all[i] > INT32_MAX) wrong(t, "numbers of tokens");
+    rows[i / t.shape[1]].push_back(static_cast<uint32_t>(all[i]));
+  }
+  return rows;
 }
 
 TextBatch Golden::texts(std::string_view ids_name, std::string_view mask_name) const {
@@ -88,8 +147,8 @@ Agreement Golden::compare(std::string_view output, const Found& found) const {
   const std::vector<float> expected = t.floats();
   std::vector<float> values = found.values;
   const size_t d = t.shape.empty() ? 1 : static_cast<size_t>(t.shape.back());
-  const bool embedding = output == "image_embeds" || output == "text_embeds" ||
-                         output == "predicted" || output == "target";
+  const bool embedding =
+      std::find(kEmbeddings.begin(), kEmbeddings.end(), output) != kEmbeddings.end();
   if (embedding && are_units(expected, d)) {
     for (size_t i = 0; i + d <= values.size(); i += d) nn::l2_normalize(&values[i], d);
   }

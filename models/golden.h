@@ -33,6 +33,17 @@ struct PixelBatch {
   size_t clip_size() const { return frames * 3 * height * width; }
 };
 
+/// Pictures of shapes of their own, planar [3, height, width], as NaFlex's batches hold them in
+/// patches.
+struct PatchBatch {
+  struct Picture {
+    size_t height = 0, width = 0;
+    std::vector<float> values;
+  };
+  std::vector<Picture> pictures;
+  size_t length = 0;  // patches that a picture is padded to
+};
+
 /// What a model gave for one expected output.
 struct Found {
   std::vector<uint64_t> shape;
@@ -53,6 +64,12 @@ class Golden {
   const std::vector<SafeTensor>& tensors() const { return file_.tensors(); }
 
   PixelBatch pixels(std::string_view name, bool video) const;
+  /// pixel_values [B, N, 3 patch patch] (columns row, column, channel) and spatial_shapes [B, 2],
+  /// rows and columns of patches. pixel_attention_mask [B, N], if it is there, must hide what lies
+  /// behind them.
+  PatchBatch patches(size_t patch) const;
+  /// Numbers of tokens [B, n], a list a row.
+  std::vector<std::vector<uint32_t>> numbers(std::string_view name) const;
   /// ids [B, L] of integers; mask [B, L] of numbers, 0 hides, or no tensor of that name.
   TextBatch texts(std::string_view ids, std::string_view mask) const;
   Agreement compare(std::string_view output, const Found& found) const;

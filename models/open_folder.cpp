@@ -1,8 +1,6 @@
-#include <sterna/nn/linear.h>
 #include <sterna/quant/error.h>
 
 #include <array>
-#include <cmath>
 #include <utility>
 
 #include "blocks.h"
@@ -19,15 +17,16 @@ void bind_dual_clip(const Config& config, const Tensors& tensors, FolderModel& m
   model.kind = Kind::dual;
   model.vision = bind_clip_vision(vision, tensors.in("vision_model"));
   model.text = bind_clip_text(text, tensors.in("text_model"));
-  model.vision->head.projection =
-      tensors.linear("visual_projection", dim, model.vision->vit.width(), false);
-  model.text->head.projection =
-      tensors.linear("text_projection", dim, model.text->tower.width(), false);
+  model.vision->head.embedding = {
+      {.map = tensors.linear("visual_projection", dim, model.vision->vit.width(), false)}};
+  model.text->head.embedding = {
+      {.map = tensors.linear("text_projection", dim, model.text->tower.width(), false)}};
 }
 
+template <VisionPart (*bind_vision)(const Config&, const Tensors&)>
 void bind_dual_siglip(const Config& config, const Tensors& tensors, FolderModel& model) {
   model.kind = Kind::dual;
-  model.vision = bind_siglip_vision(config.in("vision_config"), tensors.in("vision_model"));
+  model.vision = bind_vision(config.in("vision_config"), tensors.in("vision_model"));
   model.text = bind_siglip_text(config.in("text_config"), tensors.in("text_model"));
 }
 
@@ -36,16 +35,16 @@ void bind_clip_vision_alone(const Config& config, const Tensors& tensors, Folder
   model.vision = bind_clip_vision(config, tensors);
   if (!tensors.has("visual_projection.weight")) return;
   const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
-  model.vision->head.projection =
-      tensors.linear("visual_projection", dim, model.vision->vit.width(), false);
+  model.vision->head.embedding = {
+      {.map = tensors.linear("visual_projection", dim, model.vision->vit.width(), false)}};
 }
 
 void bind_clip_text_alone(const Config& config, const Tensors& tensors, FolderModel& model) {
   model.text = bind_clip_text(config, tensors);
   if (!tensors.has("text_projection.weight")) return;
   const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
-  model.text->head.projection =
-      tensors.linear("text_projection", dim, model.text->tower.width(), false);
+  model.text->head.embedding = {
+      {.map = tensors.linear("text_projection", dim, model.text->tower.width(), false)}};
 }
 
 /// open-vljepa: x_encoder, predictor and y_encoder of one folder.
@@ -66,7 +65,8 @@ void bind_vljepa(const Config& config, const Tensors& tensors, FolderModel& mode
   if (dim != model.predictor->dim()) {
     text.fail("proj_dim", std::to_string(model.predictor->dim()) + " as in predictor.proj_dim");
   }
-  model.text->head.projection = y.linear("projector", dim, model.text->tower.width(), true);
+  model.text->head.embedding = {
+      {.map = y.linear("projector", dim, model.text->tower.width(), true)}};
 }
 
 template <VisionPart (*bind)(const Config&, const Tensors&)>
@@ -98,7 +98,10 @@ constexpr std::array kFamilies = {
     Family{"modernbert", text<bind_modern_bert>},
     Family{"qwen3", text<bind_llama>},
     Family{"roberta", text<bind_bert_tower>},
-    Family{"siglip", bind_dual_siglip},
+    Family{"siglip", bind_dual_siglip<bind_siglip_vision>},
+    Family{"siglip2", bind_dual_siglip<bind_siglip2_vision>},
+    Family{"siglip2_text_model", text<bind_siglip_text>},
+    Family{"siglip2_vision_model", vision<bind_siglip2_vision>},
     Family{"siglip_text_model", text<bind_siglip_text>},
     Family{"siglip_vision_model", vision<bind_siglip_vision>},
     Family{"vit", vision<bind_vit>},
@@ -120,34 +123,26 @@ void bind(const Config& config, const Tensors& tensors, FolderModel& model) {
 
 }  // namespace
 
-std::vector<float> Head::pooled(std::span<const float> x, const nn::Executor& executor,
-                                nn::Workspace& workspace, quant::Isa isa) const {
-  std::vector<float> in(x.begin(), x.end());
-  nn::apply(norm, {in.data(), 1, in.size()}, {in.data(), 1, in.size()}, executor, isa);
-  if (!dense) return in;
-  std::vector<float> out(dense->m());
-  nn::apply(*dense, {in.data(), 1, in.size()}, {out.data(), 1, out.size()}, executor, workspace);
-  if (tanh) {
-    for (float& v : out) v = std::tanh(v);
-  }
-  return out;
-}
-
-std::vector<float> Head::embedding(std::span<const float> pooled, const nn::Executor& executor,
-                                   nn::Workspace& workspace) const {
-  if (!projection) return {pooled.begin(), pooled.end()};
-  std::vector<float> out(projection->m());
-  nn::apply(*projection, {pooled.data(), 1, pooled.size()}, {out.data(), 1, out.size()}, executor,
-            workspace);
-  return out;
-}
-
 FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa, quant::Type blocks) {
+  if (std::filesystem::exists(folder / "sterna.json"))
+    return open_composed_folder(folder, isa, blocks);
+  return open_plain_folder(folder, isa, blocks);
+}
+
+FolderModel open_plain_folder(const std::filesystem::path& folder, quant::Isa isa,
+                              quant::Type blocks) {
+  if (std::filesystem::exists(folder / "modules.json"))
+    return open_sentence_folder(folder, isa, blocks);
+  return open_tower_folder(folder, isa, blocks);
+}
+
+FolderModel open_tower_folder(const std::filesystem::path& folder, quant::Isa isa,
+                              quant::Type blocks) {
   const Config config = Config::read(folder / "config.json");
   FolderModel model;
-  model.files = std::make_unique<Checkpoint>(folder, blocks);
+  model.files.push_back(std::make_unique<Checkpoint>(folder, blocks));
   try {
-    bind(config, Tensors(*model.files, isa), model);
+    bind(config, Tensors(*model.files[0], isa), model);
   } catch (const Error& e) {
     // Modules know their shapes, not the file these came from.
     const std::string what = e.what();

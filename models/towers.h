@@ -1,7 +1,9 @@
 #pragma once
 
+#include <sterna/language/text_pool.h>
 #include <sterna/language/text_tower.h>
 #include <sterna/predictor/joint_predictor.h>
+#include <sterna/vision/patch_predictor.h>
 #include <sterna/vision/vit.h>
 
 #include <cstdint>
@@ -19,58 +21,88 @@
 // weights. The one place where names in such folders become modules.
 namespace sterna::models {
 
-/// What becomes of a tower's pooled token: norm, dense, tanh give "pooled"; projection the
-/// embedding.
-struct Head {
-  nn::Norm norm;
-  std::optional<quant::Linear> dense;
+/// One thing that becomes of a pooled vector: its norm, a map, tanh or another activation of it,
+/// unit length; in this order, and any of them may be missing.
+struct HeadStep {
+  nn::Norm norm = {};
+  std::optional<quant::Linear> map = {};
+  std::optional<nn::Activation> activation = {};
   bool tanh = false;
-  std::optional<quant::Linear> projection;
-
-  /// x -> norm, dense, tanh.
-  std::vector<float> pooled(std::span<const float> x, const nn::Executor& executor,
-                            nn::Workspace& workspace, quant::Isa isa) const;
-  /// Its projection, or itself where there is none.
-  std::vector<float> embedding(std::span<const float> pooled, const nn::Executor& executor,
-                               nn::Workspace& workspace) const;
+  bool unit = false;
 };
+
+/// What becomes of a tower's pooled vector: `pooled` (BERT's pooler, CLIP's norm) gives what
+/// transformers calls pooler_output, `embedding` (a projection, a sentence-transformers folder's
+/// modules) makes the embedding of that.
+struct Head {
+  std::vector<HeadStep> pooled, embedding;
+};
+
+/// The vector behind these steps. Throws sterna::Error if the first map has other columns.
+std::vector<float> follow(std::span<const HeadStep> steps, std::span<const float> x,
+                          const nn::Executor& executor, nn::Workspace& workspace, quant::Isa isa);
 
 struct VisionPart {
   enum class Pool { none, first, attention };
+  enum class Input { pictures, clips, patches };
 
   vision::Vit vit;
-  bool video = false;  // its input has frames
+  Input input = Input::pictures;
   Pool pool = Pool::none;
-  std::optional<vision::AttentionPool> attention;
-  Head head;
+  std::optional<vision::AttentionPool> attention = {};
+  std::optional<vision::PatchPredictor> predictor = {};  // V-JEPA 2's
+  Head head = {};
 };
 
 struct TextPart {
-  enum class Pool { none, first, mean, end, last };
-
   language::TextTower tower;
-  Pool pool = Pool::none;
-  /// The id whose first place is pooled (Pool::end); none: the place of the highest id.
-  std::optional<uint32_t> end;
-  Head head;
+  /// Vectors that lie one behind the other in what is pooled.
+  std::vector<language::TextPool> pools = {language::TextPool::mean};
+  /// CLIP pools the token of its end instead: that of this id, or none: the one of the highest id.
+  bool pool_end = false;
+  std::optional<uint32_t> end = {};
+  Head head = {};
 };
+
+/// [pools d]: what is pooled of one text's states [t, d] (its ids, and which are hidden).
+std::vector<float> pool_text(const TextPart& part, nn::Mat<const float> states,
+                             std::span<const uint32_t> ids, std::span<const uint8_t> hidden);
+
+/// Numbers of a text's embedding.
+size_t embedding_width(const TextPart& part);
 
 /// A folder's model. The towers view `files`.
 struct FolderModel {
   enum class Kind { single, dual, vljepa };
 
-  std::unique_ptr<Checkpoint> files;
+  std::vector<std::unique_ptr<Checkpoint>> files;
   Kind kind = Kind::single;
   std::optional<VisionPart> vision;
   std::optional<TextPart> text;
   std::optional<predictor::JointPredictor> predictor;
 };
 
-/// Reads DIR/config.json and binds the weights beside it. Throws sterna::Error naming file and
-/// fault; a model_type, or a setting, that Sterna does not run is an error that names it.
+/// Binds the weights of a folder: one that sterna.json composes of others, or
+/// open_plain_folder()'s. Throws sterna::Error naming file and fault; a model_type, a module, or a
+/// setting that Sterna does not run is an error that names it.
 /// The maps of transformer blocks are packed to `blocks`; all else stays in floats.
 FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa,
                         quant::Type blocks = quant::Type::f32);
+
+/// DIR/sterna.json {"vision": "DIR", "text": "DIR", "predictor": "DIR"}: names of folders in this
+/// one. Vision and text are any folders that hold such a tower (alone, of a dual model, of
+/// sentence-transformers). The predictor's has the config.json of a Llama with n_keep_layers and
+/// proj_dim, and open-vljepa's tensors (embed_tokens, layers.N, norm, vis_proj, out_proj); where
+/// the text tower's embeddings aren't proj_dim wide, text_proj maps them.
+FolderModel open_composed_folder(const std::filesystem::path& folder, quant::Isa isa,
+                                 quant::Type blocks);
+/// A folder of sentence-transformers (modules.json), or of one model (config.json).
+FolderModel open_plain_folder(const std::filesystem::path& folder, quant::Isa isa,
+                              quant::Type blocks);
+FolderModel open_sentence_folder(const std::filesystem::path& folder, quant::Isa isa,
+                                 quant::Type blocks);
+FolderModel open_tower_folder(const std::filesystem::path& folder, quant::Isa isa,
+                              quant::Type blocks);
 
 // One family each; `config` is the tower's own object.
 VisionPart bind_vit(const Config& config, const Tensors& tensors);  // ViT, DeiT, I-JEPA
@@ -78,6 +110,7 @@ VisionPart bind_dinov3(const Config& config, const Tensors& tensors);
 VisionPart bind_dinov2(const Config& config, const Tensors& tensors);  // with or without registers
 VisionPart bind_clip_vision(const Config& config, const Tensors& tensors);
 VisionPart bind_siglip_vision(const Config& config, const Tensors& tensors);
+VisionPart bind_siglip2_vision(const Config& config, const Tensors& tensors);  // NaFlex
 VisionPart bind_vjepa2(const Config& config, const Tensors& tensors);
 TextPart bind_bert_tower(const Config& config, const Tensors& tensors);  // and RoBERTa's kind
 TextPart bind_clip_text(const Config& config, const Tensors& tensors);

@@ -161,7 +161,11 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
 
 void Transformer::forward(Mat<float> x, const Sequences& sequences,
                           std::span<const Rotation> rotations, const Executor& executor,
-                          Workspace& workspace) const {
+                          Workspace& workspace, size_t depth) const {
+  if (depth != kAll && depth > blocks()) {
+    throw Error("transformer: expected at most its " + std::to_string(blocks()) +
+                " blocks, found " + std::to_string(depth));
+  }
   if (x.cols != width_) {
     throw Error("transformer: expected tokens of width " + std::to_string(width_) + ", found " +
                 std::to_string(x.cols));
@@ -170,9 +174,9 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
     throw Error("transformer: expected " + std::to_string(rotations_) + " rotations, found " +
                 std::to_string(rotations.size()));
   }
-  for (const TransformerBlock& block : blocks_) {
-    attend(block.attention, x, sequences, rotations, executor, workspace);
-    transform(block.mlp, x, executor, workspace);
+  for (size_t i = 0; i < std::min(depth, blocks()); ++i) {
+    attend(blocks_[i].attention, x, sequences, rotations, executor, workspace);
+    transform(blocks_[i].mlp, x, executor, workspace);
   }
 }
 

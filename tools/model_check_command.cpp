@@ -51,10 +51,11 @@ int model_check_command(int argc, char** argv) {
   options.add()("weights", "Pack a folder's transformer blocks: f32, bf16, i8, t2, t5",
                 cxxopts::value<std::string>()->default_value("f32"), "TYPE");
   options.epilogue(
-      "Inputs: pixels, query_ids, query_mask, target_ids, target_mask; or pixel_values,\n"
-      "pixel_values_videos, input_ids, attention_mask. Outputs: vision_tokens,\n"
-      "vision_tokens_one_frame, predicted, target; or last_hidden_state, pooled,\n"
-      "image_embeds, text_embeds.");
+      "Inputs: pixels, query_ids, query_mask, target_ids, target_mask; or pixel_values\n"
+      "(patches: with spatial_shapes, pixel_attention_mask), pixel_values_videos, input_ids,\n"
+      "attention_mask; context_mask, target_mask. Outputs: vision_tokens,\n"
+      "vision_tokens_one_frame, predicted, target; or last_hidden_state, hidden_states.N,\n"
+      "pooled, image_embeds, text_embeds, sentence_embedding, predictor_output.");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -96,7 +97,7 @@ void Vit::add_positions(size_t rows, size_t cols, nn::Mat<float> x,
   nn::Mat<const float> places = table.slice_rows(placed, grid_ * grid_);
   if (rows != grid_ || cols != grid_) {
     const auto resized = workspace.mat<float>(rows * cols, d);
-    interpolate_positions(places, grid_, rows, cols, resized);
+    interpolate_positions(places, grid_, weights_.filter, rows, cols, resized, workspace);
     places = resized;
   }
   const size_t first = prefix();
@@ -105,6 +106,12 @@ void Vit::add_positions(size_t rows, size_t cols, nn::Mat<float> x,
 
 void Vit::forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
                   nn::Workspace& workspace) const {
+  hidden(clip, blocks(), out, executor, workspace);
+  nn::apply(weights_.final_norm, out, out, executor, isa_);
+}
+
+void Vit::hidden(const Clip& clip, size_t depth, nn::Mat<float> out, const nn::Executor& executor,
+                 nn::Workspace& workspace) const {
   const size_t n = tokens(clip), d = width(), first = prefix();
   if (out.rows != n) fail("rows of the output", n, out.rows);
   if (out.cols != d || out.stride != d) fail("columns of the output", d, out.cols);
@@ -122,7 +129,9 @@ void Vit::forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& exec
   if (weights_.rope) {
     const size_t r = video_rope_columns(weights_.rope->head);
     const auto cos = workspace.mat<float>(n, r), sin = workspace.mat<float>(n, r);
-    fill_video_rope(*weights_.rope, cos, sin);
+    const auto numbers = workspace.mat<uint32_t>(1, n);
+    std::iota(numbers.data, numbers.data + n, 0U);
+    fill_video_rope(*weights_.rope, {numbers.data, n}, cos, sin);
     rotation = {cos, sin, nn::Pairing::neighbours};
   } else if (weights_.plane) {
     const size_t c = weights_.plane->head;
@@ -133,8 +142,8 @@ void Vit::forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& exec
                     cos.slice_rows(first, n - first), sin.slice_rows(first, n - first));
     rotation = {cos, sin, nn::Pairing::halves};
   }
-  weights_.blocks.forward(out, {{starts.data, 2}, {}, {}}, {&rotation, 1}, executor, workspace);
-  nn::apply(weights_.final_norm, out, out, executor, isa_);
+  weights_.blocks.forward(out, {{starts.data, 2}, {}, {}}, {&rotation, 1}, executor, workspace,
+                          depth);
 }
 
 void AttentionPool::forward(nn::Mat<const float> tokens, std::span<float> to,

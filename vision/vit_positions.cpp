@@ -9,57 +9,87 @@ namespace sterna::vision {
 
 namespace {
 
-/// Four neighbours along one axis and their weights.
+/// One output's inputs along an axis, [first, first + count), and what each counts. Inputs beyond
+/// the border are those at it.
 struct Taps {
-  std::array<size_t, 4> at;
-  std::array<float, 4> weight;
+  long first = 0;
+  size_t count = 0;
 };
 
-Taps taps(size_t i, size_t from, size_t to) {
+/// Cubic convolution (Keys 1981): a = -0.75 in torch's plain mode, -0.5 in its antialiased one.
+float cubic(float x, float a) {
+  x = std::abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0.0F;
+}
+
+Taps plain_taps(size_t i, size_t from, size_t to, float* weight) {
   constexpr float kA = -0.75F;
   const float scale = static_cast<float>(from) / static_cast<float>(to);
   const float x = scale * (static_cast<float>(i) + 0.5F) - 0.5F;
   const float below = std::floor(x), t = x - below;
-  const auto near = [](float u) { return ((kA + 2) * u - (kA + 3)) * u * u + 1; };
-  const auto far = [](float u) { return ((kA * u - 5 * kA) * u + 8 * kA) * u - 4 * kA; };
-  Taps r{{}, {far(t + 1), near(t), near(1 - t), far(2 - t)}};
-  for (int k = 0; k < 4; ++k) {
-    const auto at = static_cast<long>(below) + k - 1;
-    r.at[static_cast<size_t>(k)] =
-        static_cast<size_t>(std::clamp<long>(at, 0, static_cast<long>(from) - 1));
-  }
-  return r;
+  const std::array<float, 4> away = {t + 1, t, 1 - t, 2 - t};
+  for (size_t k = 0; k < 4; ++k) weight[k] = cubic(away[k], kA);
+  return {static_cast<long>(below) - 1, 4};
 }
 
-}  // namespace
+Taps wide_taps(size_t i, size_t from, size_t to, bool is_cubic, float* weight) {
+  const float scale = static_cast<float>(from) / static_cast<float>(to);
+  const float wide = std::max(scale, 1.0F), reach = (is_cubic ? 2.0F : 1.0F) * wide;
+  const float centre = scale * (static_cast<float>(i) + 0.5F);
+  const long first = std::max(static_cast<long>(centre - reach + 0.5F), 0L);
+  const long end = std::min(static_cast<long>(centre + reach + 0.5F), static_cast<long>(from));
+  const auto count = static_cast<size_t>(end - first);
+  float sum = 0;
+  for (size_t k = 0; k < count; ++k) {
+    const float x = (static_cast<float>(first + static_cast<long>(k)) - centre + 0.5F) / wide;
+    weight[k] = is_cubic ? cubic(x, -0.5F) : std::max(0.0F, 1 - std::abs(x));
+    sum += weight[k];
+  }
+  for (size_t k = 0; k < count; ++k) weight[k] /= sum;
+  return {first, count};
+}
 
-void interpolate_positions(nn::Mat<const float> table, size_t grid, size_t rows, size_t cols,
-                           nn::Mat<float> out) {
-  for (size_t y = 0; y < rows; ++y) {
-    const Taps down = taps(y, grid, rows);
-    for (size_t x = 0; x < cols; ++x) {
-      const Taps across = taps(x, grid, cols);
-      float* to = out.row(y * cols + x);
-      for (size_t j = 0; j < table.cols; ++j) {
-        float sum = 0;
-        for (size_t a = 0; a < 4; ++a) {
-          float line = 0;
-          for (size_t b = 0; b < 4; ++b)
-            line += across.weight[b] * table.row(down.at[a] * grid + across.at[b])[j];
-          sum += down.weight[a] * line;
-        }
-        to[j] = sum;
+/// y = x resampled along one axis of `from` places to `to`: x holds lines x from x each numbers, y
+/// lines x to x each. `weight` has room for from + 4.
+void resample_axis(const float* x, size_t lines, size_t from, size_t each, PositionFilter filter,
+                   size_t to, float* y, float* weight) {
+  for (size_t i = 0; i < to; ++i) {
+    const Taps taps =
+        filter == PositionFilter::cubic
+            ? plain_taps(i, from, to, weight)
+            : wide_taps(i, from, to, filter == PositionFilter::cubic_antialias, weight);
+    for (size_t line = 0; line < lines; ++line) {
+      float* out = y + (line * to + i) * each;
+      std::fill_n(out, each, 0.0F);
+      for (size_t k = 0; k < taps.count; ++k) {
+        const long at = taps.first + static_cast<long>(k), last = static_cast<long>(from) - 1;
+        const float* in = x + (line * from + static_cast<size_t>(std::clamp(at, 0L, last))) * each;
+        for (size_t j = 0; j < each; ++j) out[j] += weight[k] * in[j];
       }
     }
   }
 }
 
+}  // namespace
+
+void interpolate_positions(nn::Mat<const float> table, size_t grid, PositionFilter filter,
+                           size_t rows, size_t cols, nn::Mat<float> out, nn::Workspace& workspace) {
+  const nn::Workspace::Frame frame(workspace);
+  const auto wide = workspace.mat<float>(grid * cols, table.cols);
+  float* weight = workspace.mat<float>(1, grid + 4).data;
+  resample_axis(table.data, grid, grid, table.cols, filter, cols, wide.data, weight);
+  resample_axis(wide.data, 1, grid, cols * table.cols, filter, rows, out.data, weight);
+}
+
 size_t video_rope_columns(size_t c) { return 3 * (2 * ((c / 3) / 2)); }
 
-void fill_video_rope(const VideoRope& rope, nn::Mat<float> cos, nn::Mat<float> sin) {
+void fill_video_rope(const VideoRope& rope, std::span<const uint32_t> tokens, nn::Mat<float> cos,
+                     nn::Mat<float> sin) {
   const size_t half = (rope.head / 3) / 2, g = rope.grid;
-  for (size_t i = 0; i < cos.rows; ++i) {
-    const std::array<size_t, 3> place = {i / (g * g), i % (g * g) / g, i % g};
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const size_t token = tokens[i];
+    const std::array<size_t, 3> place = {token / (g * g), token % (g * g) / g, token % g};
     for (size_t axis = 0; axis < 3; ++axis) {
       for (size_t k = 0; k < half; ++k) {
         const float exponent = static_cast<float>(k) / static_cast<float>(half);

@@ -4,7 +4,7 @@
 transformers gives for them. Norms, biases and scales are perturbed so that each matters; pictures
 have odd sizes, texts are padded left, right and in the middle.
 
-    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0
+    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0
     tests/golden/make_checkpoints.py [NAME...]
 """
 import json
@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import sentence_transformers.sentence_transformer.modules as st
 import torch
 import transformers as t
 from safetensors.torch import save_file
@@ -56,8 +57,9 @@ def save(name, model, golden):
 
 def write_golden(name, golden):
     save_file({k: v.detach().clone().contiguous() for k, v in golden.items()}, OUT / f"{name}.golden.safetensors")
-    for file in [*OUT.glob(f"{name}/*"), *OUT.glob(f"{name}.*")]:
-        file.chmod(0o644)
+    for file in [*OUT.glob(f"{name}/**/*"), *OUT.glob(f"{name}.*")]:
+        if file.is_file():
+            file.chmod(0o644)
 
 
 def bert():
@@ -158,6 +160,97 @@ def siglip():
     dual("siglip", config, t.SiglipModel, text, torch.randn(2, 3, 12, 16))
 
 
+def states(out, *depths):
+    """hidden_states of these numbers of blocks, as `sterna model check` names them."""
+    return {f"hidden_states.{n}": out.hidden_states[n] for n in depths}
+
+
+def dinov2_gelu():
+    """Smaller and larger grids than the table's, any layer's states (the last one's without the norm)."""
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"} | {"hidden_size": 18, "num_attention_heads": 3}
+    net = perturb(t.Dinov2Model(t.Dinov2Config(image_size=20, patch_size=4, mlp_ratio=1, **small)))
+    pixels = torch.randn(2, 3, 9, 30)
+    out = net(pixel_values=pixels, output_hidden_states=True)
+    save("dinov2_gelu", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state,
+                              "pooled": out.pooler_output} | states(out, 0, 1, 2))
+
+
+def dinov2_registers_resized():
+    """The positions of this family are brought to other grids with antialiasing: fewer rows, more columns."""
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
+    net = perturb(t.Dinov2WithRegistersModel(t.Dinov2WithRegistersConfig(
+        image_size=28, patch_size=4, num_register_tokens=2, use_swiglu_ffn=True, mlp_ratio=2, **small)))
+    pixels = torch.randn(1, 3, 12, 33)
+    out = net(pixel_values=pixels)
+    save("dinov2_registers_resized", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state,
+                                           "pooled": out.pooler_output})
+
+
+def ijepa():
+    net = perturb(t.IJepaModel(t.IJepaConfig(image_size=12, patch_size=4, **SIZES)))
+    pixels = torch.randn(1, 3, 17, 22)
+    out = net(pixel_values=pixels, interpolate_pos_encoding=True, output_hidden_states=True)
+    save("ijepa", net, {"pixel_values": pixels, "last_hidden_state": out.last_hidden_state} | states(out, 1))
+
+
+def tinyclip():
+    """TinyCLIP (arXiv 2309.12314) is CLIP of other sizes: towers of unlike depth, text no wider than the head,
+    and a config from before eos_token_id was right, where the end is the highest id."""
+    sizes = SIZES | {"num_hidden_layers": 3, "num_attention_heads": 1}
+    config = t.CLIPConfig(
+        text_config=dict(vocab_size=60, max_position_embeddings=12, eos_token_id=2, **SIZES | {"num_hidden_layers": 1}),
+        vision_config=dict(image_size=12, patch_size=4, **sizes), projection_dim=16)
+    text = {"input_ids": ids(2, 12, 58), "attention_mask": masks(2, 12)}
+    text["attention_mask"][1] = 1
+    text["input_ids"][0, 7], text["input_ids"][1, 11] = 59, 59
+    dual("tinyclip", config, t.CLIPModel, text, torch.randn(1, 3, 12, 12))
+
+
+def siglip2():
+    """NaFlex: pictures of shapes of their own in patches, padded to one length. Their mask hides the rest."""
+    config = t.Siglip2Config(text_config=dict(vocab_size=60, max_position_embeddings=12, projection_size=16, **SIZES | {"hidden_size": 20}),
+                             vision_config=dict(num_patches=25, patch_size=2, **SIZES))
+    net = perturb(t.Siglip2Model(config))
+    shapes = torch.tensor([[3, 4], [5, 5], [2, 9]])
+    pixels = torch.randn(3, 26, 12)
+    mask = (torch.arange(26)[None] < shapes.prod(1)[:, None]).long()
+    text = {"input_ids": ids(2, 12, 60)}
+    out = net(pixel_values=pixels, pixel_attention_mask=mask, spatial_shapes=shapes, **text)
+    save("siglip2", net, {"pixel_values": pixels, "pixel_attention_mask": mask, "spatial_shapes": shapes,
+                          "image_embeds": out.image_embeds, "text_embeds": out.text_embeds} | text)
+
+
+def siglip2_vision():
+    """The tower alone: tokens, those of padding left out, and the pooled ones."""
+    net = perturb(t.Siglip2VisionModel(t.Siglip2VisionConfig(num_patches=16, patch_size=3, **SIZES)))
+    shapes = torch.tensor([[7, 2], [1, 1]])
+    pixels = torch.randn(2, 15, 27)
+    mask = (torch.arange(15)[None] < shapes.prod(1)[:, None]).long()
+    out = net(pixel_values=pixels, pixel_attention_mask=mask, spatial_shapes=shapes)
+    save("siglip2_vision", net, {"pixel_values": pixels, "pixel_attention_mask": mask, "spatial_shapes": shapes,
+                                 "last_hidden_state": out.last_hidden_state, "pooled": out.pooler_output})
+
+
+def vjepa2_predictor():
+    """Its predictor: patches 2 .. from those seen, the lists in no order and with patches in both."""
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"} | {"num_hidden_layers": 1}
+    net = perturb(t.VJEPA2Model(t.VJEPA2Config(
+        patch_size=4, crop_size=12, frames_per_clip=4, tubelet_size=2, mlp_ratio=1, pred_mlp_ratio=1.5, pred_hidden_size=18,
+        pred_num_attention_heads=1, pred_num_hidden_layers=2, pred_num_mask_tokens=3, **small)))
+    clips = torch.randn(2, 4, 3, 12, 12)
+    seen = torch.tensor([[0, 5, 3, 17, 9], [16, 2, 4, 1, 11]])
+    asked = torch.tensor([[2, 17, 4, 12], [0, 16, 8, 6]])
+    out = net(pixel_values_videos=clips, context_mask=[seen], target_mask=[asked], output_hidden_states=True)
+    save("vjepa2_predictor", net, {
+        "pixel_values_videos": clips, "context_mask": seen, "target_mask": asked,
+        "predictor_output": out.predictor_output.last_hidden_state} | states(out, 1))
+    # A picture is a clip of one frame, which is repeated; from all patches to all of them.
+    out = net.float()(pixel_values_videos=clips[:, :1])  # saving had made halves of them
+    write_golden("vjepa2_predictor.picture", {
+        "pixel_values": clips[:, 0], "last_hidden_state": out.last_hidden_state,
+        "predictor_output": out.predictor_output.last_hidden_state})
+
+
 def vjepa2():
     small = {k: v for k, v in SIZES.items() if k != "intermediate_size"} | {"hidden_size": 28}
     net = perturb(t.VJEPA2Model(t.VJEPA2Config(
@@ -175,6 +268,62 @@ def gemma3():
     inputs = {"input_ids": ids(3, 14, 40), "attention_mask": masks(3, 14)}  # causal
     out = net(**inputs)
     save("gemma3", net, inputs | {"last_hidden_state": out.last_hidden_state})
+
+
+def sentences(name, net, modules, text, old_pooling=None):
+    """A folder of sentence-transformers: the tower, and `modules` behind it, each saved by its own code.
+    `old_pooling`: the keys that releases before 5.7 wrote, in place of the pooling's own."""
+    features = dict(text) | {"token_embeddings": net(**text).last_hidden_state}
+    golden = dict(text) | {"last_hidden_state": features["token_embeddings"]}
+    for module in modules:
+        features = perturb(module)(features)
+        golden.setdefault("pooled", features["sentence_embedding"])
+    golden["sentence_embedding"] = features["sentence_embedding"]
+    save(name, net, {})
+    listed = [("Transformer", "")]
+    for i, module in enumerate(modules, 1):
+        kind = type(module).__name__
+        listed.append((kind, f"{i}_{kind}"))
+        folder = OUT / name / listed[-1][1]
+        if kind != "Normalize":
+            folder.mkdir(parents=True)
+            module.save(str(folder))
+    if old_pooling:
+        (OUT / name / listed[1][1] / "config.json").write_text(json.dumps(old_pooling, indent=4) + "\n")
+    (OUT / name / "modules.json").write_text(json.dumps(
+        [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+         for i, (kind, path) in enumerate(listed)], indent=2) + "\n")
+    write_golden(name, golden)
+
+
+def sentence_bert():
+    """Every pooling there is, joined, and every module behind it."""
+    net = perturb(t.BertModel(t.BertConfig(vocab_size=50, max_position_embeddings=24, **SIZES), add_pooling_layer=False))
+    text = {"input_ids": ids(4, 9, 50), "attention_mask": masks(4, 9)}
+    sentences("sentence_bert", net, [
+        st.Pooling(16, ("lasttoken", "max", "weightedmean", "cls", "mean_sqrt_len_tokens", "mean")),
+        st.Dense(96, 12), st.LayerNorm(12), st.Normalize()], text)
+
+
+def embeddinggemma():
+    """EmbeddingGemma: Gemma 3 that looks both ways, through windows and all over, and two maps of the mean."""
+    net = perturb(t.Gemma3TextModel(t.Gemma3TextConfig(
+        vocab_size=40, head_dim=12, num_key_value_heads=1, sliding_window=6, query_pre_attn_scalar=12,
+        use_bidirectional_attention=True, max_position_embeddings=64,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"], **(SIZES | {"num_hidden_layers": 3}))))
+    text = {"input_ids": ids(3, 14, 40), "attention_mask": masks(3, 14)}
+    keys = ["cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"]
+    sentences("embeddinggemma", net, [
+        st.Pooling(16, "mean"), st.Dense(16, 24, bias=False, activation_function=torch.nn.Identity()),
+        st.Dense(24, 16, bias=False, activation_function=torch.nn.Identity()), st.Normalize()], text,
+        {"word_embedding_dimension": 16} | {f"pooling_mode_{k}": k == "mean_tokens" for k in keys} | {"include_prompt": True})
+
+
+def qwen3_embedding():
+    """Qwen3-Embedding: the last token that is no padding, on either side."""
+    net = perturb(t.Qwen3Model(t.Qwen3Config(vocab_size=40, num_key_value_heads=1, head_dim=8, **SIZES)))
+    text = {"input_ids": ids(3, 10, 40), "attention_mask": masks(3, 10)}
+    sentences("qwen3_embedding", net, [st.Pooling(16, "lasttoken"), st.Normalize()], text)
 
 
 class OpenVljepa(torch.nn.Module):
@@ -237,6 +386,7 @@ def open_vljepa():
     g |= {"vision_tokens": net.see(g["pixels"]), "vision_tokens_one_frame": net.see(g["pixels"][:, :1])}
     g |= {"predicted": net.predict(g["vision_tokens"], g["query_ids"], g["query_mask"]),
           "target": net.target(g["target_ids"], g["target_mask"])}
+    composed(net, g)
     folder = OUT / "open_vljepa"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(net.config, indent=1, default=str) + "\n")
@@ -245,8 +395,42 @@ def open_vljepa():
     write_golden("open_vljepa", g)
 
 
+def composed(net, g):
+    """The same predictor in a folder that sterna.json makes of three, with towers of other kinds: DINOv2, which
+    sees frames one by one, and a sentence-transformers folder of another width than the predictions."""
+    torch.manual_seed(99)
+    folder = OUT / "composed"
+    shutil.rmtree(folder, ignore_errors=True)
+    small = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
+    tower = perturb(t.Dinov2Model(t.Dinov2Config(image_size=8, patch_size=4, mlp_ratio=1, **small)))
+    pixels = torch.randn(2, 2, 3, 8, 8)
+    tokens = tower(pixels.flatten(0, 1)).last_hidden_state.reshape(2, -1, 16)
+    to_space = perturb(torch.nn.Linear(16, 20))
+    text = perturb(t.BertModel(t.BertConfig(vocab_size=40, max_position_embeddings=24, **SIZES), add_pooling_layer=False))
+    states = text(input_ids=g["target_ids"], attention_mask=g["target_mask"]).last_hidden_state
+    pooled = st.Pooling(16, "max")({"token_embeddings": states, "attention_mask": g["target_mask"].long()})
+    g = {"pixels": pixels, **{k: g[k] for k in ("query_ids", "query_mask", "target_ids", "target_mask")},
+         "vision_tokens": tokens, "predicted": net.predict(tokens, g["query_ids"], g["query_mask"]),
+         "target": to_space(pooled["sentence_embedding"])}
+    tower.half().save_pretrained(folder / "vision")
+    text.half().save_pretrained(folder / "text")
+    st.Pooling(16, "max").save(str((folder / "text/1_Pooling").mkdir() or folder / "text/1_Pooling"))
+    (folder / "text/modules.json").write_text(json.dumps(
+        [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+         {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}], indent=2) + "\n")
+    (folder / "predictor").mkdir()
+    (folder / "predictor/config.json").write_text(json.dumps(net.config["predictor"], indent=1, default=str) + "\n")
+    weights = {k: v.half() for k, v in net.predictor.state_dict().items()}
+    save_file(weights | {f"text_proj.{k}": v.half() for k, v in to_space.state_dict().items()},
+              folder / "predictor/model.safetensors")
+    (folder / "sterna.json").write_text(
+        json.dumps({"vision": "vision", "text": "text", "predictor": "predictor"}, indent=2) + "\n")
+    write_golden("composed", g)
+
+
 MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa, xlm_roberta, modernbert, llama, qwen3,
-          deit, dinov3]
+          deit, dinov3, dinov2_gelu, dinov2_registers_resized, ijepa, tinyclip, siglip2, siglip2_vision, vjepa2_predictor,
+          sentence_bert, embeddinggemma, qwen3_embedding]
 
 
 @torch.no_grad()

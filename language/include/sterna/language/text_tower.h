@@ -34,6 +34,7 @@ class TextTower {
   explicit TextTower(TextTowerWeights weights, quant::Isa isa = quant::best_isa());
 
   size_t width() const { return weights_.blocks.width(); }
+  size_t blocks() const { return weights_.blocks.blocks(); }
   size_t vocabulary() const { return weights_.tokens.rows(); }
 
   /// out [t, d] = last hidden states of texts that lie end to end in `ids` [t]. Padding is left
@@ -41,6 +42,11 @@ class TextTower {
   /// sterna::Error for an id outside the vocabulary, or a position outside the table.
   void forward(std::span<const uint32_t> ids, const nn::Sequences& sequences, nn::Mat<float> out,
                const nn::Executor& executor, nn::Workspace& workspace) const;
+  /// The same behind the first `depth` blocks, without the final norm: transformers'
+  /// hidden_states[depth], but for the last of a tower that ends in a norm, which it shows normed.
+  /// Throws for more than blocks().
+  void hidden(std::span<const uint32_t> ids, const nn::Sequences& sequences, size_t depth,
+              nn::Mat<float> out, const nn::Executor& executor, nn::Workspace& workspace) const;
 
  private:
   TextTowerWeights weights_;

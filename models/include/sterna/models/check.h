@@ -28,12 +28,17 @@ struct CheckOptions {
 ///   open-vljepa   pixels [B,T,3,H,W] normalised, query_ids, query_mask, target_ids, target_mask
 ///   [B,L]
 ///                 -> vision_tokens, vision_tokens_one_frame (of pixels[:, :1]), predicted, target
-///   vision tower  pixel_values [B,3,H,W] or pixel_values_videos [B,T,3,H,W]
-///                 -> last_hidden_state, pooled
-///   text tower    input_ids, attention_mask [B,L] -> last_hidden_state, pooled
+///   vision tower  pixel_values [B,3,H,W]; or pixel_values_videos [B,T,3,H,W]; or patches
+///                 pixel_values [B,N,3pp], spatial_shapes [B,2], pixel_attention_mask [B,N]
+///                 -> last_hidden_state, pooled, image_embeds, hidden_states.N
+///   V-JEPA 2      with its predictor also context_mask, target_mask [B,n]: numbers of patches
+///                 -> predictor_output
+///   text tower    input_ids, attention_mask [B,L] -> last_hidden_state, pooled,
+///                 sentence_embedding or text_embeds, hidden_states.N
 ///   dual model    both -> image_embeds, text_embeds
 ///   GGUF          as open-vljepa, T = 1 and pictures of the tower's size, without one_frame
-/// Without a mask all tokens count. Positions that attention_mask hides are not compared.
+/// hidden_states.N is what stands behind N blocks, before the final norm. Without a mask all tokens
+/// count. Positions that a mask hides are not compared.
 /// Embeddings are compared as the golden has them: its rows of unit length with ours normalised.
 /// Throws sterna::Error naming file and fault: an unusable model, a missing input, a shape that the
 /// model does not give, an expected output it does not have.

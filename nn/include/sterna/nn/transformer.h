@@ -6,6 +6,7 @@
 #include <sterna/nn/rope.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,10 +73,12 @@ class Transformer {
   size_t width() const { return width_; }
   size_t blocks() const { return blocks_.size(); }
 
-  /// x [t, d] in place. `rotations` are those that blocks name by number. Nothing of one sequence
-  /// reaches another, and results do not depend on the number of threads.
+  static constexpr size_t kAll = SIZE_MAX;
+  /// x [t, d] in place, through the first `depth` blocks (kAll: all). `rotations` are those that
+  /// blocks name by number. Nothing of one sequence reaches another, and results do not depend on
+  /// the number of threads. Throws sterna::Error for more blocks than there are.
   void forward(Mat<float> x, const Sequences& sequences, std::span<const Rotation> rotations,
-               const Executor& executor, Workspace& workspace) const;
+               const Executor& executor, Workspace& workspace, size_t depth = kAll) const;
 
  private:
   void attend(const SelfAttention& part, Mat<float> x, const Sequences& sequences,

@@ -31,6 +31,10 @@ struct PlaneRope {
   size_t head = 0;  // c, a multiple of 4
 };
 
+/// How positions learned for one grid are brought to another: as torch's `interpolate` does in that
+/// mode, align_corners=False, with or without antialiasing.
+enum class PositionFilter { cubic, cubic_antialias, linear_antialias };
+
 /// What makes a vision transformer of blocks: ViT, DeiT, CLIP, SigLIP, DINO and V-JEPA 2 are
 /// settings of this. d width, p tokens that stand before the patches (CLS, registers).
 struct VitWeights {
@@ -40,8 +44,9 @@ struct VitWeights {
   size_t tubelet = 1;               // frames a patch spans
   std::span<const float> prefix;    // [p, d]
   std::span<const float> position;  // [placed + grid grid, d], or empty
-  size_t placed = 0;                // of the prefix tokens, the first that have positions
-  std::optional<VideoRope> rope;    // one of the two, or none
+  PositionFilter filter = PositionFilter::cubic;
+  size_t placed = 0;              // of the prefix tokens, the first that have positions
+  std::optional<VideoRope> rope;  // one of the two, or none
   std::optional<PlaneRope> plane;
   nn::Norm embedding_norm;
   nn::Transformer blocks;
@@ -56,6 +61,8 @@ class Vit {
   explicit Vit(VitWeights weights, quant::Isa isa = quant::best_isa());
 
   size_t width() const { return weights_.blocks.width(); }
+  size_t blocks() const { return weights_.blocks.blocks(); }
+  size_t patch_size() const { return weights_.patch_size; }
   size_t prefix() const { return weights_.prefix.size() / width(); }
   /// Tokens of a clip: prefix + patches; what is left over at the right and bottom is not seen, nor
   /// are frames that don't fill a tubelet (fewer than one tubelet are repeated to fill it). Throws
@@ -63,10 +70,13 @@ class Vit {
   size_t tokens(const Clip& clip) const;
 
   /// out [tokens(clip), d]: the last hidden states, prefix first, then patches by frame, row,
-  /// column. Positions learned for another grid are interpolated (bicubic, as torch's
-  /// `interpolate`).
+  /// column. Positions learned for another grid are interpolated.
   void forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
                nn::Workspace& workspace) const;
+  /// The same behind the first `depth` blocks, without the final norm: transformers'
+  /// hidden_states[depth]. Throws for more than blocks().
+  void hidden(const Clip& clip, size_t depth, nn::Mat<float> out, const nn::Executor& executor,
+              nn::Workspace& workspace) const;
 
  private:
   void embed_patches(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,

@@ -1,0 +1,58 @@
+#include <sterna/quant/error.h>
+
+#include <iterator>
+#include <utility>
+
+#include "blocks.h"
+#include "inner_folder.h"
+#include "towers.h"
+
+// sterna.json: a vision-language model of towers that come in folders of their own.
+namespace sterna::models {
+namespace {
+
+/// Opens the folder that `key` names; what it holds belongs to `model` from then on.
+FolderModel open_part(const std::filesystem::path& root, const Config& config, std::string_view key,
+                      quant::Isa isa, quant::Type blocks, FolderModel& model) {
+  FolderModel part = open_plain_folder(inner_folder(root, config, key), isa, blocks);
+  std::move(part.files.begin(), part.files.end(), std::back_inserter(model.files));
+  return part;
+}
+
+}  // namespace
+
+FolderModel open_composed_folder(const std::filesystem::path& folder, quant::Isa isa,
+                                 quant::Type blocks) {
+  const Config config = Config::read(folder / "sterna.json");
+  FolderModel model;
+  model.kind = FolderModel::Kind::vljepa;
+  model.vision = open_part(folder, config, "vision", isa, blocks, model).vision;
+  if (!model.vision) config.fail("vision", "the folder of a vision tower");
+  if (model.vision->input == VisionPart::Input::patches)
+    config.fail("vision", "a tower of pictures or clips of one size");
+  model.text = open_part(folder, config, "text", isa, blocks, model).text;
+  if (!model.text) config.fail("text", "the folder of a text tower");
+
+  const auto at = inner_folder(folder, config, "predictor");
+  const Config settings = Config::read(at / "config.json");
+  if (settings.string("model_type") != "llama") settings.fail("model_type", "\"llama\"");
+  model.files.push_back(std::make_unique<Checkpoint>(at, blocks));
+  const Tensors tensors =
+      Tensors(*model.files.back(), isa).either("vis_proj.weight", {"predictor"});
+  model.predictor = bind_llama_predictor(settings, tensors, model.vision->vit.width());
+
+  // Texts are compared with predictions: where their tower's space is another one, a map that was
+  // trained with the predictor lies beside it.
+  const size_t dim = model.predictor->dim(), width = embedding_width(*model.text);
+  if (tensors.has("text_proj.weight")) {
+    model.text->head.embedding.push_back(
+        {.map = tensors.linear("text_proj", dim, width, tensors.has("text_proj.bias"))});
+  } else if (width != dim) {
+    settings.fail("proj_dim", std::to_string(width) +
+                                  ", the width of the text tower's embeddings, or a tensor "
+                                  "text_proj.weight that maps them");
+  }
+  return model;
+}
+
+}  // namespace sterna::models
