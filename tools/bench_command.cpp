@@ -60,8 +60,20 @@ int decode(const Common& common, const cxxopts::ParseResult& args) {
   } else if (options.script.pictures.empty()) {
     options.prompt = "what color is the object";  // what the labels of drawn scenes answer
   }
+  options.streams = args["seeds"].as<size_t>();
+  if (options.streams < 1 || options.streams > 1000) {
+    throw UsageError("--seeds: expected 1 to 1000, found " + std::to_string(options.streams));
+  }
+  options.recall = args["recall"].as<double>();
+  if (!(options.recall > 0 && options.recall <= 1)) {
+    throw UsageError("--recall: expected a cosine above 0, up to 1, found " +
+                     std::to_string(options.recall));
+  }
+  if (args.count("cache") != 0) options.cache = args["cache"].as<std::string>();
   if (args.count("plot") != 0) options.plot = args["plot"].as<std::string>();
   options.print = [](const std::string& line) { print_line(line); };
+  CostMeter meter;
+  options.meter = &meter;
   const Model model = Model::open(find_model(common.model), {.isa = common.isa});
   Session session(common.threads);
   return bench_decode(options, model, session);
@@ -77,6 +89,8 @@ int bench_command(int argc, char** argv) {
                   "decode: score against decodes on a long labelled stream, for every policy.");
   options.add_model_options();
   options.add()("seed", "decode: which stream", cxxopts::value<uint64_t>()->default_value("1"));
+  options.add()("seeds", "decode: how many streams, of this seed and those after it",
+                cxxopts::value<size_t>()->default_value("1"), "N");
   options.add()("seconds", "decode: its length", cxxopts::value<double>()->default_value("360"));
   options.add()("fps", "decode: frames a second", cxxopts::value<double>()->default_value("8"));
   options.add()("dissolves", "decode: share of the changes that are no cuts",
@@ -84,7 +98,13 @@ int bench_command(int argc, char** argv) {
   options.add()("still", "decode: neither camera nor light moves within a scene");
   options.add()("difference", "decode: levels of 255 a block may move unseen",
                 cxxopts::value<double>()->default_value("1.5"), "LEVELS");
-  options.add()("pictures", "decode: a folder of pictures for each label (default: drawn scenes)",
+  options.add()("pictures",
+                "decode: photos to show: DIR/captions.jsonl, or a folder for each label (default: "
+                "drawn scenes)",
+                cxxopts::value<std::string>(), "DIR");
+  options.add()("recall", "decode: cosine from which a meaning is known again (0.97)",
+                cxxopts::value<double>()->default_value("0.97"), "COSINE");
+  options.add()("cache", "decode: keep the embedded streams here for the next time",
                 cxxopts::value<std::string>(), "DIR");
   options.add()("prompt", "model, decode: the question asked", cxxopts::value<std::string>());
   options.add()("plot", "decode: write the curves to FILE.svg", cxxopts::value<std::string>(),

@@ -1,7 +1,5 @@
 #include "bench_decode.h"
 
-#include <sterna/decoder/change.h>
-#include <sterna/models/atomic_file.h>
 #include <sterna/models/model.h>
 
 #include <algorithm>
@@ -10,102 +8,28 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 
-#include "bench_score.h"
-#include "watch/difference.h"
+#include "bench_embed.h"
+#include "bench_plot.h"
+#include "bench_policies.h"
 
 namespace sterna::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array kPolicies{"uniform", "ward", "cusum", "variance"};
-constexpr double kRates[] = {0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4,
-                             0.5,  0.6, 0.8,  1,   1.25, 1.5, 2,    3};
+/// Rates of decoding at fixed intervals whose scores the policies are to equal.
+constexpr double kEqual[] = {0.5, 1, 1.5, 2, 3};
 
-struct Embedded {
-  size_t dim = 0;
-  std::vector<double> times;
-  std::vector<float> rows;  // [times, dim]
-};
-
-struct Row {
-  std::string policy;
-  double rate = 0;  // asked for
-  size_t decodes = 0;
-  double score = 0, cider = 0, f1 = 0;
-  double delay = 0;  // most seconds between a boundary and the frame that told of it
-};
-
-std::unique_ptr<decoder::Gate> make_gate(const std::string& policy, size_t dim, double rate) {
-  if (policy == "uniform") return std::make_unique<decoder::UniformGate>(dim, 1 / rate);
-  if (policy == "ward") {
-    return std::make_unique<decoder::WardGate>(dim, decoder::WardCut{rate, std::nullopt, 1});
-  }
-  decoder::CusumGate::Config config;
-  config.dim = dim;
-  config.target_rate = rate;
-  if (policy == "cusum") return std::make_unique<decoder::CusumGate>(config);
-  return std::make_unique<decoder::VarianceGate>(config);
+double rounded(double v) { return std::round(v * 1e4) / 1e4; }
+ordered_json rounded(const std::optional<double>& v) {
+  return v ? ordered_json(rounded(*v)) : ordered_json(nullptr);
 }
 
-Row run(const std::string& policy, double rate, const Embedded& stream,
-        const std::vector<StreamEvent>& events,
-        const std::function<std::string(std::span<const float>)>& decode) {
-  const auto gate = make_gate(policy, stream.dim, rate);
-  Row row{policy, rate};
-  std::vector<Spoken> outputs;
-  const auto take = [&](std::optional<double> now) {
-    while (const decoder::Segment* s = gate->next()) {
-      outputs.push_back({s->start, s->end, decode(s->average)});
-      if (now) row.delay = std::max(row.delay, *now - s->end);
-    }
-  };
-  for (size_t i = 0; i < stream.times.size(); ++i) {
-    gate->push(stream.times[i], std::span(stream.rows).subspan(i * stream.dim, stream.dim));
-    take(stream.times[i]);
-  }
-  gate->finish();
-  take(std::nullopt);
-  row.decodes = outputs.size();
-  row.score = accuracy(events, outputs);
-  row.cider = cider(events, outputs);
-  row.f1 = boundary_f1(events, outputs, 0.5);
-  return row;
-}
-
-/// How many decodes the uniform policy needs for that score, between two of its rows linearly;
-/// nullopt if it does not reach it. `rows` has its rows at ascending rates.
-std::optional<double> uniform_decodes(const std::vector<Row>& rows, double score) {
-  const Row* before = nullptr;
-  for (const Row& row : rows) {
-    if (row.policy != "uniform") continue;
-    const auto decodes = static_cast<double>(row.decodes);
-    if (row.score >= score) {
-      if (before == nullptr) return decodes;
-      const auto fewer = static_cast<double>(before->decodes);
-      return fewer + (decodes - fewer) * (score - before->score) / (row.score - before->score);
-    }
-    before = &row;
-  }
-  return std::nullopt;
-}
-
-/// The row of `policy` with the fewest decodes whose score is at least `score`.
-const Row* cheapest(const std::vector<Row>& rows, const std::string& policy, double score) {
-  const Row* best = nullptr;
-  for (const Row& row : rows) {
-    if (row.policy != policy || row.score < score) continue;
-    if (best == nullptr || row.decodes < best->decodes) best = &row;
-  }
-  return best;
-}
-
-/// The score of saying the most frequent label always: a uniform score near it compares nothing.
+/// The score of saying the most frequent label always: a score near it compares nothing.
 double majority(const std::vector<StreamEvent>& events) {
   std::map<std::string, size_t> counts;
   size_t most = 0;
@@ -113,187 +37,225 @@ double majority(const std::vector<StreamEvent>& events) {
   return events.empty() ? 0 : static_cast<double>(most) / static_cast<double>(events.size());
 }
 
-void write_plot(const std::string& path, const std::vector<Row>& rows, double seconds) {
-  constexpr std::array kInk{"#888888", "#2a78c8", "#d1495b", "#e2a03f"};
-  std::string svg =
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 420\" "
-      "font-family=\"sans-serif\" font-size=\"13\"><rect width=\"640\" height=\"420\" "
-      "fill=\"white\"/>\n";
-  const auto number = [](double v) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f", v);
-    return std::string(text);
-  };
-  // x: decodes a second on a logarithmic scale from 0.04 to 4; y: score from 0 to 1.
-  const auto x = [&](double rate) {
-    return 60 + 560 * std::log(std::max(rate, 0.04) / 0.04) / std::log(100);
-  };
-  const auto y = [](double score) { return 380 - 350 * score; };
-  for (const double rate : {0.05, 0.1, 0.2, 0.5, 1.0, 2.0}) {
-    char label[16];
-    std::snprintf(label, sizeof label, "%g", rate);
-    svg += "<line x1=\"" + number(x(rate)) + "\" x2=\"" + number(x(rate)) +
-           "\" y1=\"30\" y2=\"380\" stroke=\"#ddd\"/><text x=\"" + number(x(rate)) +
-           "\" y=\"396\" text-anchor=\"middle\">" + label + "</text>\n";
+class Bench {
+ public:
+  Bench(const BenchDecodeOptions& options, const Model& model, Session& session)
+      : options_(options), model_(model), session_(session) {}
+
+  void stream(uint64_t seed);
+  void finish();
+
+ private:
+  void print(const char* what, const ordered_json& json) const {
+    options_.print(options_.json ? json.dump() : what + (": " + json.dump()));
   }
-  for (int tenth = 0; tenth <= 10; tenth += 2) {
-    svg += "<line x1=\"60\" x2=\"620\" y1=\"" + number(y(tenth / 10.0)) + "\" y2=\"" +
-           number(y(tenth / 10.0)) + "\" stroke=\"#ddd\"/><text x=\"52\" y=\"" +
-           number(y(tenth / 10.0) + 4) + "\" text-anchor=\"end\">" + number(tenth / 10.0) +
-           "</text>\n";
-  }
-  svg += "<text x=\"340\" y=\"414\" text-anchor=\"middle\">decodes a second</text>\n";
-  for (size_t p = 0; p < kPolicies.size(); ++p) {
-    std::vector<const Row*> curve;
-    for (const Row& row : rows) {
-      if (row.policy == kPolicies[p]) curve.push_back(&row);
-    }
-    std::sort(curve.begin(), curve.end(),
-              [](const Row* a, const Row* b) { return a->decodes < b->decodes; });
-    svg += std::string("<polyline fill=\"none\" stroke-width=\"2\" stroke=\"") + kInk[p] +
-           "\" points=\"";
-    for (const Row* row : curve) {
-      svg += number(x(static_cast<double>(row->decodes) / seconds)) + "," + number(y(row->score)) +
-             " ";
-    }
-    svg += "\"/><text x=\"70\" y=\"" + number(46 + 18 * static_cast<double>(p)) + "\" fill=\"" +
-           kInk[p] + "\">" + kPolicies[p] + "</text>\n";
-  }
-  svg += "</svg>\n";
-  models::AtomicFile file(path);
-  file.write(std::as_bytes(std::span(svg)));
-  file.commit();
+  void say(std::span<const float> meaning, Spoken& out);
+  void print_row(const PolicyRow& row, uint64_t seed, std::optional<double> ratio) const;
+  void print_unchanged(const EmbeddedScript& script, const std::vector<StreamEvent>& events,
+                       const PolicyRow& all);
+  void print_equal(const char* metric_name, Metric metric, double rate) const;
+  void print_boundaries(const std::string& policy, double rate) const;
+
+  const BenchDecodeOptions& options_;
+  const Model& model_;
+  Session& session_;
+  AnswerTable labels_, captions_;
+  Answer answer_;
+  size_t decodes_ = 0;
+  double decode_seconds_ = 0;
+  std::vector<std::vector<PolicyRow>> streams_;  // the same policies and rates in each
+};
+
+void Bench::say(std::span<const float> meaning, Spoken& out) {
+  const auto start = std::chrono::steady_clock::now();
+  model_.decode(meaning, &labels_, 1, answer_, session_);
+  out.text = answer_.text;
+  model_.decode(meaning, &captions_, 1, answer_, session_);
+  out.caption = answer_.text;
+  decode_seconds_ +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  ++decodes_;
 }
 
-double rounded(double v) { return std::round(v * 1e4) / 1e4; }
+void Bench::stream(uint64_t seed) {
+  StreamScript script = options_.script;
+  script.seed = seed;
+  StreamGenerator generator(script);
+  const std::vector<StreamEvent>& events = generator.events();
+  labels_ = model_.encode(generator.labels(), session_);
+  captions_ = model_.encode(generator.captions(), session_);
+  const EmbeddedScript embedded = embed_script(options_, generator, model_, session_);
+  const auto decode = [&](std::span<const float> meaning, Spoken& out) { say(meaning, out); };
+
+  const ordered_json about{{"stream", seed},
+                           {"seconds", script.seconds},
+                           {"events", events.size()},
+                           {"labels", generator.labels().size()},
+                           {"captions", generator.captions().size()},
+                           {"majority", rounded(majority(events))}};
+  print("stream", about);
+  if (!options_.json) {
+    options_.print(
+        "policy, asked Hz (0: own threshold), decodes, score, CIDEr, F1 of boundaries, delay s, "
+        "how "
+        "many times as many decodes at fixed intervals for that score");
+  }
+  std::vector<PolicyRow>& rows = streams_.emplace_back();
+  for (const char* policy : policies()) {
+    for (const double rate : rates_of(policy)) {
+      rows.push_back(run_policy(policy, rate, options_.recall, embedded.stream, events, decode));
+    }
+  }
+  rows.push_back(run_truth(embedded.stream, events, decode));
+  for (const PolicyRow& row : rows) {
+    std::optional<double> ratio = fixed_decodes_for(rows, &PolicyRow::score, row.score);
+    if (ratio) *ratio /= static_cast<double>(std::max<size_t>(1, row.decodes));
+    print_row(row, seed, ratio);
+  }
+  const auto all = std::find_if(rows.begin(), rows.end(), [](const PolicyRow& row) {
+    return row.policy == "cusum" && row.rate == 0;
+  });
+  if (!embedded.read) print_unchanged(embedded, events, *all);
+}
+
+void Bench::print_row(const PolicyRow& row, uint64_t seed, std::optional<double> ratio) const {
+  if (options_.json) {
+    print("", {{"policy", row.policy},
+               {"rate", row.rate},
+               {"score", rounded(row.score)},
+               {"decodes", row.decodes},
+               {"segments", row.segments},
+               {"cider", rounded(row.cider)},
+               {"boundary_f1", rounded(row.f1)},
+               {"f1_cuts", rounded(row.f1_cuts)},
+               {"f1_dissolves", rounded(row.f1_dissolves)},
+               {"delay", rounded(row.delay)},
+               {"ratio", rounded(ratio)},
+               {"seed", seed}});
+    return;
+  }
+  char line[128];
+  std::snprintf(line, sizeof line, "%-14s %5.2f %6zu  %.3f  %6.3f  %.3f  %6.2f  ",
+                row.policy.c_str(), row.rate, row.decodes, row.score, row.cider, row.f1,
+                row.delay.value_or(options_.script.seconds));
+  char times[32] = "never";
+  if (ratio) std::snprintf(times, sizeof times, "%.2f", *ratio);
+  options_.print(std::string(line) + times);
+}
+
+/// What sparing the tower costs in score, and what a pass costs.
+void Bench::print_unchanged(const EmbeddedScript& script, const std::vector<StreamEvent>& events,
+                            const PolicyRow& all) {
+  const auto decode = [&](std::span<const float> meaning, Spoken& out) { say(meaning, out); };
+  const PolicyRow less = run_policy("cusum", 0, options_.recall, script.spared, events, decode);
+  const auto frames = static_cast<double>(std::max<size_t>(1, script.stream.times.size()));
+  print("unchanged frames",
+        {{"unchanged", rounded(1 - static_cast<double>(script.encoded) / frames)},
+         {"levels", options_.levels},
+         {"gate", "cusum"},
+         {"score", rounded(less.score)},
+         {"score_all_encoded", rounded(all.score)},
+         {"boundary_f1", rounded(less.f1)},
+         {"boundary_f1_all_encoded", rounded(all.f1)},
+         {"decodes", less.decodes}});
+  const auto each = [&](std::optional<double> all_passes) -> ordered_json {
+    if (!all_passes) return nullptr;
+    return *all_passes / frames;
+  };
+  std::optional<double> instructions;
+  if (script.cost.instructions) instructions = static_cast<double>(*script.cost.instructions);
+  print("a pass of the tower",
+        {{"ms_per_embedding", rounded(1e3 * script.embed_seconds / frames)},
+         {"ms_per_comparison", rounded(1e3 * script.compare_seconds / frames)},
+         {"cpu_ms_per_embedding", rounded(1e3 * script.cost.cpu_seconds / frames)},
+         {"joules_per_embedding", each(script.cost.joules)},
+         {"instructions_per_embedding", each(instructions)}});
+}
+
+/// For the score that fixed intervals reach at `rate`: how many times fewer decodes each policy
+/// needs, over all streams as one and for each of them. A stream where a policy never reaches it
+/// counts 0.
+void Bench::print_equal(const char* metric_name, Metric metric, double rate) const {
+  const auto ratio_of = [&](const std::vector<PolicyRow>& rows, const std::string& policy) {
+    const double score = fixed_score(rows, metric, rate);
+    const auto fixed = fixed_decodes_for(rows, metric, score);
+    auto needed = decodes_for(rows, policy, metric, score);
+    if (needed && policy == "truth") {  // any part of the events is a part of its score
+      const auto all = std::ranges::find(rows, policy, &PolicyRow::policy);
+      *needed *= score / ((*all).*metric);
+    }
+    return fixed && needed ? *fixed / *needed : 0;
+  };
+  const std::vector<PolicyRow> pooled = pool(streams_);
+  ordered_json json{{"equal", metric_name},
+                    {"fixed_rate", rate},
+                    {metric_name, rounded(fixed_score(pooled, metric, rate))}};
+  std::vector<std::string> names{"truth"};
+  for (const std::string name : policies()) {
+    if (name != "uniform" && name != "sampled") names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    std::vector<double> ratios;
+    for (const auto& rows : streams_) ratios.push_back(ratio_of(rows, name));
+    std::ranges::sort(ratios);
+    json[name] = {{"ratio", rounded(ratio_of(pooled, name))},
+                  {"median", rounded(ratios[ratios.size() / 2])},
+                  {"least", rounded(ratios.front())},
+                  {"most", rounded(ratios.back())}};
+  }
+  print("fewer decodes", json);
+}
+
+void Bench::print_boundaries(const std::string& policy, double rate) const {
+  ordered_json json{{"boundaries", policy}, {"rate", rate}, {"streams", streams_.size()}};
+  const auto put = [&](const char* name, const auto& value) {
+    std::vector<double> values;
+    for (const auto& rows : streams_) {
+      for (const PolicyRow& row : rows) {
+        if (row.policy != policy || row.rate != rate) continue;
+        if (const std::optional<double> v = value(row)) values.push_back(*v);
+      }
+    }
+    if (values.empty()) return;
+    std::ranges::sort(values);
+    json[name] = {{"median", rounded(values[values.size() / 2])},
+                  {"least", rounded(values.front())},
+                  {"most", rounded(values.back())}};
+  };
+  using Value = std::optional<double>;
+  put("decodes", [](const PolicyRow& r) { return Value(static_cast<double>(r.decodes)); });
+  put("score", [](const PolicyRow& r) { return Value(r.score); });
+  put("cider", [](const PolicyRow& r) { return Value(r.cider); });
+  put("f1", [](const PolicyRow& r) { return Value(r.f1); });
+  put("f1_cuts", [](const PolicyRow& r) { return r.f1_cuts; });
+  put("f1_dissolves", [](const PolicyRow& r) { return r.f1_dissolves; });
+  put("delay", [](const PolicyRow& r) { return r.delay; });
+  print("boundaries", json);
+}
+
+void Bench::finish() {
+  for (const char* policy : {"ward", "cusum", "variance"}) {
+    for (const double rate : {0.0, 0.39}) print_boundaries(policy, rate);
+  }
+  for (const double rate : kEqual) {
+    print_equal("score", &PolicyRow::score, rate);
+    print_equal("cider", &PolicyRow::cider, rate);
+  }
+  const size_t compared = labels_.texts.size() + captions_.texts.size();
+  print("a decode",
+        {{"ms_per_decode",
+          rounded(1e3 * decode_seconds_ / static_cast<double>(std::max<size_t>(1, decodes_)))},
+         // One embedding with every label and caption: a product and a sum for each number.
+         {"flops_per_decode", 2 * compared * model_.dim()}});
+  if (!options_.plot.empty()) write_plot(options_.plot, streams_, options_.script.seconds);
+}
 
 }  // namespace
 
 int bench_decode(const BenchDecodeOptions& options, const Model& model, Session& session) {
-  using Clock = std::chrono::steady_clock;
-  StreamGenerator generator(options.script);
-  const std::vector<StreamEvent>& events = generator.events();
-  const std::vector<std::string> labels = generator.labels();
-  const AnswerTable table = model.encode(labels, session);
-
-  Embedded stream;
-  stream.dim = model.dim();
-  stream.rows.resize(generator.frames() * stream.dim);
-  Scene scene;
-  vision::Image frame;
-  double embedding_seconds = 0, comparing_seconds = 0;
-  Embedded spared = stream;  // the same, where a frame whose pixels did not move keeps the last row
-  size_t last = 0;           // row of the frame encoded last
-  size_t encoded = 0;
-  PixelDifference difference(options.levels);
-  for (size_t i = 0; i < generator.frames(); ++i) {
-    generator.render(i, frame);
-    const std::span<float> out = std::span(stream.rows).subspan(i * stream.dim, stream.dim);
-    const auto start = Clock::now();
-    model.see(frame.view(), scene, session);
-    if (options.prompt.empty()) {
-      model.embed(scene, out, session);
-    } else {
-      model.predict(scene, options.prompt, out, session);
-    }
-    embedding_seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    stream.times.push_back(generator.time(i));
-    const auto compare = Clock::now();
-    if (difference.changed(frame.view())) {
-      last = i;
-      ++encoded;
-    }
-    comparing_seconds += std::chrono::duration<double>(Clock::now() - compare).count();
-    std::copy_n(&stream.rows[last * stream.dim], stream.dim, &spared.rows[i * stream.dim]);
-  }
-  spared.times = stream.times;
-
-  Answer answer;
-  size_t decodes = 0;
-  double decoding_seconds = 0;
-  const auto decode = [&](std::span<const float> average) {
-    const auto start = Clock::now();
-    model.decode(average, &table, 1, answer, session);
-    decoding_seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    ++decodes;
-    return answer.text;
-  };
-  std::vector<Row> rows;
-  if (!options.json) {
-    options.print(std::to_string(events.size()) + " events of " + std::to_string(labels.size()) +
-                  " labels in " + std::to_string(static_cast<int>(options.script.seconds)) +
-                  " s; policy, asked Hz, decodes, score, CIDEr, boundary F1, delay s, how many "
-                  "times as many decodes the uniform policy needs for that score");
-  }
-  for (const char* policy : kPolicies) {
-    for (const double rate : kRates) {
-      const Row& row = rows.emplace_back(run(policy, rate, stream, events, decode));
-      std::optional<double> ratio = uniform_decodes(rows, row.score);
-      if (ratio) *ratio /= static_cast<double>(std::max<size_t>(1, row.decodes));
-      if (options.json) {
-        ordered_json json{{"policy", row.policy},        {"rate", row.rate},
-                          {"score", rounded(row.score)}, {"decodes", row.decodes},
-                          {"cider", rounded(row.cider)}, {"boundary_f1", rounded(row.f1)},
-                          {"delay", rounded(row.delay)}};
-        json["ratio"] = ratio ? ordered_json(rounded(*ratio)) : ordered_json(nullptr);
-        options.print(json.dump());
-      } else {
-        char line[128];
-        std::snprintf(line, sizeof line, "%-9s %5.2f %6zu  %.3f  %6.3f  %.3f  %6.2f  ", policy,
-                      rate, row.decodes, row.score, row.cider, row.f1, row.delay);
-        char times[32] = "never";
-        if (ratio) std::snprintf(times, sizeof times, "%.2f", *ratio);
-        options.print(std::string(line) + times);
-      }
-    }
-  }
-
-  for (const double rate : {1.0, 2.0}) {
-    const auto uniform = std::find_if(rows.begin(), rows.end(), [&](const Row& row) {
-      return row.policy == "uniform" && row.rate == rate;
-    });
-    ordered_json json{{"equal_score", rounded(uniform->score)},
-                      {"uniform_rate", rate},
-                      {"uniform_decodes", uniform->decodes}};
-    for (const char* policy : {"ward", "cusum", "variance"}) {
-      const Row* best = cheapest(rows, policy, uniform->score);
-      if (best == nullptr) {
-        json[std::string(policy) + "_ratio"] = nullptr;
-        continue;
-      }
-      json[std::string(policy) + "_decodes"] = best->decodes;
-      json[std::string(policy) + "_ratio"] =
-          rounded(static_cast<double>(uniform->decodes) / static_cast<double>(best->decodes));
-    }
-    json["majority"] = rounded(majority(events));
-    options.print(options.json ? json.dump() : "at equal score: " + json.dump());
-  }
-  // What sparing the tower costs in score, at the rate of about one decode a second.
-  constexpr double kRate = 1;
-  const auto all = std::find_if(rows.begin(), rows.end(), [](const Row& row) {
-    return row.policy == "cusum" && row.rate == kRate;
-  });
-  const Row less = run("cusum", kRate, spared, events, decode);
-  const auto frames = static_cast<double>(std::max<size_t>(1, generator.frames()));
-  const ordered_json unchanged{{"unchanged", rounded(1 - static_cast<double>(encoded) / frames)},
-                               {"levels", options.levels},
-                               {"gate", "cusum"},
-                               {"rate", kRate},
-                               {"score", rounded(less.score)},
-                               {"score_all_encoded", rounded(all->score)},
-                               {"boundary_f1", rounded(less.f1)},
-                               {"boundary_f1_all_encoded", rounded(all->f1)},
-                               {"decodes", less.decodes}};
-  options.print(options.json ? unchanged.dump() : "unchanged frames: " + unchanged.dump());
-  const ordered_json cost{
-      {"ms_per_embedding", rounded(1e3 * embedding_seconds / frames)},
-      {"ms_per_comparison", rounded(1e3 * comparing_seconds / frames)},
-      {"ms_per_decode",
-       rounded(1e3 * decoding_seconds / static_cast<double>(std::max<size_t>(1, decodes)))},
-      // A decode compares one embedding with every label: a product and a sum for each number.
-      {"flops_per_decode", 2 * labels.size() * model.dim()}};
-  options.print(options.json ? cost.dump() : "cost: " + cost.dump());
-  if (!options.plot.empty()) write_plot(options.plot, rows, options.script.seconds);
+  Bench bench(options, model, session);
+  for (size_t i = 0; i < options.streams; ++i) bench.stream(options.script.seed + i);
+  bench.finish();
   return 0;
 }
 

@@ -62,7 +62,7 @@ double cider(const std::vector<StreamEvent>& events, const std::vector<Spoken>& 
   for (size_t n = 1; n <= 4; ++n) {
     std::map<std::string, double> frequency;
     for (const StreamEvent& event : events) {
-      for (const auto& [gram, count] : grams(event.label, n)) frequency[gram] += 1;
+      for (const auto& [gram, count] : grams(event.caption, n)) frequency[gram] += 1;
     }
     const auto weighted = [&](const std::string& text) {
       Counts vector = grams(text, n);
@@ -76,7 +76,7 @@ double cider(const std::vector<StreamEvent>& events, const std::vector<Spoken>& 
       return vector;
     };
     for (size_t i = 0; i < events.size(); ++i) {
-      const Counts a = weighted(outputs[nearest[i]].text), b = weighted(events[i].label);
+      const Counts a = weighted(outputs[nearest[i]].caption), b = weighted(events[i].caption);
       double dot = 0, aa = 0, bb = 0;
       for (const auto& [gram, value] : a) {
         aa += value * value;
@@ -89,21 +89,33 @@ double cider(const std::vector<StreamEvent>& events, const std::vector<Spoken>& 
   return 10 * total / 4 / documents;
 }
 
-double boundary_f1(const std::vector<StreamEvent>& events, const std::vector<Spoken>& outputs,
-                   double tolerance) {
-  const size_t truth = events.empty() ? 0 : events.size() - 1;
+BoundaryF1 boundary_f1(const std::vector<StreamEvent>& events, const std::vector<Spoken>& outputs,
+                       double tolerance) {
   const size_t found = outputs.empty() ? 0 : outputs.size() - 1;
-  size_t hits = 0, next = 0;
-  for (size_t i = 0; i < truth; ++i) {  // both ascend: the earliest that fits is the best match
-    const double t = events[i].end;
+  struct Kind {
+    size_t truth = 0, hits = 0;
+  } all, cuts, dissolves;
+  size_t next = 0;
+  for (size_t i = 1; i < events.size(); ++i) {  // both ascend: the earliest that fits is best
+    Kind& kind = events[i].dissolve ? dissolves : cuts;
+    const double t = events[i].start;
+    ++all.truth;
+    ++kind.truth;
     while (next < found && outputs[next].end < t - tolerance) ++next;
     if (next < found && outputs[next].end <= t + tolerance) {
-      ++hits;
+      ++all.hits;
+      ++kind.hits;
       ++next;
     }
   }
-  return truth + found == 0 ? 1
-                            : 2 * static_cast<double>(hits) / static_cast<double>(truth + found);
+  const auto f1 = [&](const Kind& kind) -> std::optional<double> {
+    if (kind.truth == 0) return std::nullopt;
+    if (kind.hits == 0) return 0.0;
+    const double recall = static_cast<double>(kind.hits) / static_cast<double>(kind.truth);
+    const double precision = static_cast<double>(all.hits) / static_cast<double>(found);
+    return 2 * recall * precision / (recall + precision);
+  };
+  return {f1(all).value_or(found == 0 ? 1.0 : 0.0), f1(cuts), f1(dissolves)};
 }
 
 }  // namespace sterna::cli

@@ -1,18 +1,13 @@
 #include "bench_stream.h"
 
-#include <sterna/quant/error.h>
 #include <sterna/vision/decode.h>
 #include <sterna/vision/resize.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
-#include <map>
 #include <numbers>
 #include <set>
-
-namespace fs = std::filesystem;
 
 namespace sterna::cli {
 namespace {
@@ -59,8 +54,19 @@ std::array<double, 3> sample(const Colour& c, Random& random) {
              uniform(random, c.value0, c.value1));
 }
 
+// What is drawn: a disc, or a regular polygon of so many corners.
+struct Shape {
+  const char* name;
+  int corners;
+};
+constexpr Shape kShapes[] = {{"disc", 0}, {"triangle", 3}, {"square", 4}, {"pentagon", 5}};
+
+std::string caption_of(const std::string& colour, const Shape& shape) {
+  return std::string(colour == "orange" ? "an " : "a ") + colour + " " + shape.name;
+}
+
 /// A large thing of one colour before a dull wall.
-vision::Image draw(const Colour& colour, Random& random) {
+vision::Image draw(const Colour& colour, int corners, Random& random) {
   vision::Image image{kCanvasWidth, kCanvasHeight,
                       std::vector<uint8_t>(kCanvasWidth * kCanvasHeight * 3)};
   const auto wall0 =
@@ -72,13 +78,12 @@ vision::Image draw(const Colour& colour, Random& random) {
   const double cy = uniform(random, 0.4, 0.6) * kCanvasHeight;
   const double radius = uniform(random, 0.26, 0.36) * kCanvasHeight;
   const double turn = uniform(random, 0, std::numbers::pi);
-  const auto corners = static_cast<int>(uniform(random, 0, 4));  // 0: a disc; else 3, 4, 5
   for (size_t y = 0; y < kCanvasHeight; ++y) {
     for (size_t x = 0; x < kCanvasWidth; ++x) {
       const double dx = static_cast<double>(x) - cx, dy = static_cast<double>(y) - cy;
       double reach = radius;
       if (corners > 0) {  // a regular polygon with rounded looks
-        const double part = 2 * std::numbers::pi / (corners + 2);
+        const double part = 2 * std::numbers::pi / corners;
         const double angle = std::fmod(std::atan2(dy, dx) + turn + 4 * std::numbers::pi, part);
         reach = radius * 1.15 * std::cos(part / 2) / std::cos(angle - part / 2);
       }
@@ -100,55 +105,61 @@ vision::Image draw(const Colour& colour, Random& random) {
 
 StreamGenerator::StreamGenerator(const StreamScript& script)
     : script_(script), noise_(script.seed ^ 0x9e3779b97f4a7c15) {
-  std::map<std::string, std::vector<std::string>> pictures;
+  std::vector<Slide> slides;
+  std::set<std::string> labels, captions;
   if (!script.pictures.empty()) {
-    std::error_code error;
-    for (const auto& folder : fs::directory_iterator(script.pictures, error)) {
-      if (!folder.is_directory()) continue;
-      for (const auto& file : fs::directory_iterator(folder)) {
-        if (file.is_regular_file()) {
-          pictures[folder.path().filename().string()].push_back(file.path().string());
-        }
-      }
+    slides = read_slides(script.pictures);
+    for (const Slide& slide : slides) {
+      labels.insert(slide.label);
+      captions.insert(slide.caption);
     }
-    if (pictures.size() < 2) {
-      throw Error(script.pictures +
-                  ": expected a folder of pictures for each of two or more labels");
+  } else {
+    for (const Colour& colour : kColours) {
+      labels.insert(colour.name);
+      for (const Shape& shape : kShapes) captions.insert(caption_of(colour.name, shape));
     }
-    for (auto& [label, files] : pictures) std::sort(files.begin(), files.end());
   }
+  labels_.assign(labels.begin(), labels.end());
+  captions_.assign(captions.begin(), captions.end());
+
   Random random(script.seed);
   double start = 0;
-  std::string last;
   while (start < script.seconds) {
-    const double length = std::clamp(1.8 * std::exp(0.75 * normal(random)), 0.5, 10.0);
-    StreamEvent event{start, std::min(start + length, script.seconds), ""};
+    double length = 0;
     do {
-      if (pictures.empty()) {
-        event.label = kColours[random() % std::size(kColours)].name;
-      } else {
-        event.label =
-            std::next(pictures.begin(), static_cast<std::ptrdiff_t>(random() % pictures.size()))
-                ->first;
-      }
-    } while (event.label == last);  // another label: else nothing has changed
-    if (!pictures.empty()) {
-      const auto& files = pictures[event.label];
-      files_.push_back(files[random() % files.size()]);
-    }
-    const bool dissolve = start > 0 && uniform(random) < script.dissolves;
+      length = 1.8 * std::exp(0.9 * normal(random));
+    } while (length < 0.5 || length > 10);
+    StreamEvent event = choose(slides, events_.empty() ? "" : events_.back().label, random);
+    event.start = start;
+    event.end = std::min(start + length, script.seconds);
+    event.dissolve = start > 0 && uniform(random) < script.dissolves;
     const double most = std::min(1.0, 0.8 * length);
-    dissolve_.push_back(dissolve ? std::min(uniform(random, 0.3, 1.0), most) : 0);
-    last = event.label;
+    dissolve_.push_back(event.dissolve ? std::min(uniform(random, 0.3, 1.0), most) : 0);
     start = event.end;
     events_.push_back(std::move(event));
   }
 }
 
-std::vector<std::string> StreamGenerator::labels() const {
-  std::set<std::string> labels;
-  for (const StreamEvent& event : events_) labels.insert(event.label);
-  return {labels.begin(), labels.end()};
+StreamEvent StreamGenerator::choose(const std::vector<Slide>& slides, const std::string& last,
+                                    Random& random) {
+  StreamEvent event;
+  if (slides.empty()) {
+    do {  // another label: else nothing has changed
+      event.label = kColours[random() % std::size(kColours)].name;
+    } while (event.label == last);
+    const Shape& shape = kShapes[random() % std::size(kShapes)];
+    event.caption = caption_of(event.label, shape);
+    corners_.push_back(shape.corners);
+    return event;
+  }
+  const Slide* slide = nullptr;
+  do {
+    slide = &slides[random() % slides.size()];
+  } while (slide->label == last);
+  event.label = slide->label;
+  event.caption = slide->caption;
+  files_.push_back(slide->file);
+  return event;
 }
 
 size_t StreamGenerator::frames() const {
@@ -162,7 +173,7 @@ StreamGenerator::Shot StreamGenerator::make_shot(size_t event) {
     const auto* colour =
         std::find_if(std::begin(kColours), std::end(kColours),
                      [&](const Colour& c) { return events_[event].label == c.name; });
-    shot.canvas = draw(*colour, random);
+    shot.canvas = draw(*colour, corners_[event], random);
   } else {
     shot.canvas = vision::resize(vision::decode_file(files_[event]).view(), kCanvasWidth,
                                  kCanvasHeight, vision::Filter::bilinear);

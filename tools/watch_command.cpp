@@ -41,6 +41,8 @@ void add_options(Options& options) {
   options.add()("fps", "Frames looked at a second (8; pictures: 1; 0: all)", real());
   options.add()("raw", "Frames without header on standard input: WxH[:rgb24|bgr24|...][@FPS]",
                 text());
+  options.add()("recall", "Words said of a meaning this near (cosine) are said again undecoded",
+                real(), "COSINE");
   options.add()("difference", "Levels of 255 a block may move unseen (1.5; 0: encode all)", real());
   options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
   options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
@@ -195,9 +197,16 @@ Json summary_json(const WatchSummary& s) {
           {"dropped", s.dropped},
           {"failed", s.failed},
           {"invalid", s.invalid},
+          {"recalled", s.recalled},
           {"compare_ms", milliseconds(s.compare_seconds)},
           {"embed_ms", milliseconds(s.embed_seconds)},
-          {"decode_ms", milliseconds(s.decode_seconds)}};
+          {"decode_ms", milliseconds(s.decode_seconds)},
+          {"decoder_flops", s.decoder_flops},
+          {"tower_spared", std::round(s.spared() * 1e4) / 1e4},
+          {"saved_ms", std::round(s.saved_ms() * 10) / 10},
+          {"cpu_seconds", std::round(s.cost.cpu_seconds * 1e3) / 1e3},
+          {"joules", s.cost.joules ? Json(*s.cost.joules) : Json(nullptr)},
+          {"instructions", s.cost.instructions ? Json(*s.cost.instructions) : Json(nullptr)}};
 }
 
 std::string event_line(const WatchEvent& e) {
@@ -221,6 +230,8 @@ int watch_command(int argc, char** argv) {
   // Options that contradict each other or are out of range are found before anything is opened.
   make_gate(*args, 1);
   const double levels = number(*args, "difference", 0, true).value_or(1.5);
+  const auto near = number(*args, "recall", 0, false);
+  if (near && *near > 1) throw UsageError("--recall: expected a cosine above 0, up to 1");
   if (const auto file = text(*args, "save"); file && !file->ends_with(".npy")) {
     throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
   }
@@ -232,6 +243,7 @@ int watch_command(int argc, char** argv) {
   const StopAsked stop = [&] { return interrupt.requested() != 0; };
   const auto source = make_source(*args, options.positionals(), stop);
 
+  CostMeter meter;
   const auto path = find_model(common.model);
   const Model model = Model::open(path, {.isa = common.isa});
   Session session(common.threads);
@@ -239,6 +251,9 @@ int watch_command(int argc, char** argv) {
   if (texts) table = model.encode(*texts, session);
   Scene scene;
   Answer answer;
+  std::optional<decoder::Recall> recall;
+  if (near) recall.emplace(model.dim(), *near);
+  const size_t answers_compared = table ? table->texts.size() : model.vocabulary().size();
   const WatchModel watched{
       model.dim(),
       [&](const vision::ImageView& picture, std::span<float> out) {
@@ -252,7 +267,9 @@ int watch_command(int argc, char** argv) {
         model.decode(embedding, table ? &*table : nullptr, 1, answer, session);
         words = answer.text;
         confidence = static_cast<double>(answer.confidence);
-      }};
+      },
+      // One embedding with every answer: a product and a sum for each number.
+      2 * uint64_t{answers_compared} * model.dim(), recall ? &*recall : nullptr};
 
   std::optional<WatchReport> report;
   if (const auto file = text(*args, "report")) {
@@ -267,6 +284,7 @@ int watch_command(int argc, char** argv) {
   outputs.warn = [](const std::string& line) { message(line); };
   outputs.report = report ? &*report : nullptr;
   outputs.log = log ? &*log : nullptr;
+  outputs.meter = &meter;
 
   PixelDifference difference(levels);
   const auto gate = make_gate(*args, model.dim());

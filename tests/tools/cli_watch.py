@@ -10,6 +10,8 @@ import unittest
 from harness import (BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main,
                      png, read_jsonl, read_npy, start)
 
+COST = ["recalled", "decoder_flops", "tower_spared", "saved_ms", "cpu_seconds", "joules",
+        "instructions"]
 EVENT = ["start", "end", "text", "confidence", "frame"]
 SUMMARY = ["summary", "seconds", "frames", "embedded", "decodes"]
 CLIP = SOURCE / "tests/golden/pixels/video/clip.avi"
@@ -41,7 +43,8 @@ class Watch(CommandTest):
         for a, b in zip(events, events[1:]):
             self.assertEqual(a["end"], b["start"])
         self.assertEqual(list(summary)[:len(SUMMARY)], SUMMARY)
-        self.assertEqual(summary["decodes"], len(events))
+        self.assertEqual(summary["decodes"] + summary["recalled"], len(events))
+        self.assertTrue(set(COST) <= set(summary), summary)
         self.assertEqual(summary["embedded"] + summary["unchanged"] , summary["frames"])
         if decodes is not None:
             self.assertEqual(summary["decodes"], decodes)
@@ -71,6 +74,24 @@ class Watch(CommandTest):
                                 stdin=raw((RED, 2), (WHITE, 3)))
             events, _ = self.events(result, decodes=2)
             self.assertEqual([e["start"] for e in events], [0, 2])
+
+    def test_meanings_that_come_back_are_recalled(self):
+        scenes = raw((RED, 2), (BLUE, 3), (RED, 2), (BLUE, 2))
+        policy = ["--gate", "ward", "--rate", "0.45", "--choices", "cat,dog", "--json"]
+        result = self.check(DONE, "watch", *RAW, *policy, stdin=scenes)
+        all_decoded, plain = self.events(result, decodes=4)
+        result = self.check(DONE, "watch", *RAW, *policy, "--recall", "0.9999", stdin=scenes)
+        events, summary = self.events(result, decodes=2)
+        self.assertEqual(events, all_decoded)  # the same words, for half of the decodes
+        self.assertEqual(summary["recalled"], 2)
+        self.assertLess(2 * plain["decoder_flops"] / 4, summary["decoder_flops"])  # looking costs
+        self.assertGreater(summary["tower_spared"], 0.9)
+        self.assertGreater(summary["cpu_seconds"], 0)
+        result = self.check(DONE, "watch", *RAW, *policy[:-1], "--recall", "0.9999", stdin=scenes)
+        self.assertIn("2 recalled", result.err)
+        self.assertIn("s of processor", result.err)
+        for wrong in "0", "1.5":
+            self.check_error(BAD_USAGE, "--recall", "watch", CAT, "--recall", wrong)
 
     def test_video_file(self):
         result = self.run_sterna("watch", CLIP, "--every", "0.2", "--fps", "0", "--json")
@@ -237,16 +258,29 @@ class BenchDecode(CommandTest):
                             "--plot", "curve.svg")
         lines = result.json()
         rows = [line for line in lines if "policy" in line]
-        self.assertEqual({row["policy"] for row in rows}, {"uniform", "ward", "cusum", "variance"})
+        self.assertEqual({row["policy"] for row in rows},
+                         {"uniform", "sampled", "ward", "cusum", "variance", "uniform+recall",
+                          "ward+recall", "cusum+recall", "truth"})
         for row in rows:
             self.assertEqual(list(row)[:4], ["policy", "rate", "score", "decodes"])
             self.assertTrue(0 <= row["score"] <= 1 and 0 <= row["boundary_f1"] <= 1)
             if row["policy"] == "uniform":  # itself, or fewer for a score that it reached before
                 self.assertLessEqual(row["ratio"], 1)
-            if row["policy"] in ("uniform", "ward"):  # what is asked for is an upper bound
-                self.assertLessEqual(row["decodes"], max(1, 12 * row["rate"] + 1))
-        self.assertEqual([line["uniform_rate"] for line in lines if "uniform_rate" in line], [1, 2])
-        self.assertIn("ms_per_embedding", lines[-1])
+            if row["policy"] in ("uniform", "sampled", "ward") and row["rate"] > 0:
+                self.assertLessEqual(row["decodes"], max(1, 12 * row["rate"] + 1))  # an upper bound
+            if row["policy"] in ("ward", "ward+recall", "truth"):
+                self.assertIsNone(row["delay"])
+            if "recall" in row["policy"]:
+                self.assertLessEqual(row["decodes"], row["segments"])
+        equal = [line for line in lines if line.get("equal") == "score"]
+        self.assertEqual([line["fixed_rate"] for line in equal], [0.5, 1, 1.5, 2, 3])
+        for line in equal:
+            self.assertEqual(set(line["ward"]), {"ratio", "median", "least", "most"})
+        self.assertEqual([line["boundaries"] for line in lines if "boundaries" in line],
+                         ["ward", "ward", "cusum", "cusum", "variance", "variance"])
+        self.assertIn("flops_per_decode", lines[-1])
+        (passes,) = [line for line in lines if "ms_per_embedding" in line]
+        self.assertIn("joules_per_embedding", passes)
         (moving,) = [line for line in lines if "unchanged" in line]
         self.assertEqual(moving["levels"], 1.5)
         lines = self.check(DONE, "bench", "decode", "--seconds", "12", "--fps", "4", "--json",
@@ -255,6 +289,25 @@ class BenchDecode(CommandTest):
         self.assertGreater(still["unchanged"], max(0.5, moving["unchanged"]))
         self.assertLess(abs(still["score"] - still["score_all_encoded"]), 0.25)
         self.assertTrue((self.folder / "curve.svg").read_text().startswith("<svg "))
+
+        # Photos with captions, two streams of them; kept for the second time.
+        self.write("slides/captions.jsonl", "".join(
+            json.dumps({"image": str(image), "label": label, "caption": f"a photo of a {label}"}) + "\n"
+            for image, label in ((CAT, "cat"), (COFFEE, "coffee"))).encode())
+        slides = ["bench", "decode", "--seconds", "10", "--fps", "2", "--json", "--pictures",
+                  "slides", "--seeds", "2", "--cache", "kept"]
+        first = self.check(DONE, *slides).json()
+        self.assertEqual([line["stream"] for line in first if "stream" in line], [1, 2])
+        again = self.check(DONE, *slides).json()
+        self.assertEqual(len(os.listdir(self.folder / "kept")), 2)
+        self.assertEqual([line for line in first if "policy" in line],
+                         [line for line in again if "policy" in line])
+        (self.folder / "kept" / os.listdir(self.folder / "kept")[0]).write_bytes(b"no array")
+        self.check_error(UNUSABLE, "kept/", *slides)
+
+    def test_usage(self):
+        self.check_error(BAD_USAGE, "seeds", "bench", "decode", "--seeds", "0")
+        self.check_error(BAD_USAGE, "recall", "bench", "decode", "--recall", "2")
         self.check_error(BAD_USAGE, "expected kernels", "bench", "nothing")
         self.check_error(BAD_USAGE, "dissolves", "bench", "decode", "--dissolves", "2")
         self.check_error(UNUSABLE, "nowhere", "bench", "decode", "--pictures", "nowhere")

@@ -124,6 +124,41 @@ TEST_CASE("watch: one event a segment, unchanged frames are not encoded") {
   CHECK(seen.warnings.empty());
 }
 
+TEST_CASE("watch: meanings that come back are recalled; the summary tells what was spared") {
+  Script script = day_and_night(64);
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  WatchModel model = bright_model();
+  model.decode_flops = 1000;
+  decoder::Recall recall(3, 0.99);
+  model.recall = &recall;
+  CostMeter meter;
+  outputs.meter = &meter;
+  PixelDifference difference(1.5);
+  const WatchSummary summary = watch(script, &difference, gate, model, outputs);
+  REQUIRE(seen.events.size() == 3);
+  CHECK(seen.events[2].text == "dark & night");
+  CHECK(seen.events[2].confidence == 0.75);
+  CHECK(summary.decodes == 2);
+  CHECK(summary.recalled == 1);
+  CHECK(summary.decoder_flops == 2 * 1000 + 2 * 3 * (0 + 1 + 2));  // looked among 0, 1, 2
+  CHECK(summary.spared() == doctest::Approx(0.99));
+  CHECK(summary.cost.cpu_seconds > 0);
+  CHECK(summary_text(summary).find("1 recalled") != std::string::npos);
+
+  WatchSummary s;
+  CHECK(s.saved_ms() == 0);
+  s.frames = 100;
+  s.embedded = 20;
+  s.unchanged = 80;
+  s.decodes = 10;
+  s.embed_seconds = 0.2;    // 10 ms a pass
+  s.decode_seconds = 0.02;  // 2 ms a decode
+  s.compare_seconds = 0.05;
+  CHECK(s.saved_ms() == doctest::Approx(80 * 10 + 90 * 2 - 50));
+}
+
 TEST_CASE("watch: broken pictures, a new size, a clock that goes back") {
   Script script = day_and_night(64);
   script.steps[30].broken = true;

@@ -15,6 +15,7 @@ namespace {
 // Frames remembered for naming the middle of a segment, and how many with a thumbnail (57 kB each).
 constexpr size_t kKeyframes = 4096, kKeyframesShown = 256;
 constexpr size_t kThumbnailSide = 160;
+constexpr double kMeterSeconds = 60;
 
 /// Adds the seconds that it lives to a sum.
 class Timer {
@@ -45,6 +46,10 @@ class Watch {
     const double now = clock_.advance(frame.seconds);
     if (summary_.frames == 0) first_ = now;
     summary_.seconds = now - first_;
+    if (outputs_.meter != nullptr && now - metered_ >= kMeterSeconds) {
+      outputs_.meter->read();  // before the energy counters wrap
+      metered_ = now;
+    }
     if (!encode(frame)) return;
     const size_t number = summary_.frames++;
     keyframes_.add({number, frame.index, thumbnail_});
@@ -58,6 +63,9 @@ class Watch {
     gate_.finish();
     tell();
     summary_.dropped = source.dropped();
+    summary_.decoder_flops = summary_.decodes * model_.decode_flops;
+    if (model_.recall != nullptr) summary_.decoder_flops += model_.recall->flops();
+    if (outputs_.meter != nullptr) summary_.cost = outputs_.meter->read();
     guard(outputs_.report, [&](WatchReport& r) { r.finish(summary_); });
     guard(outputs_.log, [&](EmbeddingLog& l) { l.finish(); });
     return summary_;
@@ -107,12 +115,25 @@ class Watch {
       WatchEvent event{segment->start, segment->end, "", 0, key.index};
       {
         const Timer timer(summary_.decode_seconds);
-        model_.decode(segment->average, event.text, event.confidence);
+        put_into_words(segment->average, event);
       }
-      ++summary_.decodes;
       outputs_.event(event);
       guard(outputs_.report, [&](WatchReport& r) { r.add(event, key.thumbnail.get()); });
     }
+  }
+
+  void put_into_words(std::span<const float> meaning, WatchEvent& event) {
+    if (model_.recall != nullptr) {
+      if (const decoder::Words* known = model_.recall->find(meaning)) {
+        event.text = known->text;
+        event.confidence = known->confidence;
+        ++summary_.recalled;
+        return;
+      }
+    }
+    model_.decode(meaning, event.text, event.confidence);
+    ++summary_.decodes;
+    if (model_.recall != nullptr) model_.recall->keep(meaning, {event.text, event.confidence});
   }
 
   /// An output that can't be written (disk full) is named once and let go; the stream goes on.
@@ -137,7 +158,7 @@ class Watch {
   std::vector<float> embedding_;
   bool encoded_ = false;
   std::shared_ptr<const vision::Image> thumbnail_;
-  double first_ = 0;
+  double first_ = 0, metered_ = 0;
   WatchSummary summary_;
 };
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <sterna/decoder/gate.h>
+#include <sterna/decoder/recall.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -22,6 +24,8 @@ struct WatchModel {
   std::function<void(const vision::ImageView&, std::span<float>)> embed;
   /// Words for an embedding, with the confidence in them.
   std::function<void(std::span<const float>, std::string& text, double& confidence)> decode;
+  uint64_t decode_flops = 0;          // floating-point operations of one decode
+  decoder::Recall* recall = nullptr;  // words for meanings that come back; null: each is decoded
 };
 
 /// Where results go. Report and log may be null; they are let go when they fail.
@@ -30,7 +34,8 @@ struct WatchOutputs {
   std::function<void(const std::string&)> warn;
   WatchReport* report = nullptr;
   EmbeddingLog* log = nullptr;
-  bool failed = false;  // report or log could not be written to their end
+  CostMeter* meter = nullptr;  // may be null; older than the session's threads
+  bool failed = false;         // report or log could not be written to their end
 };
 
 /// Looks at the frames of `source` until it ends: encodes those whose pixels changed (all without

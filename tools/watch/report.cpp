@@ -40,15 +40,32 @@ std::string time_text(double seconds) {
   return text;
 }
 
+double WatchSummary::spared() const {
+  return frames == 0 ? 0 : static_cast<double>(unchanged) / static_cast<double>(frames);
+}
+
+double WatchSummary::saved_ms() const {
+  const auto each = [](double seconds, size_t n) {
+    return n == 0 ? 0 : seconds / static_cast<double>(n);
+  };
+  const double passes = each(embed_seconds, embedded) * static_cast<double>(unchanged);
+  const size_t silent = frames - std::min(frames, decodes);
+  const double words = each(decode_seconds, decodes) * static_cast<double>(silent);
+  return 1e3 * (passes + words - compare_seconds);
+}
+
 std::string summary_text(const WatchSummary& s) {
   std::string text = time_text(s.seconds) + ": " + std::to_string(s.frames) +
                      " frames looked at, " + std::to_string(s.embedded) + " encoded, " +
                      std::to_string(s.unchanged) + " unchanged, " + std::to_string(s.dropped) +
                      " dropped, " + std::to_string(s.decodes) + " put into words";
-  char costs[96];
-  std::snprintf(costs, sizeof costs, "; %.2f s for pixels, %.2f s for the tower, %.2f s for words",
-                s.compare_seconds, s.embed_seconds, s.decode_seconds);
-  return text + costs;
+  if (s.recalled > 0) text += ", " + std::to_string(s.recalled) + " recalled";
+  char costs[128];
+  std::snprintf(costs, sizeof costs,
+                "; %.2f s for pixels, %.2f s for the tower (%.0f %% of its passes spared), %.2f s "
+                "for words; ",
+                s.compare_seconds, s.embed_seconds, 100 * s.spared(), s.decode_seconds);
+  return text + costs + cost_text(s.cost);
 }
 
 WatchReport::WatchReport(const std::filesystem::path& path, std::string_view source,

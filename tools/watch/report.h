@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/cost.h"
 #include "cli/html.h"
 
 namespace sterna::cli {
@@ -27,12 +28,21 @@ struct WatchSummary {
   size_t frames = 0;    // looked at
   size_t embedded = 0;  // passes of the vision tower
   size_t decodes = 0;
+  size_t recalled = 0;   // segments whose words were known: no decode
   size_t unchanged = 0;  // frames whose pixels were the same: no pass of the tower
   size_t invalid = 0;    // embeddings that were no numbers
   size_t failed = 0;     // pictures that could not be read
   uint64_t dropped = 0;  // frames a live source had to leave out
   // Seconds that went into comparing pixels, into the vision tower, and into words.
   double compare_seconds = 0, embed_seconds = 0, decode_seconds = 0;
+  uint64_t decoder_flops = 0;  // of the decodes, and of looking for known words
+  Cost cost;                   // of everything, from the start of the program on
+
+  /// Share of the frames looked at whose pass of the tower was spared.
+  double spared() const;
+  /// Milliseconds that this took less than encoding and decoding every frame: what one pass and one
+  /// decode took, as often as they were spared, less the comparing.
+  double saved_ms() const;
 };
 
 /// The page `sterna watch --report` writes: a timeline of the segments, the curve of the distance
