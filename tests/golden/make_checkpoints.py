@@ -329,11 +329,10 @@ def qwen3_embedding():
 class OpenVljepa(torch.nn.Module):
     """open-vljepa's modules under its names: V-JEPA 2, the last layers of a Llama, a Gemma 3 encoder."""
 
-    def __init__(self, x, predictor, y):
+    def __init__(self, x, predictor, y, keep=2, dim=20):
         super().__init__()
-        d, dim = predictor.hidden_size, 20
+        d = predictor.hidden_size
         llama = t.LlamaModel(predictor)
-        keep = 2
         self.rotary = llama.rotary_emb
         self.x_encoder = torch.nn.Module()
         self.x_encoder.model = t.VJEPA2Model(x)
@@ -355,8 +354,8 @@ class OpenVljepa(torch.nn.Module):
     def predict(self, tokens, query, mask):
         p = self.predictor
         x = torch.cat([p.vis_proj(tokens), p.embed_tokens(query)], 1)
-        seen = torch.cat([torch.ones(tokens.shape[:2]), mask.float()], 1)
-        bias = torch.zeros(len(x), 1, x.shape[1], x.shape[1]).masked_fill(seen[:, None, None] == 0, -torch.inf)
+        seen = torch.cat([torch.ones(tokens.shape[:2]), mask.float()], 1).to(x.dtype)
+        bias = torch.zeros(len(x), 1, x.shape[1], x.shape[1], dtype=x.dtype).masked_fill(seen[:, None, None] == 0, -torch.inf)
         places = torch.arange(x.shape[1])[None]
         for layer in p.layers:
             x = layer(x, attention_mask=bias, position_ids=places, position_embeddings=self.rotary(x, places))
@@ -365,6 +364,7 @@ class OpenVljepa(torch.nn.Module):
 
     def target(self, text, mask):
         h = self.y_encoder.model(input_ids=text, attention_mask=mask).last_hidden_state
+        mask = mask.to(h.dtype)
         return self.y_encoder.projector((h * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
 
 

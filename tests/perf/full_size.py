@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Full-size shapes with random weights: V-JEPA 2 ViT-L, 8 layers of Llama 3.2 1B, EmbeddingGemma 300M, in
+open-vljepa's folder, bf16 (2.7 GB). An 8-frame question here and in PyTorch bf16 on the same cores, one after the
+other: load time, memory beside the weights, seconds; and how far the two agree.
+
+    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0
+    tests/perf/full_size.py make FOLDER                                    # once; a minute
+    tests/perf/full_size.py ask FOLDER build/release [TYPE...] [--threads N] [--turns N]
+    tests/perf/full_size.py agree FOLDER build/release                     # cosines of what both give
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+import transformers as t
+from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
+from make_checkpoints import OpenVljepa  # noqa: E402
+
+FRAMES, SIDE, QUERY, TEXT, DIM = 8, 256, 16, 16, 1536
+
+
+def model():
+    """The network, its weights not yet made."""
+    x = t.VJEPA2Config(pred_num_hidden_layers=0)  # its own predictor is no part of this model
+    llama = t.LlamaConfig(
+        vocab_size=128256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=8, num_attention_heads=32,
+        num_key_value_heads=8, head_dim=64, rms_norm_eps=1e-5, max_position_embeddings=131072, rope_parameters={
+            "rope_type": "llama3", "rope_theta": 500000.0, "factor": 32.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})
+    llama._attn_implementation = "sdpa"
+    gemma = t.Gemma3TextConfig(
+        vocab_size=262144, hidden_size=768, intermediate_size=1152, num_hidden_layers=24, num_attention_heads=3,
+        num_key_value_heads=1, head_dim=256, query_pre_attn_scalar=256, sliding_window=512, max_position_embeddings=2048,
+        use_bidirectional_attention=True,
+        layer_types=["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(24)])
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        return OpenVljepa(x, llama, gemma, keep=8, dim=DIM).eval()
+    finally:
+        torch.set_default_dtype(before)
+
+
+def inputs():
+    torch.manual_seed(2)
+    return {"pixels": torch.randn(1, FRAMES, 3, SIDE, SIDE), "query_ids": torch.randint(5, 30000, (1, QUERY)),
+            "query_mask": torch.ones(1, QUERY), "target_ids": torch.randint(5, 30000, (2, TEXT)),
+            "target_mask": torch.ones(2, TEXT)}
+
+
+def make(args):
+    args.folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    net = model()
+    for name, p in net.named_parameters():
+        if p.dim() > 1:
+            p.data.normal_(0, 0.02 if "embed_tokens" in name else p[0].numel() ** -0.5)
+        elif "layernorm" in name or "norm" in name:
+            p.data += 0.1 * torch.randn_like(p)
+    (args.folder / "config.json").write_text(json.dumps(net.config, indent=1, default=str) + "\n")
+    save_file({k: v.contiguous() for k, v in net.state_dict().items() if not k.startswith("rotary")},
+              args.folder / "model.safetensors")
+    g = inputs()
+    tokens = net.see(g["pixels"].bfloat16())
+    g |= {"vision_tokens": tokens, "predicted": net.predict(tokens, g["query_ids"], g["query_mask"]),
+          "target": net.target(g["target_ids"], g["target_mask"])}
+    save_file({k: v.float().contiguous() if v.is_floating_point() else v for k, v in g.items()},
+              args.folder / "golden.safetensors")
+
+
+def status(key):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0
+
+
+def pytorch(args):
+    """One JSON object, as perf_full_size prints it."""
+    torch.set_num_threads(args.threads)
+    start = time.perf_counter()
+    net = model()
+    net.load_state_dict(load_file(args.folder / "model.safetensors"), strict=False)
+    load = time.perf_counter() - start
+    g = inputs()
+    pixels, best = g["pixels"].bfloat16(), {"see_s": 1e9, "predict_s": 1e9, "answer_text_s": 1e9}
+
+    def timed(what, work):
+        begin = time.perf_counter()
+        out = work()
+        best[what] = min(best[what], time.perf_counter() - begin)
+        return out
+    for _ in range(args.turns):
+        tokens = timed("see_s", lambda: net.see(pixels))
+        timed("predict_s", lambda: net.predict(tokens, g["query_ids"], g["query_mask"]))
+        timed("answer_text_s", lambda: net.target(g["target_ids"][:1], g["target_mask"][:1]))
+    weights = os.path.getsize(args.folder / "model.safetensors") / 1e6
+    print(json.dumps({"blocks": "PyTorch bf16", "weights_mb": round(weights), "load_s": round(load, 2),
+                      "rss_mb": round(status("VmRSS")), "rss_top_mb": round(status("VmHWM")),
+                      "rss_by_weights": round(status("VmHWM") / weights, 3),
+                      **{k: round(v, 3) for k, v in best.items()},
+                      "question_s": round(best["see_s"] + best["predict_s"], 2)}))
+
+
+def ask(args):
+    keys = ["blocks", "weights_mb", "load_s", "rss_top_mb", "rss_by_weights", "see_s", "predict_s", "question_s",
+            "answer_text_s"]
+    print("  ".join(f"{k:>14}" for k in keys))
+    runs = [[args.build / "bin/perf_full_size", args.folder, kind, args.threads, FRAMES, SIDE, args.turns]
+            for kind in args.types or ["bf16"]]
+    runs.append([sys.executable, __file__, "pytorch", args.folder, "--threads", args.threads, "--turns", args.turns])
+    for run in runs:
+        found = json.loads(subprocess.run(list(map(str, run)), check=True, capture_output=True, text=True).stdout)
+        print("  ".join(f"{found.get(k, ''):>14}" for k in keys), flush=True)
+
+
+def agree(args):
+    for kind in args.types or ["bf16"]:
+        subprocess.run([args.build / "bin/sterna", "model", "check", args.folder, "--golden",
+                        args.folder / "golden.safetensors", "--weights", kind, "--min-cosine", "-1"], check=True)
+
+
+@torch.no_grad()
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["make", "ask", "agree", "pytorch"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("build", type=Path, nargs="?", default=Path("build/release"))
+    parser.add_argument("types", nargs="*")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--turns", type=int, default=2)
+    args = parser.parse_args()
+    {"make": make, "ask": ask, "agree": agree, "pytorch": pytorch}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()
