@@ -60,7 +60,7 @@ std::optional<Video::Frame> Video::read(bool decode) {
   char message[kSternaModuleMessage] = "";
   if (handle_->module->video_read(handle_->video, decode ? 1 : 0, &frame, message) == 0) {
     if (message[0] == '\0') return std::nullopt;
-    throw Error(source_ + ": frame " + std::to_string(index_) + ": " + message);
+    throw Error(source_ + ": frame " + std::to_string(index_++) + ": " + message);
   }
   // Containers without times, and cameras, report zero: then frames are evenly spaced.
   const double spaced = info_.fps > 0 ? static_cast<double>(index_) / info_.fps : seconds_;

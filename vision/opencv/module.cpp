@@ -119,9 +119,17 @@ int decode(const uint8_t* bytes, size_t size, int format, const SternaPictureSin
   });
 }
 
+/// The layout of a video's decoded pictures, as sws_scale() below is given them.
+struct Layout {
+  int height = 0, stride = 0;
+  bool changed = false;
+};
+thread_local Layout* converting = nullptr;  // of the video whose frame this thread retrieves
+
 struct Video {
   cv::VideoCapture capture;
   cv::Mat frame;
+  Layout layout;
   bool grabbed = true;  // video_open() has read ahead by one
 };
 
@@ -181,7 +189,15 @@ int video_read(void* handle, int decode_frame, SternaVideoFrame* frame, char* me
     if (!std::exchange(video->grabbed, false) && !video->capture.grab()) return 0;
     frame->seconds = video->capture.get(cv::CAP_PROP_POS_MSEC) / 1000.0;
     if (decode_frame == 0) return 1;
-    if (!video->capture.retrieve(video->frame) || video->frame.empty()) {
+    converting = &video->layout;
+    const bool retrieved = video->capture.retrieve(video->frame);
+    converting = nullptr;
+    if (std::exchange(video->layout.changed, false)) {
+      throw std::runtime_error("expected pictures of " + std::to_string(video->frame.cols) + "x" +
+                               std::to_string(video->frame.rows) +
+                               " as before, found one of another size");
+    }
+    if (!retrieved || video->frame.empty()) {
       throw std::runtime_error("a frame that does not decode");
     }
     const cv::Mat& m = video->frame;
@@ -197,6 +213,30 @@ int video_read(void* handle, int decode_frame, SternaVideoFrame* frame, char* me
 void video_close(void* handle) { delete static_cast<Video*>(handle); }
 
 }  // namespace
+
+/// Stands before FFmpeg's own in the scope of this module's libraries. OpenCV (4.6,
+/// CvCapture_FFMPEG::retrieveFrame) converts every picture as if it had the size of the first: one
+/// that is larger is dropped and the last one shown again, one that is smaller is read beyond its
+/// rows. Such pictures are not converted here, and video_read() says why.
+extern "C" __attribute__((visibility("default"))) int sws_scale(void* context,
+                                                                const uint8_t* const source[],
+                                                                const int source_stride[], int y,
+                                                                int height, uint8_t* const out[],
+                                                                const int out_stride[]) {
+  using Scale =
+      int (*)(void*, const uint8_t* const[], const int[], int, int, uint8_t* const[], const int[]);
+  static const auto scale = reinterpret_cast<Scale>(dlsym(RTLD_NEXT, "sws_scale"));
+  if (scale == nullptr) return -1;
+  if (Layout* layout = converting) {
+    if (layout->height == 0) {
+      layout->height = height;
+      layout->stride = source_stride[0];
+    }
+    layout->changed = height != layout->height || source_stride[0] != layout->stride;
+    if (layout->changed) return -1;
+  }
+  return scale(context, source, source_stride, y, height, out, out_stride);
+}
 
 extern "C" __attribute__((visibility("default"))) const SternaModule* sterna_opencv_module(void) {
   static const SternaModule module = [] {
