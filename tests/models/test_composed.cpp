@@ -106,7 +106,8 @@ TEST_CASE("sterna.json and the folders it names must fit each other") {
         {R"({"vision": ".", "text": "text", "predictor": "predictor"})", "config.json"},
         {"[]", "expected an object"},
         {"{", "expected JSON"}}) {
-    CAPTURE(json);
+    const char* const written = json;  // clang 14 captures no structured binding
+    CAPTURE(written);
     f.write("sterna.json", json);
     f.refuses({says});
   }
@@ -125,7 +126,8 @@ TEST_CASE("modules that Sterna does not run, or that don't fit, are errors that 
         {"2_Dense", "../m/2_Dense", "[2].path"},
         {"2_Dense", "3_LayerNorm", "in_features"},
         {"2_Dense", "gone", "[2].path"}}) {
-    CAPTURE(to);
+    const char* const edited = to;
+    CAPTURE(edited);
     const Folder f("sentence_bert");
     f.edit("modules.json", from, to);
     f.refuses({says});
@@ -137,13 +139,15 @@ TEST_CASE("modules that Sterna does not run, or that don't fit, are errors that 
         {"2_Dense/config.json", "96", "80", "in_features"},
         {"2_Dense/config.json", "12", "13", "linear.weight"},
         {"2_Dense/config.json", "sentence_embedding", "token_embeddings", "module_input_name"}}) {
-    CAPTURE(to);
+    const char* const edited = to;
+    CAPTURE(edited);
     const Folder f("sentence_bert");
     f.edit(file, from, to);
     f.refuses({says});
   }
   for (const char* json : {"[]", "{}", "[1]", "7"}) {
-    CAPTURE(json);
+    const char* const written = json;  // clang 14 captures no structured binding
+    CAPTURE(written);
     const Folder f("sentence_bert");
     f.write("modules.json", json);
     f.refuses({"modules.json: expected a list"});
