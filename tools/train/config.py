@@ -63,7 +63,7 @@ class TrainConfig:
     temperature: float = 0.05
     all_answers_weight: float = 0.5
     cosine_weight: float = 0.5
-    whole_weight: float = 0.15  # of -log(pointer's share of the pooled place), for questions about the whole picture
+    pointing_weight: float = 0.15  # of -log(pointer's share of the places that show what is asked about)
     ema: float = 0.995
     bf16: bool = True
     fuse: bool = True
