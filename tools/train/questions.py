@@ -174,8 +174,9 @@ class Asker:
             if moved:
                 out += self.coloured([noun], moved)
         for noun, n in note["counts"].items():
-            if n <= 6:
-                out += [("count", self.word(COUNT, tail=False, x=noun), str(n)) for _ in range(2)]
+            if n <= 6:  # most photos show one of a thing: asked as often as shown, one would be the answer to everything
+                rounds = 3 if n != 1 else int(self.rng.random() < 0.35)
+                out += [("count", self.word(COUNT, tail=False, x=noun), str(n)) for _ in range(rounds)]
                 out.append(("yesno", self.word(IS_THERE, x=noun), "yes" if n else "no"))
         if note["scene"]:
             out += [("scene", self.word(SCENE, tail=False), note["scene"]) for _ in range(2)]
