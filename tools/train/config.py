@@ -52,7 +52,7 @@ class ModelConfig:
 @dataclass
 class TrainConfig:
     seed: int = 20260
-    batch_pictures: int = 40
+    batch_pictures: int = 32
     questions_per_picture: int = 5
     renamed: float = 0.75  # share of the photos shown as another class (swap.py)
     learning_rate: float = 1.6e-3
