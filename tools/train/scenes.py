@@ -105,7 +105,7 @@ def compose(rng, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, li
         image = sprites[key]
         if rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        k = scale * SIZE / max(image.size)
+        k = min(scale, 0.97) * SIZE / max(image.size)
         w, h = max(int(image.width * k), 12), max(int(image.height * k), 12)
         corner = place(rng, taken, w, h)
         if corner is None:
