@@ -167,7 +167,8 @@ class Pool:
         items = self.items[chosen]
         first, last = self.span[:, items[:, 0]]
         length = last - first
-        question = torch.zeros(len(items), int(length.max()), self.tokens.shape[1])
+        longest = -(-int(length.max()) // 4) * 4  # few different shapes: PyTorch's memory grows with their number
+        question = torch.zeros(len(items), longest, self.tokens.shape[1])
         for row, (at, n) in enumerate(zip(first, length)):
             question[row, :n] = self.tokens[at:at + n].float()
         shown = torch.from_numpy((items[:, 3:] >> np.arange(features.shape[1] - 1)) & 1).bool()
