@@ -36,6 +36,7 @@ const std::vector<QuantizeRule>& shipped() {
       {"predictor.vision.weight", "bf16"},
       {"predictor.head.weight", "bf16"},
       {"predictor.pointer_*.weight", "bf16"},
+      {"predictor.read*.weight", "bf16"},
       // Biases, norms, positions, the gate.
       {"*", "keep"},
   };

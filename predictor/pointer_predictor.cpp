@@ -26,6 +26,14 @@ void expect(size_t found, size_t expected, const char* what) {
 
 size_t length(const Query& q) { return 1 + q.question.rows + q.vision.rows; }
 
+float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+
+/// y += sum factor_t rows_t
+void add_rows(Mat<const float> rows, const float* factor, float* y, quant::Isa isa) {
+  const nn::RowTable table({rows.data, rows.rows * rows.cols}, rows.rows, rows.cols, isa);
+  for (size_t t = 0; t < rows.rows; ++t) table.add(t, factor[t], y);
+}
+
 }  // namespace
 
 PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
@@ -46,6 +54,11 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   if (w.pointer_query.m() == 0) throw Error("predictor: expected a pointer width above 0");
   expect(w.gate.k(), d, "gate inputs");
   expect(w.gate.m(), 1, "gate outputs");
+  if (w.read.m() == 0 && w.read_gate.m() == 0) return;
+  expect(w.read.m(), d, "read outputs");
+  expect(w.read.k(), w.vision.k(), "read inputs");
+  expect(w.read_gate.m(), d, "read gate outputs");
+  expect(w.read_gate.k(), d, "read gate inputs");
 }
 
 void PointerPredictor::check(const Query& q) const {
@@ -54,6 +67,7 @@ void PointerPredictor::check(const Query& q) const {
   expect(q.meaning.cols, dim(), "meaning width");
   expect(q.meaning.rows, q.vision.rows, "meanings");
   expect(q.meaning.stride, q.meaning.cols, "meaning stride");
+  expect(q.vision.stride, q.vision.cols, "vision stride");
   if (q.question.rows == 0) throw Error("predictor: expected question tokens, found none");
   if (q.vision.rows == 0) throw Error("predictor: expected vision tokens, found none");
 }
@@ -99,30 +113,54 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   }
   nn::rms_norm(z, w.norm, nn::TernaryBlock::kEps, z, executor, isa_);
 
-  // e = W_head z_0 + b, and what the pointer asks for
+  // Where the pointer points, and what it finds there.
   const Mat<float> z0 = workspace.mat<float>(n, d);
   for (size_t i = 0; i < n; ++i) std::copy_n(z.row(starts[i]), d, z0.row(i));
   const size_t c = w.pointer_query.m();
   const Mat<float> ask = workspace.mat<float>(n, c);
   const Mat<float> gate = workspace.mat<float>(n, 1);
-  nn::apply(w.head, z0, out, executor, workspace);
+  const Mat<float> said = workspace.mat<float>(n, dim());
+  const Mat<float> looked = workspace.mat<float>(n, vision_width());
+  std::fill_n(said.data, n * dim(), 0.0F);
+  std::fill_n(looked.data, n * vision_width(), 0.0F);
   nn::apply(w.pointer_query, z0, ask, executor, workspace);
   nn::apply(w.gate, z0, gate, executor, workspace);
   for (size_t i = 0; i < n; ++i) {
-    for (float& e : std::span(out.row(i), dim())) e *= head_scale;
     const Workspace::Frame keys_frame(workspace);
     const Query& q = queries[i];
     const Mat<float> keys = workspace.mat<float>(q.vision.rows, c);
     const Mat<float> alpha = workspace.mat<float>(1, q.vision.rows);
     nn::apply(w.pointer_key, z.slice_rows(starts[i + 1] - q.vision.rows, q.vision.rows), keys,
               executor, workspace);
-    point(q, keys, ask.row(i), *gate.row(i), alpha, out.row(i), executor);
+    point(keys, ask.row(i), alpha, executor);
+    add_rows(q.vision, alpha.data, looked.row(i), isa_);
+    const float open = sigmoid(*gate.row(i));
+    for (size_t t = 0; t < alpha.cols; ++t) alpha.data[t] *= open;
+    add_rows(q.meaning, alpha.data, said.row(i), isa_);
+  }
+  if (w.read.m() > 0) read(looked, z0, executor, workspace);
+  nn::apply(w.head, z0, out, executor, workspace);
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t j = 0; j < dim(); ++j) out.row(i)[j] = out.row(i)[j] * head_scale + said.row(i)[j];
+    nn::l2_normalize(out.row(i), dim());
   }
 }
 
-// alpha = softmax(ask . key / sqrt(c));  out = L2norm(out + sigmoid(gate) sum alpha_i s_i)
-void PointerPredictor::point(const Query& q, Mat<const float> keys, const float* ask, float gate,
-                             Mat<float> alpha, float* out, const Executor& executor) const {
+// z_0 += sigmoid(W_rg z_0 + b_rg) * W_r looked
+void PointerPredictor::read(Mat<const float> looked, Mat<float> z0, const Executor& executor,
+                            Workspace& workspace) const {
+  const Mat<float> found = workspace.mat<float>(z0.rows, z0.cols);
+  const Mat<float> gate = workspace.mat<float>(z0.rows, z0.cols);
+  nn::apply(weights_.read, looked, found, executor, workspace);
+  nn::apply(weights_.read_gate, z0, gate, executor, workspace);
+  for (size_t i = 0; i < z0.rows * z0.cols; ++i) {
+    z0.data[i] = std::fma(sigmoid(gate.data[i]), found.data[i], z0.data[i]);
+  }
+}
+
+// alpha = softmax(ask . key / sqrt(c))
+void PointerPredictor::point(Mat<const float> keys, const float* ask, Mat<float> alpha,
+                             const Executor& executor) const {
   const float scale = 1.0F / std::sqrt(static_cast<float>(keys.cols));
   for (size_t t = 0; t < keys.rows; ++t) {
     float dot = 0;
@@ -130,11 +168,6 @@ void PointerPredictor::point(const Query& q, Mat<const float> keys, const float*
     alpha.data[t] = dot * scale;
   }
   nn::softmax(alpha, alpha, executor, isa_);
-  const float open = 1.0F / (1.0F + std::exp(-gate));
-  const nn::RowTable meanings(std::span<const float>(q.meaning.data, q.meaning.rows * dim()),
-                              q.meaning.rows, dim(), isa_);
-  for (size_t t = 0; t < keys.rows; ++t) meanings.add(t, open * alpha.data[t], out);
-  nn::l2_normalize(out, dim());
 }
 
 }  // namespace sterna::predictor

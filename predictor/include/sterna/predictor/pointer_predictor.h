@@ -21,9 +21,11 @@ struct Query {
 
 /// The joint-embedding predictor: a bidirectional transformer over [answer token; question; vision]
 /// that predicts the embedding of the answer (the shape of VL-JEPA, arXiv 2512.10942), with a gated
-/// pointer (after See et al., arXiv 1704.04368) that copies what a place of the picture says:
+/// pointer (after See et al., arXiv 1704.04368) that reads the places of the picture it points at
+/// twice: what they say in the text space, and their vision tokens, as the question wants them:
 ///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
-///   e = W_head z_0 + b;  alpha = softmax over vision of (W_pq z_0) . (W_pk z_i) / sqrt(c)
+///   alpha = softmax over vision of (W_pq z_0) . (W_pk z_i) / sqrt(c)
+///   y = z_0 + sigmoid(W_rg z_0 + b_rg) * W_r sum alpha_i v_i;  e = W_head y + b
 ///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) sum alpha_i s_i), g = `head_scale`
 /// Const after construction, shared by threads.
 class PointerPredictor {
@@ -38,6 +40,8 @@ class PointerPredictor {
     quant::Linear pointer_query;  // [c, d]
     quant::Linear pointer_key;    // [c, d]
     quant::Linear gate;           // [1, d] + bias
+    quant::Linear read = {};      // [d, vision width], or none (with read_gate): y = z_0
+    quant::Linear read_gate = {};  // [d, d] + bias
   };
 
   PointerPredictor() = default;
@@ -57,8 +61,10 @@ class PointerPredictor {
 
  private:
   void check(const Query& query) const;
-  void point(const Query& query, nn::Mat<const float> keys, const float* ask, float gate,
-             nn::Mat<float> alpha, float* out, const nn::Executor& executor) const;
+  void point(nn::Mat<const float> keys, const float* ask, nn::Mat<float> alpha,
+             const nn::Executor& executor) const;
+  void read(nn::Mat<const float> looked, nn::Mat<float> z0, const nn::Executor& executor,
+            nn::Workspace& workspace) const;
 
   Weights weights_;
   quant::Isa isa_ = quant::Isa::scalar;
