@@ -68,7 +68,7 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
   view.data = plain ? std::as_bytes(data<float>(t)) : t.data;
   view.group = static_cast<size_t>(s.group);
   if (s.scale != nullptr) view.scale = data<uint16_t>(*s.scale);
-  if (!plain && !aligned<std::byte>(view.data.data(), quant::kBlockBytes)) {
+  if (!plain && !aligned<std::byte>(view.data.data(), quant::kLineBytes)) {
     wrong(t, "data at a multiple of 64 bytes",
           "general.alignment " + std::to_string(file_->alignment()));
   }

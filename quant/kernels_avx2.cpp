@@ -14,6 +14,7 @@
 #include "activations.h"
 #include "codes.h"
 #include "int_scratch.h"
+#include "sparse.h"
 
 // Everything in the region below may use AVX2, FMA and F16C; it is entered only through the table,
 // which linear_kernels() hands out only where the CPU has them.
@@ -27,6 +28,8 @@
 #include "avx2_prepare.h"
 // in this order: the kernels use the masks above
 #include "avx2_float.h"
+#include "avx2_sparse.h"
+// in this order: tiles unfold sparse weights
 #include "avx2_int.h"
 
 #if defined(__clang__)
@@ -48,6 +51,10 @@ const LinearKernels* avx2_kernels(Type type) noexcept {
                                        k::int_prepare<k::T2>, k::int_run<k::T2>};
   static constexpr LinearKernels t5 = {k::int_tile<k::T5>, k::int_scratch<k::T5>,
                                        k::int_prepare<k::T5>, k::int_run<k::T5>};
+  static constexpr LinearKernels t34 = {k::int_tile<k::T34>, k::int_scratch<k::T34>,
+                                        k::sparse_prepare<k::T34>, k::int_run<k::T34>};
+  static constexpr LinearKernels t14 = {k::int_tile<k::T14>, k::int_scratch<k::T14>,
+                                        k::sparse_prepare<k::T14>, k::int_run<k::T14>};
   switch (type) {
     case Type::f32:
       return &f32;
@@ -59,6 +66,10 @@ const LinearKernels* avx2_kernels(Type type) noexcept {
       return &t2;
     case Type::t5:
       return &t5;
+    case Type::t34:
+      return &t34;
+    case Type::t14:
+      return &t14;
   }
   return nullptr;
 }
