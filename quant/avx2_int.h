@@ -206,9 +206,20 @@ inline void multiply_block(const typename F::Block (&block)[H], const typename F
   if constexpr (f + 1 < F::kUnits) multiply_block<F, H, T, f + 1>(block, q, narrow);
 }
 
+// Asks for the block that is kPrefetch bytes ahead. Panels lie one after the other, so that is the next
+// one's where this one ends. Decoding fills the window in which a CPU looks for loads itself: without
+// this, t5 from memory takes five times as long as from cache.
+inline constexpr size_t kPrefetch = 4096;
+template <class F>
+inline void prefetch_block(const uint8_t* w) {
+  for (size_t line = 0; line < block_bytes(F::kType); line += kLineBytes)
+    _mm_prefetch(reinterpret_cast<const char*>(w) + kPrefetch + line, _MM_HINT_T0);
+}
+
 // One block of H halves at w by the T inputs of its units.
 template <class F, int H, int T>
 inline void multiply_weights(const uint8_t* w, const typename F::Q* q, Narrow<F, H, T>& narrow) {
+  if constexpr (H == 2) prefetch_block<F>(w);  // few tokens: memory decides the time
   if constexpr (is_sparse(F::kType)) {
     using Base = typename F::UnfoldedTo;
     const typename F::Fields fields;

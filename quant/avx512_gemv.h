@@ -11,14 +11,6 @@
 
 namespace sterna::quant::avx512 {
 
-inline constexpr size_t kPrefetch = 4096;  // bytes ahead
-
-template <class F>
-inline void prefetch_block(const uint8_t* p) {
-  for (size_t i = 0; i < block_bytes(F::kType); i += kLineBytes)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch + i, _MM_HINT_T0);
-}
-
 // How a format multiplies one block of R panels (w, `apart`) by its inputs at q. A Dot has
 //   kSums, kShift    sums a panel and how far each is shifted up
 //   Tables, kType

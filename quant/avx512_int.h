@@ -218,11 +218,23 @@ inline void store_panel(const IntCall& c, size_t row0, size_t tile, const __m512
   }
 }
 
+inline constexpr size_t kPrefetch = 4096;  // bytes ahead
+
+template <class F>
+inline void prefetch_block(const uint8_t* p) {
+  for (size_t i = 0; i < block_bytes(F::kType); i += kLineBytes)
+    _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch + i, _MM_HINT_T0);
+}
+
 // One block of R panels, which lie panel_bytes apart, by the T inputs of its units. Blocks of t34 and
 // t14 are unfolded to blocks of t2 in the first-level cache: the look-ups are few beside the sums.
 template <class F, int R, int T>
 inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w, size_t panel_bytes,
                              const int32_t* q, __m512i (&acc)[R][T]) {
+  if constexpr (T <= 4) {  // memory decides the time
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes);
+  }
   if constexpr (kIsSparse<F>) {
     alignas(64) uint8_t fields[R][kSteps * kLineBytes];
 #pragma GCC unroll 4

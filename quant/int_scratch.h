@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// Prepared activations of the SIMD kernels for i8, t2 and t5.
+// Prepared activations of the SIMD kernels for integer weights.
 //
 // Tokens lie in tiles of `tile` (the last padded with zero tokens), inputs in units of 4, which is
 // what one lane of a dot-product instruction multiplies. Each group of inputs (all of them where a
@@ -17,7 +17,9 @@
 //   base  int32  [tiles][groups][tile]   -offset * sum of q over the group: weights are stored as
 //                                        unsigned codes (weight + offset), and starting a sum at
 //                                        base takes the offset out again
-//   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k
+//   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k.
+//                                        t34, t14: the four units of 16 inputs hold inputs 0+f, 4+f,
+//                                        8+f, 12+f in unit f (avx2_sparse.h, avx512_sparse.h)
 namespace sterna::quant {
 
 constexpr int32_t code_offset(Type type) noexcept { return type == Type::i8 ? 128 : 1; }

@@ -13,7 +13,8 @@ namespace sterna::test {
 inline std::vector<quant::Isa> isas() {
   std::vector<quant::Isa> list;
   for (const auto isa :
-       {quant::Isa::scalar, quant::Isa::avx2, quant::Isa::avx512, quant::Isa::neon})
+       {quant::Isa::scalar, quant::Isa::avx2, quant::Isa::avxvnni, quant::Isa::avx512,
+        quant::Isa::neon})
     if (quant::has_isa(isa)) list.push_back(isa);
   return list;
 }
