@@ -23,7 +23,7 @@ struct Job {
   QuantizeRule rule;
   QuantizedTensor report;
   bool keep = false;
-  bool ternary = false;           // integers and scales go over as they are
+  bool ternary = false;         // integers and scales go over as they are
   uint64_t rows = 1, cols = 1;  // of the matrix that the shape is seen as
 };
 
@@ -148,16 +148,16 @@ void declare(Job& job, const Gguf& file, GgufWriter& out) {
 void write_ternary(const Job& job, GgufWriter& out) {
   const std::string& type = job.rule.type;
   const auto blocks = ternary_block(type);
-  const Ternary t = regrouped(ternary(job.source),
-                              blocks ? quant::kTernaryBlockWeights : job.rule.group);
+  const Ternary t =
+      regrouped(ternary(job.source), blocks ? quant::kTernaryBlockWeights : job.rule.group);
   if (blocks) {
     std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
     quant::pack_block_integers(*blocks, t.q, t.scale, packed);
     out.write(packed);
     return;
   }
-  const quant::Packed packed = quant::pack_integers(quant::parse_type(type), t.q, t.scale, t.rows,
-                                                    t.cols, t.group);
+  const quant::Packed packed =
+      quant::pack_integers(quant::parse_type(type), t.q, t.scale, t.rows, t.cols, t.group);
   out.write(packed.data);
   out.write(std::as_bytes(std::span(packed.scale)));
 }

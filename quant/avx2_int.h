@@ -1,6 +1,7 @@
 #pragma once
 
-// i8, t2, t5, t34 and t14 on AVX2, and on AVX-VNNI with other multiplications. Included by kernels_avx2.cpp alone, inside its target region.
+// i8, t2, t5, t34 and t14 on AVX2, and on AVX-VNNI with other multiplications. Included by
+// kernels_avx2.cpp alone, inside its target region.
 //
 // A tile is H halves of a panel (8 rows each) by T tokens. Ternary codes (unsigned bytes) multiply
 // int8 inputs with `maddubs`, whose int16 sums saturate: a unit adds at most 2 * 3 * 127 = 762 to a
@@ -206,9 +207,9 @@ inline void multiply_block(const typename F::Block (&block)[H], const typename F
   if constexpr (f + 1 < F::kUnits) multiply_block<F, H, T, f + 1>(block, q, narrow);
 }
 
-// Asks for the block that is kPrefetch bytes ahead. Panels lie one after the other, so that is the next
-// one's where this one ends. Decoding fills the window in which a CPU looks for loads itself: without
-// this, t5 from memory takes five times as long as from cache.
+// Asks for the block that is kPrefetch bytes ahead. Panels lie one after the other, so that is the
+// next one's where this one ends. Decoding fills the window in which a CPU looks for loads itself, so that
+// without this t5 waits for memory most of the time.
 inline constexpr size_t kPrefetch = 4096;
 template <class F>
 inline void prefetch_block(const uint8_t* w) {
@@ -225,8 +226,7 @@ inline void multiply_weights(const uint8_t* w, const typename F::Q* q, Narrow<F,
     const typename F::Fields fields;
     alignas(32) uint8_t unfolded[H][kSteps * 32];
 #pragma GCC unroll 2
-    for (int h = 0; h < H; ++h)
-      unfold(fields, typename F::Fields::Block(w + h * 32), unfolded[h]);
+    for (int h = 0; h < H; ++h) unfold(fields, typename F::Fields::Block(w + h * 32), unfolded[h]);
     for (size_t s = 0; s < kSteps; ++s, q += Base::kUnits * T * 4) {
       typename Base::Block block[H];
 #pragma GCC unroll 2

@@ -34,8 +34,7 @@ struct Lines {
 template <Type type>
 inline __m256i field_table(int first) {
   alignas(16) uint8_t t[16];
-  for (int i = 0; i < 16; ++i)
-    t[i] = sparse_fields(type, (first + i) & (sparse_states(type) - 1));
+  for (int i = 0; i < 16; ++i) t[i] = sparse_fields(type, (first + i) & (sparse_states(type) - 1));
   return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(t)));
 }
 
@@ -94,8 +93,7 @@ inline void unfold(const Fields& f, const typename Fields::Block& block, uint8_t
 
 // Permutes the units of prepared inputs (int_scratch.h).
 inline void permute_units(const IntScratch& s, int8_t* q) {
-  const __m128i places =
-      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m128i places = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const size_t stride = s.tile * 4;
   for (size_t u = 0; u < s.units; u += 4, q += 4 * stride) {
     for (size_t t = 0; t < s.tile; ++t) {

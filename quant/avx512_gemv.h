@@ -1,13 +1,13 @@
 #pragma once
 
-// One token against weights with one scale a row, on AVX-512, and the choice between that and tiles.
-// Included by kernels_avx512.cpp alone, inside its target region.
+// One token against weights with one scale a row, on AVX-512, and the choice between that and
+// tiles. Included by kernels_avx512.cpp alone, inside its target region.
 //
-// The weights stream from memory once and decide the time, so there is little work a byte: each unit
-// has sums of its own and keeps its field where it lies in the byte (`scaled_unit`); the sums are
-// shifted down at the end, exactly, because every product is a multiple of the shift. |sum| <= 192 *
-// 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast inputs; they lie `apart` bytes apart,
-// each the head of a run of panels, so that every run is read from end to end in order.
+// The weights stream from memory once and decide the time, so there is little work a byte: each
+// unit has sums of its own and keeps its field where it lies in the byte (`scaled_unit`); the sums
+// are shifted down at the end, exactly, because every product is a multiple of the shift. |sum| <=
+// 192 * 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast inputs; they lie `apart` bytes
+// apart, each the head of a run of panels, so that every run is read from end to end in order.
 
 namespace sterna::quant::avx512 {
 
@@ -92,8 +92,7 @@ struct LookUpDot {
     __m512i ones;
     __m512i group[2];  // which of 8 groups byte j of a lane is, in an even and an odd step
     Tables()
-        : ones(byte_set(1)),
-          group{_mm512_set1_epi32(0x18100800), _mm512_set1_epi32(0x38302820)} {}
+        : ones(byte_set(1)), group{_mm512_set1_epi32(0x18100800), _mm512_set1_epi32(0x38302820)} {}
   };
   static constexpr Type kType = F::kType;
   static constexpr int kPanels = 2, kSums = 2, kShift[] = {0, 0};

@@ -1,6 +1,7 @@
 #pragma once
 
-// i8, t2, t5, t34 and t14 on AVX-512 VNNI. Included by kernels_avx512.cpp alone, inside its target region.
+// i8, t2, t5, t34 and t14 on AVX-512 VNNI. Included by kernels_avx512.cpp alone, inside its target
+// region.
 //
 // A tile is R panels (16 R rows) by T tokens, one 512-bit accumulator a panel and token, held in
 // registers over all of k (or a group). Each block of weights is decoded in registers into units
@@ -226,8 +227,9 @@ inline void prefetch_block(const uint8_t* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch + i, _MM_HINT_T0);
 }
 
-// One block of R panels, which lie panel_bytes apart, by the T inputs of its units. Blocks of t34 and
-// t14 are unfolded to blocks of t2 in the first-level cache: the look-ups are few beside the sums.
+// One block of R panels, which lie panel_bytes apart, by the T inputs of its units. Blocks of t34
+// and t14 are unfolded to blocks of t2 in the first-level cache: the look-ups are few beside the
+// sums.
 template <class F, int R, int T>
 inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w, size_t panel_bytes,
                              const int32_t* q, __m512i (&acc)[R][T]) {

@@ -6,7 +6,8 @@
 // A step of a block (16 inputs of 16 rows, one state a byte) becomes a vector of *fields*: one
 // look-up of the states in a table of bytes that hold four 2-bit codes, as a block of t2 does. In
 // t2, field f of the four bytes of a lane are four neighbours; here they are the f-th weights of
-// four groups. So prepared inputs are permuted to match: unit f of 16 inputs is 0+f, 4+f, 8+f, 12+f.
+// four groups. So prepared inputs are permuted to match: unit f of 16 inputs is 0+f, 4+f, 8+f,
+// 12+f.
 //
 // With VBMI one `vpermb` looks up 64 entries and ignores the upper two bits of an index, so t34
 // reads five of eight steps without any masking (its 32 entries lie twice in the table), and t14
@@ -119,7 +120,8 @@ struct T14Vbmi : Sparse14 {
   struct Tables {
     __m512i fields[2];
     Tables() {
-      static constexpr auto low = field_table<Type::t14, 64>(0), high = field_table<Type::t14, 64>(3);
+      static constexpr auto low = field_table<Type::t14, 64>(0),
+                            high = field_table<Type::t14, 64>(3);
       fields[0] = _mm512_loadu_si512(low.data());
       fields[1] = _mm512_loadu_si512(high.data());
     }
@@ -135,7 +137,8 @@ struct T14Shuffle : Sparse14 {
     __m512i fields;
     Tables() {
       static constexpr auto table = field_table<Type::t14, 16>(0);
-      fields = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table.data())));
+      fields =
+          _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table.data())));
     }
   };
   template <int s>

@@ -19,9 +19,9 @@ struct TypeName {
   Type type;
   std::string_view name;
 };
-constexpr TypeName kTypes[] = {
-    {Type::f32, "f32"}, {Type::bf16, "bf16"}, {Type::i8, "i8"}, {Type::t2, "t2"},
-    {Type::t5, "t5"},   {Type::t34, "t34"},   {Type::t14, "t14"}};
+constexpr TypeName kTypes[] = {{Type::f32, "f32"}, {Type::bf16, "bf16"}, {Type::i8, "i8"},
+                               {Type::t2, "t2"},   {Type::t5, "t5"},     {Type::t34, "t34"},
+                               {Type::t14, "t14"}};
 
 std::string shape(size_t m, size_t k) {
   return "[" + std::to_string(m) + ", " + std::to_string(k) + "]";

@@ -16,8 +16,8 @@ namespace {
 constexpr size_t kWeights = kTernaryBlockWeights;
 using Codes = std::array<uint8_t, kWeights>;  // weight + 1
 
-// Runs of bytes of a tq1_0 block: `count` bytes at `at`, with trit n of byte i at weight + n * count
-// + i.
+// Runs of bytes of a tq1_0 block: `count` bytes at `at`, trit n of the i-th of them being weight
+// `weight` + n * count + i.
 struct Run {
   size_t at, count, weight, trits;
 };
@@ -108,8 +108,8 @@ void pack_block_integers(TernaryBlock kind, std::span<const int8_t> q,
                          std::span<const uint16_t> scale, std::span<std::byte> out) {
   const size_t blocks = count_blocks(kind, q.size(), out.size());
   if (scale.size() != blocks)
-    fail(kind, "expected " + std::to_string(blocks) + " scales, found " +
-                   std::to_string(scale.size()));
+    fail(kind,
+         "expected " + std::to_string(blocks) + " scales, found " + std::to_string(scale.size()));
   for (size_t b = 0; b < blocks; ++b) {
     Codes codes;
     for (size_t i = 0; i < kWeights; ++i) {
@@ -125,9 +125,8 @@ void unpack_blocks(TernaryBlock kind, std::span<const std::byte> blocks, std::sp
                    std::span<uint16_t> scale) {
   const size_t count = count_blocks(kind, q.size(), blocks.size());
   if (scale.size() != count)
-    fail(kind,
-         "expected room for " + std::to_string(count) + " scales, found " +
-             std::to_string(scale.size()));
+    fail(kind, "expected room for " + std::to_string(count) + " scales, found " +
+                   std::to_string(scale.size()));
   for (size_t b = 0; b < count; ++b) {
     const std::byte* block = blocks.data() + b * block_bytes(kind);
     get_block(kind, block, q.data() + b * kWeights);
@@ -142,8 +141,7 @@ void dequantise_blocks(TernaryBlock kind, std::span<const std::byte> blocks, std
     const std::byte* block = blocks.data() + b * block_bytes(kind);
     get_block(kind, block, q);
     const float s = f16_to_f32(get_scale(kind, block));
-    for (size_t i = 0; i < kWeights; ++i)
-      out[b * kWeights + i] = static_cast<float>(q[i]) * s;
+    for (size_t i = 0; i < kWeights; ++i) out[b * kWeights + i] = static_cast<float>(q[i]) * s;
   }
 }
 

@@ -17,9 +17,8 @@
 //   base  int32  [tiles][groups][tile]   -offset * sum of q over the group: weights are stored as
 //                                        unsigned codes (weight + offset), and starting a sum at
 //                                        base takes the offset out again
-//   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k.
-//                                        t34, t14: the four units of 16 inputs hold inputs 0+f, 4+f,
-//                                        8+f, 12+f in unit f (avx2_sparse.h, avx512_sparse.h)
+//   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k
+// In t34 and t14, unit f of the four of 16 inputs holds inputs f, 4+f, 8+f, 12+f (avx512_sparse.h).
 namespace sterna::quant {
 
 constexpr int32_t code_offset(Type type) noexcept { return type == Type::i8 ? 128 : 1; }

@@ -15,9 +15,11 @@ struct IsaName {
   Isa isa;
   std::string_view name;
 };
-constexpr IsaName kIsas[] = {
-    {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avxvnni, "avxvnni"},
-    {Isa::avx512, "avx512"}, {Isa::neon, "neon"}};
+constexpr IsaName kIsas[] = {{Isa::scalar, "scalar"},
+                             {Isa::avx2, "avx2"},
+                             {Isa::avxvnni, "avxvnni"},
+                             {Isa::avx512, "avx512"},
+                             {Isa::neon, "neon"}};
 }  // namespace
 
 const CpuFeatures& cpu_features() noexcept {
@@ -32,7 +34,8 @@ const CpuFeatures& cpu_features() noexcept {
     f.vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
     f.bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1, EAX bit 4: AVX-VNNI
-    f.avxvnni = f.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
+    f.avxvnni =
+        f.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 #endif
     return f;
   }();

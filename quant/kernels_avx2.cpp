@@ -17,8 +17,8 @@
 #include "sparse.h"
 
 // Everything in the region below may use AVX2, FMA and F16C; it is entered only through the tables,
-// which linear_kernels() hands out only where the CPU has them. Instructions of AVX-VNNI are written
-// as assembly and reached only where the CPU has those too.
+// which linear_kernels() hands out only where the CPU has them. Instructions of AVX-VNNI are
+// written as assembly and reached only where the CPU has those too.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else

@@ -12,7 +12,7 @@ namespace sterna::quant {
 
 inline constexpr size_t kGroupInputs = 4;   // inputs that share a pattern
 inline constexpr size_t kBlockGroups = 32;  // patterns of a row in a block
-inline constexpr size_t kSteps = 8;         // index vectors a block unfolds to, 4 groups a lane each
+inline constexpr size_t kSteps = 8;  // index vectors a block unfolds to, 4 groups a lane each
 
 constexpr int sparse_states(Type type) noexcept { return type == Type::t34 ? 32 : 8; }
 
@@ -27,8 +27,7 @@ constexpr int sparse_weight(Type type, int state, size_t i) noexcept {
 /// The codes (weight + 1) of a group as a byte of four 2-bit fields, the first in the low bits.
 constexpr uint8_t sparse_fields(Type type, int state) noexcept {
   int byte = 0;
-  for (size_t i = 0; i < kGroupInputs; ++i)
-    byte |= (sparse_weight(type, state, i) + 1) << 2 * i;
+  for (size_t i = 0; i < kGroupInputs; ++i) byte |= (sparse_weight(type, state, i) + 1) << 2 * i;
   return static_cast<uint8_t>(byte);
 }
 

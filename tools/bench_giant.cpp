@@ -1,12 +1,12 @@
 #include "bench_giant.h"
 
+#include <stdlib.h>
 #include <sterna/models/gguf.h>
 #include <sterna/models/weights.h>
 #include <sterna/nn/executor.h>
 #include <sterna/nn/ternary_block.h>
 #include <sterna/nn/workspace.h>
 #include <sterna/quant/error.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
@@ -176,10 +176,10 @@ void report(const BenchGiantOptions& options, const GiantShape& s, const Measure
   print("%.4g weights as %s: %zu blocks of width %zu, file of %.1f MB",
         static_cast<double>(s.weights()), std::string(quant::name(options.format)).c_str(),
         s.blocks, s.width, mega(r.file));
-  print("open %.2f ms, first pass %.3f s, then %.2f passes/s (%d threads, %s)", r.open * 1e3, r.first,
-        1 / r.pass, threads, std::string(quant::name(options.isa)).c_str());
-  print("read %.1f GB/s, %.1f %% of the %.1f GB/s that plain reading of the file's map reaches", gbps,
-        share * 100, r.read);
+  print("open %.2f ms, first pass %.3f s, then %.2f passes/s (%d threads, %s)", r.open * 1e3,
+        r.first, 1 / r.pass, threads, std::string(quant::name(options.isa)).c_str());
+  print("read %.1f GB/s, %.1f %% of the %.1f GB/s that plain reading of the file's map reaches",
+        gbps, share * 100, r.read);
   print("resident %.1f MB, of them %.1f MB not the file's; at most %.1f MB", mega(r.memory.now),
         mega(r.memory.anonymous), mega(r.memory.peak));
 }

@@ -66,7 +66,9 @@ struct Vnni256 {
   static constexpr int kChains = 12;
   static V zero() { return _mm256_setzero_si256(); }
   static V one() { return _mm256_set1_epi8(1); }
-  static void step(V& acc, V x) { asm volatile("%{vex%} vpdpbusd %1, %1, %0" : "+x"(acc) : "x"(x)); }
+  static void step(V& acc, V x) {
+    asm volatile("%{vex%} vpdpbusd %1, %1, %0" : "+x"(acc) : "x"(x));
+  }
 };
 struct Fma256 {
   using V = __m256;

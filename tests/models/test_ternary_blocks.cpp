@@ -111,7 +111,8 @@ TEST_CASE("sizes and numbers that blocks can't take are named") {
 
 TEST_CASE("model quantize to and from ggml's ternary blocks loses nothing of ternary weights") {
   const Scratch scratch;
-  const auto convert = [&](const std::string& in, const std::string& out, const std::string& rules) {
+  const auto convert = [&](const std::string& in, const std::string& out,
+                           const std::string& rules) {
     quantize(in.starts_with('/') ? std::filesystem::path(in) : scratch / in, scratch / out,
              parse_rules(rules));
     return Gguf::open(scratch / out);
@@ -135,9 +136,11 @@ TEST_CASE("model quantize to and from ggml's ternary blocks loses nothing of ter
       CHECK(!back.has("sterna.tensor.float.type"));
       CHECK(describe(scratch / "back.gguf").tensors[0].type == name);
     }
-    CHECK(error([&] { convert("blocks.gguf", "no.gguf", "float=t5"); })
-              .find("tensor \"float\": expected one scale for inputs that share one, found several") !=
-          std::string::npos);
+    CHECK(
+        error([&] {
+          convert("blocks.gguf", "no.gguf", "float=t5");
+        }).find("tensor \"float\": expected one scale for inputs that share one, found several") !=
+        std::string::npos);
     // One scale a row goes into every block of the row, and comes back as one.
     const Gguf rows = convert(kGolden.string(), "rows.gguf", "float=t5");
     const Gguf spread = convert("rows.gguf", "spread.gguf", "float=" + name);

@@ -85,9 +85,11 @@ TEST_CASE("t34 and t14 bytes are the documented ones") {
   }
 }
 
-TEST_CASE("t34 zeroes the smallest of four, t14 keeps the largest; the scale is the least-squares one") {
+TEST_CASE(
+    "t34 zeroes the smallest of four, t14 keeps the largest; the scale is the least-squares one") {
   // Ties go to the first; a last group of three keeps all in t34, and one in t14.
-  const std::vector<float> w = {0.5f, -0.25f, 1.0f, -0.75f, 1.0f, -1.0f, 1.0f, -1.0f, -2.0f, 0.0f, 1.0f};
+  const std::vector<float> w = {0.5f, -0.25f, 1.0f,  -0.75f, 1.0f, -1.0f,
+                                1.0f, -1.0f,  -2.0f, 0.0f,   1.0f};
   const auto integers = [&](Type type, const Packed& p) {
     std::vector<int8_t> q(w.size());
     unpack_integers({type, 1, w.size(), p.data, p.scale, 0}, q);

@@ -18,7 +18,7 @@ _sterna() {
     help) COMPREPLY=($(compgen -W "$(_sterna_words verbs)" -- "$word")) && return ;;
     index) subverbs="build add search" ;;
     model) subverbs="info quantize check" ;;
-    bench) subverbs="kernels model decode" ;;
+    bench) subverbs="kernels model giant decode" ;;
   esac
   if [ -n "$subverbs" ] && ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
     COMPREPLY=($(compgen -W "$subverbs" -- "$word"))

@@ -13,11 +13,11 @@
 /// f32   row-major: W[r, c] at byte 4 * (r * k + c).
 ///
 /// The others lie in *panels* of 16 rows, panel p holding rows 16p .. 16p+15, panels one after the
-/// other, the last one padded with rows of zeros. A panel is a sequence of *blocks* along k, a block
-/// one or more 64-byte *lines*. A line holds one 4-byte *lane* a row, row 16p+i in bytes 4i .. 4i+3:
-/// sixteen rows fill one 512-bit register, eight a 256-bit one, four a 128-bit one, and all lanes
-/// multiply the same inputs. k is padded with zeros to whole blocks. A block of bf16, i8, t2 and t5
-/// is one line.
+/// other, the last one padded with rows of zeros. A panel is a sequence of *blocks* along k, a
+/// block one or more 64-byte *lines*. A line holds one 4-byte *lane* a row, row 16p+i in bytes 4i
+/// .. 4i+3: sixteen rows fill one 512-bit register, eight a 256-bit one, four a 128-bit one, and
+/// all lanes multiply the same inputs. k is padded with zeros to whole blocks. A block of bf16, i8,
+/// t2 and t5 is one line.
 ///
 /// bf16  a block is 2 inputs: lane = { W[r, 2b], W[r, 2b+1] }, bfloat16.
 /// i8    a block is 4 inputs: byte j of the lane = W[r, 4b+j] + 128 (unsigned: the dot-product
@@ -31,9 +31,9 @@
 ///       Bytes above 242 are never written and read as 242.
 ///
 /// t34 and t14 are sparse: inputs 4g .. 4g+3 of a row are a *group of four* with one *state*. A
-/// block is 128 inputs, 32 groups, in 8 *steps* of 16 inputs: the state of inputs 128b + 16s + 4j ..
-/// +3 (s = 0 .. 7) lies in byte j of the row's lane, in one line or in several. With A the bytes j
-/// of that lane in the lines of a block:
+/// block is 128 inputs, 32 groups, in 8 *steps* of 16 inputs: the state of inputs 128b + 16s + 4j
+/// .. +3 (s = 0 .. 7) lies in byte j of the row's lane, in one line or in several. With A the bytes
+/// j of that lane in the lines of a block:
 ///
 /// t34   exactly one of four is zero: 4 positions x 8 signs = 32 states = 5 bits. Bits 0, 1 of a
 ///       state are the index of the zero, bits 2, 3, 4 the signs of the others from the first to
@@ -48,8 +48,9 @@
 ///         steps 2l and 2l+1 (l = 0, 1, 2): bits 0 .. 2 and bits 3 .. 5 of Al;
 ///         steps 6 and 7: bits 6, 7 of A0, A1, A2 as bits 0, 1; 2, 3; 4, 5 of a number: the low
 ///         three are the state of step 6, the high three of step 7.
-///       Every byte is valid in both. There is no state of four zeros: padding is state 0, and reads
-///       as whatever it is beyond the matrix, where inputs are zero and outputs are not stored.
+///       Every byte is valid in both. There is no state of four zeros: padding is state 0, and
+///       reads as whatever it is beyond the matrix, where inputs are zero and outputs are not
+///       stored.
 ///
 /// Scales are a separate fp16 array [m, groups]: one a row (group 0), or one for each `group` (64,
 /// 128 or 256) inputs, groups = ceil(k / group). The value of a weight is integer * scale. Groups
@@ -118,8 +119,9 @@ struct Packed {
 ///           2601.07892. Four zeros have no state: they become one, or three, weights of size s;
 ///   i8:     s = fp16(max |w| / 127), q = clip(round_half_even(w / s), -127, 127);
 ///   bf16:   round to nearest even; f32: copied.
-/// Where s rounds to zero, q is zero (but t34 and t14 keep their pattern). Rows are independent: panels may be packed one at a time.
-/// Throws sterna::Error for a weight that is not finite, or a group that is not 0, 64, 128 or 256.
+/// Where s rounds to zero, q is zero (but t34 and t14 keep their pattern). Rows are independent:
+/// panels may be packed one at a time. Throws sterna::Error for a weight that is not finite, or a
+/// group that is not 0, 64, 128 or 256.
 Packed pack(Type type, std::span<const float> w, size_t m, size_t k, size_t group = 0);
 
 /// The same into memory of the caller: weight_bytes(type, m, k) bytes and m * group_count scales.

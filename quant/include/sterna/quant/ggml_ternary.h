@@ -13,8 +13,8 @@
 ///       256) / 256). Bytes 0 .. 31: byte i holds weights 32n + i; bytes 32 .. 47: byte 32+i holds
 ///       weights 160 + 16n + i; bytes 48 .. 51 (four trits, c_4 = 0): byte 48+i holds weights 240 +
 ///       4n + i; bytes 52, 53: the scale.
-/// tq2_0, 66 bytes. Byte 32h + i (h = 0, 1; i < 32) holds weight + 1 of weights 128h + 32n + i in bits
-///       2n, 2n+1; bytes 64, 65: the scale. Code 3 is weight 2, which no packer writes.
+/// tq2_0, 66 bytes. Byte 32h + i (h = 0, 1; i < 32) holds weight + 1 of weights 128h + 32n + i in
+///       bits 2n, 2n+1; bytes 64, 65: the scale. Code 3 is weight 2, which no packer writes.
 namespace sterna::quant {
 
 enum class TernaryBlock { tq1_0, tq2_0 };
@@ -24,9 +24,9 @@ constexpr size_t block_bytes(TernaryBlock kind) noexcept {
   return kind == TernaryBlock::tq1_0 ? 54 : 66;
 }
 
-/// Quantises w, n * 256 numbers, into n blocks: d = max |w| of the block, q = round_half_away(w * (1 /
-/// d)), scale = fp16(d) (ggml: quantize_row_tq1_0_ref; the same bytes). Throws sterna::Error for
-/// sizes that do not fit, and numbers that are not finite or whose d is beyond fp16.
+/// Quantises w, n * 256 numbers, into n blocks: d = max |w| of the block, q = round_half_away(w *
+/// (1 / d)), scale = fp16(d) (ggml: quantize_row_tq1_0_ref; the same bytes). Throws sterna::Error
+/// for sizes that do not fit, and numbers that are not finite or whose d is beyond fp16.
 void pack_blocks(TernaryBlock kind, std::span<const float> w, std::span<std::byte> out);
 
 /// Lays out integers -1, 0, +1 with a fp16 scale for each 256. Throws sterna::Error for others.

@@ -32,9 +32,9 @@ Type parse_type(std::string_view text);
 
 /// y [n, m] = x [n, k] W^T (+ bias [m]).
 ///
-/// f32: products and sums in f32. bf16: x rounded to bf16, sums in f32. integer types: x quantised a
-/// token (row of x) by absmax to int8 in [-127, 127], integer sums exact on every ISA, then scaled
-/// (BitNet b1.58, arXiv 2402.17764, eq. 1-3; activations arXiv 2310.11453, eq. 4-5).
+/// f32: products and sums in f32. bf16: x rounded to bf16, sums in f32. integer types: x quantised
+/// a token (row of x) by absmax to int8 in [-127, 127], integer sums exact on every ISA, then
+/// scaled (BitNet b1.58, arXiv 2402.17764, eq. 1-3; activations arXiv 2310.11453, eq. 4-5).
 ///
 /// Immutable after construction; every method is const, noexcept, allocates nothing, and may be
 /// called by any number of threads.
