@@ -66,9 +66,12 @@ struct FieldsDot : CommonDot {
   static constexpr const int (&kShift)[kSums] = T2::kShift;
   template <int s = 0>
   static void steps(const Tables& tables, const typename F::Block& block, const int32_t* q,
-                    __m512i (&acc)[1][kSums]) {
-    const T2::Block fields[1] = {{F::template fields<s>(tables, block)}};
-    gemv_units<T2, 1, 0>(fields, q, acc);
+                    __m512i (&acc)[kSums]) {
+    const T2::Block fields{F::template fields<s>(tables, block)};
+    acc[0] = dot(acc[0], T2::scaled_unit<0>(fields), _mm512_set1_epi32(q[0]));
+    acc[1] = dot(acc[1], T2::scaled_unit<1>(fields), _mm512_set1_epi32(q[1]));
+    acc[2] = dot(acc[2], T2::scaled_unit<2>(fields), _mm512_set1_epi32(q[2]));
+    acc[3] = dot(acc[3], T2::scaled_unit<3>(fields), _mm512_set1_epi32(q[3]));
     if constexpr (s + 1 < static_cast<int>(kSteps)) steps<s + 1>(tables, block, q + 4, acc);
   }
   template <int R>
@@ -78,8 +81,7 @@ struct FieldsDot : CommonDot {
     for (int r = 0; r < R; ++r) {
       const uint8_t* p = w + static_cast<size_t>(r) * apart;
       prefetch_block<F>(p);
-      steps(tables, typename F::Block(p), reinterpret_cast<const int32_t*>(q),
-            reinterpret_cast<__m512i(&)[1][kSums]>(acc[r]));
+      steps(tables, typename F::Block(p), reinterpret_cast<const int32_t*>(q), acc[r]);
     }
   }
 };
