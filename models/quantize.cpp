@@ -4,9 +4,11 @@
 #include <sterna/quant/half.h>
 
 #include <cstring>
+#include <set>
 
 #include "calibrate.h"
 #include "quantize_rules.h"
+#include "quantize_ternary.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/gguf_writer.h"
 #include "stored.h"
@@ -21,6 +23,7 @@ struct Job {
   QuantizeRule rule;
   QuantizedTensor report;
   bool keep = false;
+  bool ternary = false;         // integers and scales go over as they are
   uint64_t rows = 1, cols = 1;  // of the matrix that the shape is seen as
 };
 
@@ -29,13 +32,23 @@ bool is_float(GgmlType type) {
 }
 
 bool is_layout(const std::string& type) {
-  return type == "bf16" || type == "i8" || type == "t2" || type == "t5";
+  return type == "bf16" || type == "i8" || type == "t2" || type == "t5" || type == "t34" ||
+         type == "t14";
+}
+
+// Whether a type can hold any pattern of -1, 0, +1.
+bool takes_ternary(const std::string& type) {
+  return type == "t2" || type == "t5" || ternary_block(type).has_value();
 }
 
 std::vector<float> floats(const GgufTensor& tensor) {
   std::vector<float> out(static_cast<size_t>(tensor.elements()));
   if (tensor.type == GgmlType::f32) {
     std::memcpy(out.data(), tensor.data.data(), tensor.data.size());
+    return out;
+  }
+  if (ternary_block(tensor.type)) {
+    read_blocks(tensor, out);
     return out;
   }
   for (size_t i = 0; i < out.size(); ++i) {
@@ -65,10 +78,14 @@ Job plan(const Gguf& file, const GgufTensor& tensor, std::span<const QuantizeRul
                 s.bytes(),   0};
   if (job.keep) return job;
 
-  if (!is_float(tensor.type)) fail("expected f32, f16 or bf16");
-  const bool layout = is_layout(type);
+  job.ternary = is_ternary(s) && takes_ternary(type);
+  if (!is_float(tensor.type) && !ternary_block(tensor.type) && !job.ternary)
+    fail("expected f32, f16, bf16, tq1_0 or tq2_0");
+  const bool layout = is_layout(type), blocks = ternary_block(type).has_value();
   if (type == "i8row" && s.shape.size() != 2) fail("expected two dimensions");
   if (layout && s.shape.size() < 2) fail("expected two or more dimensions");
+  if (blocks && (s.shape.empty() || s.shape.back() % quant::kTernaryBlockWeights != 0))
+    fail("expected rows of a multiple of 256 weights");
   if (!s.shape.empty()) job.rows = s.shape[0];
   job.cols = s.elements() / job.rows;
   if (layout && type != "bf16" && job.cols > quant::kMaxInputs) {
@@ -94,6 +111,13 @@ void declare(Job& job, const Gguf& file, GgufWriter& out) {
     job.report.bytes_after = s.elements() * (type == "f32" ? 4 : 2);
     return;
   }
+  if (const auto blocks = ternary_block(type)) {
+    out.declare(t.name, *blocks == quant::TernaryBlock::tq1_0 ? GgmlType::tq1_0 : GgmlType::tq2_0,
+                s.shape);
+    job.report.bytes_after =
+        s.elements() / quant::kTernaryBlockWeights * quant::block_bytes(*blocks);
+    return;
+  }
   if (type == "i8row") {
     out.declare(t.name, GgmlType::i8, t.shape);
     scales = {job.rows};
@@ -112,12 +136,30 @@ void declare(Job& job, const Gguf& file, GgufWriter& out) {
   }
   if (scales.empty()) return;
   const std::string name = t.name + ".scale";
-  if (file.find(name) != nullptr) {
+  if (const GgufTensor* other = file.find(name); other != nullptr && other != s.scale) {
     throw Error(file.file() + ": tensor " + in_quotes(name) +
                 ": the name is wanted for the scales of " + in_quotes(t.name));
   }
   out.declare(name, GgmlType::f16, scales);
   job.report.bytes_after += 2 * scales[0];
+}
+
+// Ternary weights into another ternary type, without a float in between.
+void write_ternary(const Job& job, GgufWriter& out) {
+  const std::string& type = job.rule.type;
+  const auto blocks = ternary_block(type);
+  const Ternary t =
+      regrouped(ternary(job.source), blocks ? quant::kTernaryBlockWeights : job.rule.group);
+  if (blocks) {
+    std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
+    quant::pack_block_integers(*blocks, t.q, t.scale, packed);
+    out.write(packed);
+    return;
+  }
+  const quant::Packed packed =
+      quant::pack_integers(quant::parse_type(type), t.q, t.scale, t.rows, t.cols, t.group);
+  out.write(packed.data);
+  out.write(std::as_bytes(std::span(packed.scale)));
 }
 
 void write(const Job& job, const Gguf& file, const Calibrated& calibrated, GgufWriter& out) {
@@ -137,10 +179,19 @@ void write(const Job& job, const Gguf& file, const Calibrated& calibrated, GgufW
     if (s.scale != nullptr) out.write(s.scale->data);
     return;
   }
-  const std::vector<float> w = floats(*s.data);
   const std::string& type = job.rule.type;
+  const auto blocks = ternary_block(type);
   try {
-    if (type == "f32") {
+    if (job.ternary) {
+      write_ternary(job, out);
+      return;
+    }
+    const std::vector<float> w = floats(*s.data);
+    if (blocks) {
+      std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
+      quant::pack_blocks(*blocks, w, packed);
+      out.write(packed);
+    } else if (type == "f32") {
       write_all(w);
     } else if (type == "f16") {
       std::vector<uint16_t> half(w.size());
@@ -189,8 +240,15 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   if (!calibration.texts.empty()) calibrated = calibrate_text(file, rules, calibration);
   for (const auto& [name, bias] : calibrated.bias) expect_kept(jobs, file, name);
   GgufWriter writer(out);
+  // The writer sets its own alignment; what described the layout of a tensor that changes is gone.
+  std::set<std::string, std::less<>> stale{"general.alignment"};
+  for (const Job& job : jobs) {
+    if (job.keep || !job.source.layout) continue;
+    for (const char* field : {"type", "rows", "cols", "group"})
+      stale.insert(tensor_key(job.source.data->name, field));
+  }
   for (const auto& [key, value] : file.metadata()) {
-    if (key != "general.alignment") writer.copy(key, file);
+    if (!stale.contains(key)) writer.copy(key, file);
   }
   QuantizeReport report;
   report.calibrated = std::move(calibrated.maps);

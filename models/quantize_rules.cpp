@@ -10,7 +10,8 @@
 namespace sterna::models {
 namespace {
 
-constexpr std::array types = {"keep", "f32", "f16", "bf16", "i8", "t2", "t5", "i8row"};
+constexpr std::array types = {"keep", "f32", "f16", "bf16",  "i8",    "t2",
+                              "t5",   "t34", "t14", "i8row", "tq1_0", "tq2_0"};
 
 // The first match wins. Order: from the exception to the rule.
 const std::vector<QuantizeRule>& shipped() {
@@ -62,9 +63,11 @@ QuantizeRule parse_rule(std::string_view text) {
   }
   rule.type = type;
   if (std::find(types.begin(), types.end(), type) == types.end()) {
-    fail("expected type keep, f32, f16, bf16, i8, t2, t5 or i8row, found " + in_quotes(type));
+    fail("expected type keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0 or tq2_0, found " +
+         in_quotes(type));
   }
-  if (rule.group != 0 && type != "i8" && type != "t2" && type != "t5") {
+  if (rule.group != 0 && type != "i8" && type != "t2" && type != "t5" && type != "t34" &&
+      type != "t14") {
     fail("expected no group for " + rule.type);
   }
   return rule;

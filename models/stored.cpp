@@ -44,7 +44,7 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
       out.layout = quant::parse_type(type);
     } catch (const Error&) {
       throw Error(file.file() + ": metadata " + in_quotes(key) +
-                  ": expected f32, bf16, i8, t2 or t5, found " + in_quotes(type));
+                  ": expected f32, bf16, i8, t2, t5, t34 or t14, found " + in_quotes(type));
     }
     const uint64_t rows = file.integer(tensor_key(tensor.name, "rows"), 1, max_rows);
     const uint64_t cols = file.integer(tensor_key(tensor.name, "cols"), 1, max_cols);
