@@ -70,7 +70,9 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
        .pointer_key = bind_linear(w, "pointer_key", c, d, false, isa),
        .gate = bind_linear(w, "gate", 1, d, true, isa),
        .read = reads ? bind_linear(w, "read", d, vision_width, false, isa) : quant::Linear(),
-       .read_gate = reads ? bind_linear(w, "read_gate", d, d, true, isa) : quant::Linear()},
+       .read_gate = reads ? bind_linear(w, "read_gate", d, d, true, isa) : quant::Linear(),
+       .match = reads ? bind_linear(w, "match", d, predictor::PointerPredictor::kMatches, false, isa)
+                      : quant::Linear()},
       isa);
 }
 

@@ -38,6 +38,7 @@ const std::vector<QuantizeRule>& shipped() {
       {"predictor.head.weight", "bf16"},
       {"predictor.pointer_*.weight", "bf16"},
       {"predictor.read*.weight", "bf16"},
+      {"predictor.match.weight", "bf16"},
       // Biases, norms, positions, the gate.
       {"*", "keep"},
   };

@@ -14,7 +14,7 @@ using predictor::Query;
 namespace {
 
 // d width, q question width, v vision width, n text space, c pointer
-constexpr size_t d = 24, hidden = 40, q = 18, v = 20, n = 22, c = 10;
+constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
 
 struct Fixture {
   std::list<std::vector<float>> memory;  // never moves
@@ -45,7 +45,7 @@ struct Fixture {
     return {numbers(d, 1),       linear(d, q, true),  linear(d, v, true),
             {block(), block()},  numbers(d, 1),       linear(n, d, true),
             linear(c, d, false), linear(c, d, false), linear(1, d, true),
-            linear(d, v, false), linear(d, d, true)};
+            linear(d, v, false), linear(d, d, true),  linear(d, PointerPredictor::kMatches, false)};
   }
   nn::Mat<const float> mat(size_t rows, size_t cols) {
     return {numbers(rows * cols, 1).data(), rows, cols};
@@ -113,7 +113,7 @@ TEST_CASE_FIXTURE(Fixture, "reading: with its gate shut the head sees what it se
   PointerPredictor(w).forward({&query, 1}, {read.data(), 1, n}, executor, workspace);
   w.read_gate = quant::Linear({quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, closed);
   PointerPredictor(w).forward({&query, 1}, {shut.data(), 1, n}, executor, workspace);
-  w.read = {}, w.read_gate = {};
+  w.read = {}, w.read_gate = {}, w.match = {};
   PointerPredictor(w).forward({&query, 1}, {without.data(), 1, n}, executor, workspace);
   CHECK(test::same_bits(shut, without));
   CHECK_FALSE(test::same_bits(read, without));
@@ -162,6 +162,8 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refused([&](W& w) { w.head = linear(n, d + 1, true); });
   refused([&](W& w) { w.read = linear(d, v + 1, false); });
   refused([&](W& w) { w.read = {}; });
+  refused([&](W& w) { w.match = {}; });
+  refused([&](W& w) { w.question = linear(d, q + 1, true); });
   refused([&](W& w) { w.read_gate = linear(d + 1, d, true); });
 
   const PointerPredictor predictor(weights());
