@@ -40,7 +40,8 @@ size_t Bpe::slot(uint32_t left, uint32_t right) const {
 }
 
 const Bpe::Slot* Bpe::find_merge(uint32_t left, uint32_t right) const {
-  for (size_t at = slot(left, right); merges_[at].rank != kNone; at = (at + 1) & (merges_.size() - 1))
+  for (size_t at = slot(left, right); merges_[at].rank != kNone;
+       at = (at + 1) & (merges_.size() - 1))
     if (merges_[at].left == left && merges_[at].right == right) return &merges_[at];
   return nullptr;
 }
@@ -90,7 +91,8 @@ void Bpe::split(std::string_view word, Scratch& scratch) const {
 
 void Bpe::merge(Scratch& scratch) const {
   auto& symbols = scratch.symbols;
-  auto& queue = scratch.queue;  // rank << 32 | position: the lowest rank, then the leftmost, is first
+  auto& queue =
+      scratch.queue;  // rank << 32 | position: the lowest rank, then the leftmost, is first
   queue.clear();
   const auto entry = [&](uint32_t at) {
     const uint32_t next = symbols[at].next;

@@ -51,8 +51,8 @@ class Bpe final : public TokenModel {
 
   Vocabulary vocabulary_;
   BpeOptions options_;
-  std::vector<Slot> merges_;       // a hash table, at most half full
-  std::vector<uint32_t> wholes_;   // by rank
+  std::vector<Slot> merges_;                        // a hash table, at most half full
+  std::vector<uint32_t> wholes_;                    // by rank
   std::array<std::optional<uint32_t>, 256> bytes_;  // <0x00> .. <0xFF>
 };
 

@@ -37,17 +37,15 @@ size_t grapheme_size(std::string_view text) {
   while (p != end && last != Grapheme::kControl) {
     const char* const here = p;
     const Grapheme g = unicode::grapheme(utf8::next(p));
-    const bool joined =
-        g != Grapheme::kControl &&
-        (extends(g) || g == Grapheme::kSpacing || last == Grapheme::kPrepend ||
-         syllable_goes_on(last, g) ||
-         (g == Grapheme::kPicture && picture && last == Grapheme::kJoiner) ||
-         (g == Grapheme::kConsonant && consonant && linked));
+    const bool joined = g != Grapheme::kControl &&
+                        (extends(g) || g == Grapheme::kSpacing || last == Grapheme::kPrepend ||
+                         syllable_goes_on(last, g) ||
+                         (g == Grapheme::kPicture && picture && last == Grapheme::kJoiner) ||
+                         (g == Grapheme::kConsonant && consonant && linked));
     if (!joined) return static_cast<size_t>(here - text.data());
     picture = g == Grapheme::kPicture || (picture && extends(g));
     linked = consonant && (g == Grapheme::kLinker || (linked && g != Grapheme::kConsonant));
-    consonant = g == Grapheme::kConsonant ||
-                (consonant && extends(g) && g != Grapheme::kExtend);
+    consonant = g == Grapheme::kConsonant || (consonant && extends(g) && g != Grapheme::kExtend);
     last = g;
   }
   return static_cast<size_t>(p - text.data());

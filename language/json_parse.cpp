@@ -71,8 +71,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool number_unsigned(uint64_t value) override { return put(value), true; }
   bool number_float(double, const std::string& text) override {
     const double value = serde_double(text);
-    if (!std::isfinite(value))
-      throw Error(where_ + ": expected JSON, found a number out of range");
+    if (!std::isfinite(value)) throw Error(where_ + ": expected JSON, found a number out of range");
     return put(value), true;
   }
   bool string(std::string& value) override { return put(std::move(value)), true; }

@@ -13,13 +13,21 @@ namespace sterna::language {
 
 namespace {
 
-using Points = std::vector<char32_t>;
+struct Point {
+  char32_t code;
+  int32_t change;  // see normal_form
+};
+using Points = std::vector<Point>;
+
+/// What one code point becomes.
+void put(const char32_t* codes, size_t size, Points& out) {
+  for (size_t i = 0; i < size; ++i) out.push_back({codes[i], i == 0 ? 0 : 1});
+}
 
 void decompose_hangul(char32_t c, Points& out) {  // Unicode 3.12
   const char32_t s = c - 0xAC00;
-  out.push_back(0x1100 + s / 588);
-  out.push_back(0x1161 + s % 588 / 28);
-  if (s % 28 != 0) out.push_back(0x11A7 + s % 28);
+  const char32_t parts[] = {0x1100 + s / 588, 0x1161 + s % 588 / 28, 0x11A7 + s % 28};
+  put(parts, s % 28 != 0 ? 3 : 2, out);
 }
 
 /// Full compatibility decompositions where they differ from the canonical ones.
@@ -41,8 +49,7 @@ class Compatibility {
   bool decompose(char32_t c, Points& out) const {
     const auto found = at_.find(c);
     if (found == at_.end()) return false;
-    const auto first = pool_.begin() + found->second.first;
-    out.insert(out.end(), first, first + found->second.size);
+    put(pool_.data() + found->second.first, found->second.size, out);
     return true;
   }
 
@@ -51,7 +58,7 @@ class Compatibility {
     uint32_t first, size;
   };
   std::unordered_map<char32_t, Part> at_;
-  Points pool_;
+  std::vector<char32_t> pool_;
 };
 
 const Compatibility& compatibility() {
@@ -101,18 +108,18 @@ void compose(const Points& points, Points& out) {
   constexpr size_t kNone = SIZE_MAX;
   size_t starter = kNone;
   uint8_t last = 0;
-  for (const char32_t c : points) {
-    const uint8_t k = order(c);
+  for (const Point& point : points) {
+    const uint8_t k = order(point.code);
     if (starter != kNone) {
       const bool adjacent = starter + 1 == out.size();
       const bool blocked = !adjacent && (last == 0 || last >= k);
-      const char32_t whole = blocked ? 0 : kCompositions.find(out[starter], c);
+      const char32_t whole = blocked ? 0 : kCompositions.find(out[starter].code, point.code);
       if (whole != 0) {
-        out[starter] = whole;
+        out[starter] = {whole, out[starter].change + point.change - 1};
         continue;
       }
     }
-    out.push_back(c);
+    out.push_back(point);
     last = k;
     if (k == 0) starter = out.size() - 1;
   }
@@ -120,7 +127,8 @@ void compose(const Points& points, Points& out) {
 
 }  // namespace
 
-std::string normal_form(std::string_view text, NormalForm form) {
+std::string normal_form(std::string_view text, NormalForm form, std::vector<int32_t>* changes) {
+  if (changes != nullptr) changes->assign(text.size(), 0);
   const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
   if (std::all_of(text.begin(), text.end(), ascii)) return std::string(text);
   const Compatibility* const compatible = form.compatibility ? &compatibility() : nullptr;
@@ -129,24 +137,24 @@ std::string normal_form(std::string_view text, NormalForm form) {
   for (const char *p = text.data(), *end = p + text.size(); p != end;) {
     const char32_t c = utf8::next(p);
     if (c < 0x80) {
-      all.push_back(c);
+      put(&c, 1, all);
     } else if (unicode::is_hangul_syllable(c)) {
       decompose_hangul(c, all);
     } else if (compatible == nullptr || !compatible->decompose(c, all)) {
       const unicode::Info& i = unicode::info(c);
-      if (i.decomposed_size == 0) all.push_back(c);
-      all.insert(all.end(), unicode::kPool + i.decomposed,
-                 unicode::kPool + i.decomposed + i.decomposed_size);
+      const bool whole = i.decomposed_size == 0;
+      put(whole ? &c : unicode::kPool + i.decomposed, whole ? 1 : i.decomposed_size, all);
     }
   }
   // Canonical ordering (D109): runs of marks of class > 0 sorted by class.
   for (size_t i = 0; i < all.size();) {
     size_t end = i;
-    while (end < all.size() && order(all[end]) != 0) ++end;
+    while (end < all.size() && order(all[end].code) != 0) ++end;
     if (end > i + 1)
-      std::stable_sort(all.begin() + static_cast<std::ptrdiff_t>(i),
-                       all.begin() + static_cast<std::ptrdiff_t>(end),
-                       [](char32_t a, char32_t b) { return order(a) < order(b); });
+      std::stable_sort(
+          all.begin() + static_cast<std::ptrdiff_t>(i),
+          all.begin() + static_cast<std::ptrdiff_t>(end),
+          [](const Point& a, const Point& b) { return order(a.code) < order(b.code); });
     i = std::max(end, i + 1);
   }
   if (form.compose) {
@@ -158,7 +166,11 @@ std::string normal_form(std::string_view text, NormalForm form) {
   std::string out;
   out.reserve(text.size());
   char bytes[4];
-  for (const char32_t c : all) out.append(bytes, utf8::encode(c, bytes));
+  for (const Point& point : all) out.append(bytes, utf8::encode(point.code, bytes));
+  if (changes != nullptr) {
+    changes->clear();
+    for (const Point& point : all) changes->push_back(point.change);
+  }
   return out;
 }
 

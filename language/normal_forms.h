@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sterna::language {
 
@@ -12,6 +14,9 @@ struct NormalForm {
 };
 
 /// `text` (UTF-8) in a normal form. O(n log n) in the longest run of combining marks.
-std::string normal_form(std::string_view text, NormalForm form);
+/// `changes`, if given, becomes what each code point of the result is to those of `text`: 1 a new
+/// one behind the one before, 0 in the place of one, -n in the place of 1 + n.
+std::string normal_form(std::string_view text, NormalForm form,
+                        std::vector<int32_t>* changes = nullptr);
 
 }  // namespace sterna::language

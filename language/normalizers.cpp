@@ -57,11 +57,21 @@ class Normal final : public Normalizer {
  public:
   explicit Normal(NormalForm form) : form_(form) {}
   void apply(NormalText& text) const override {
-    text.text = normal_form(text.text, form_);
-    if (text.from_first == 0 || text.text.empty()) return;
-    const char* p = text.text.data();
-    utf8::next(p);
-    text.from_first = static_cast<size_t>(p - text.text.data());
+    if (text.from_first == 0) {
+      text.text = normal_form(text.text, form_);
+      return;
+    }
+    std::vector<int32_t> changes;
+    std::string out = normal_form(text.text, form_, &changes);
+    FirstCharacter first(text);
+    const char* p = out.data();
+    for (const int32_t change : changes) {
+      const char* const begin = p;
+      utf8::next(p);
+      first.emit(static_cast<size_t>(p - begin), change);
+    }
+    text.from_first = first.from_first();
+    text.text = std::move(out);
   }
 
  private:
@@ -76,14 +86,15 @@ class Bert final : public Normalizer {
         lower_(node["lowercase"].boolean()),
         strip_(node["strip_accents"].boolean(lower_)) {}
   void apply(NormalText& text) const override {
-    if (clean_ || chinese_) rewrite(text, [&](char32_t c, std::string& out) {
-      const uint8_t flags = unicode::info(c).flags;
-      if (clean_ && flags & unicode::kDrop) return;
-      const bool around = chinese_ && flags & unicode::kCjk;
-      if (around) out += ' ';
-      append(out, clean_ && flags & unicode::kSpace ? U' ' : c);
-      if (around) out += ' ';
-    });
+    if (clean_ || chinese_)
+      rewrite(text, [&](char32_t c, std::string& out) {
+        const uint8_t flags = unicode::info(c).flags;
+        if (clean_ && flags & unicode::kDrop) return;
+        const bool around = chinese_ && flags & unicode::kCjk;
+        if (around) out += ' ';
+        append(out, clean_ && flags & unicode::kSpace ? U' ' : c);
+        if (around) out += ' ';
+      });
     if (strip_) {
       Normal({false, false}).apply(text);
       rewrite(text, [](char32_t c, std::string& out) {
@@ -168,19 +179,32 @@ class Precompiled final : public Normalizer {
   void apply(NormalText& text) const override {
     std::string out;
     out.reserve(text.text.size() + 16);
-    size_t done = 0, from_first = 0;
+    FirstCharacter first(text);
     map_->map(text.text, [&](std::string_view from, std::string_view to) {
-      // What is left out at the front leaves its place to what follows.
-      const bool first = done < text.from_first || (out.empty() && text.from_first > 0);
-      done += from.size();
       out += to;
-      if (first) from_first = out.size();
+      if (text.from_first > 0) align(from, to, first);
     });
+    text.from_first = first.from_first();
     text.text = std::move(out);
-    text.from_first = from_first;
   }
 
  private:
+  /// Characters take each other's places in order; those left over are new or removed.
+  static void align(std::string_view from, std::string_view to, FirstCharacter& first) {
+    const auto count = [](std::string_view s) {
+      return static_cast<int32_t>(std::count_if(s.begin(), s.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+      }));
+    };
+    const int32_t before = count(from), after = count(to);
+    const char* p = to.data();
+    for (int32_t i = 0; i < after; ++i) {
+      const char* const begin = p;
+      utf8::next(p);
+      first.emit(static_cast<size_t>(p - begin), i < before ? 0 : 1);
+    }
+    if (after < before) first.remove(before - after);
+  }
   static std::optional<Charsmap> charsmap(const JsonNode& node) {
     const auto bytes = base64(node.string());
     if (!bytes) node.fail("base64");
@@ -225,6 +249,19 @@ void read(const JsonNode& node, Normalizers& out) {
 }
 
 }  // namespace
+
+void FirstCharacter::settle() {
+  if (size_ == 0 || offset_ > old_.from_first) return;  // none yet, or none of the first any more
+  const bool first =
+      change_ > 0 ? offset_ < 1 || offset_ - 1 < old_.from_first : offset_ < old_.from_first;
+  bytes_ += size_;
+  if (first) from_first_ = bytes_;
+  for (int32_t n = change_; n <= 0 && offset_ < old_.text.size(); ++n) {
+    const char* p = old_.text.data() + offset_;
+    utf8::next(p);
+    offset_ = static_cast<size_t>(p - old_.text.data());
+  }
+}
 
 Normalizers read_normalizers(const JsonNode& node) {
   Normalizers out;

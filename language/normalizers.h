@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,8 +15,36 @@ namespace sterna::language {
 struct NormalText {
   std::string text;  // UTF-8
   /// Bytes at the front that come from the first character of what the caller gave: Metaspace's
-  /// "first" asks whether a piece begins there. Normal forms count their first character alone.
+  /// "first" asks whether a piece begins there. 0 also where nobody asks.
   size_t from_first = 0;
+};
+
+/// Follows from_first through a normaliser as `tokenizers` aligns texts
+/// (NormalizedString::transform): characters of the new text come in order, each with its change: 1
+/// a new one, which belongs to the one before; 0 in the place of one; -n in the place of 1 + n.
+class FirstCharacter {
+ public:
+  explicit FirstCharacter(const NormalText& old) : old_(old) {}
+  void emit(size_t size, int32_t change) {
+    settle();
+    size_ = size;
+    change_ = change;
+  }
+  /// The last character stands for `n` more of the old text; there may be none yet.
+  void remove(int32_t n) { change_ -= size_ > 0 ? n : 0; }
+  size_t from_first() {
+    settle();
+    return from_first_;
+  }
+
+ private:
+  void settle();
+
+  const NormalText& old_;
+  size_t offset_ = 0;  // bytes of the old text that are spoken for
+  size_t size_ = 0;    // of the last character, still open to change
+  int32_t change_ = 0;
+  size_t bytes_ = 0, from_first_ = 0;
 };
 
 /// One of `tokenizers`' normalisers. Const, shared by threads.

@@ -23,8 +23,8 @@ class Pattern {
     Regex::Budget budget(text);
     for (size_t at = 0; at < text.size();) {
       const size_t begin = regex_ ? 0 : text.find(string_, at);
-      const Regex::Match match = regex_ ? regex_->find(text, at, budget)
-                                        : Regex::Match{begin, begin + string_.size()};
+      const Regex::Match match =
+          regex_ ? regex_->find(text, at, budget) : Regex::Match{begin, begin + string_.size()};
       if (match.begin == Regex::npos) return;
       found(match.begin, match.end);
       at = match.end;

@@ -30,6 +30,8 @@ class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
   virtual void apply(Pieces& pieces) const = 0;
+  /// Whether `apply` asks for from_first.
+  virtual bool asks_for_first() const { return false; }
 };
 
 using PreTokenizers = std::vector<std::unique_ptr<PreTokenizer>>;

@@ -28,8 +28,8 @@ Vocabulary vocabulary(const JsonNode& node, uint32_t& largest) {
 
 Unknown unknown(const JsonNode& node, const Vocabulary& tokens) {
   const std::string& text = node.string();
-  return {tokens.find(text), node.path + ": expected a token of the vocabulary, found " +
-                                 quoted(text)};
+  return {tokens.find(text),
+          node.path + ": expected a token of the vocabulary, found " + quoted(text)};
 }
 
 /// "a b" or ["a", "b"], by rank.

@@ -23,17 +23,16 @@ struct PointSet {
   std::array<uint64_t, 2> ascii{};  // filled by finish()
 
   void finish();
-  bool has(char32_t c) const {
-    return c < 0x80 ? (ascii[c >> 6] >> (c & 63) & 1) != 0 : slow(c);
-  }
+  bool has(char32_t c) const { return c < 0x80 ? (ascii[c >> 6] >> (c & 63) & 1) != 0 : slow(c); }
 
  private:
   bool slow(char32_t c) const;
 };
 
-/// The part of Oniguruma's expressions that tokenizer files use: literals, sets (ranges, \s \S \d \D
-/// \p{..} of general categories, escapes), ? * + {n,m} and the possessive ?+ *+ ++ on single code
-/// points, groups (...) (?:...) (?i:...) of alternatives that are there once or (?) at most once,
+/// The part of Oniguruma's expressions that tokenizer files use: literals, sets (ranges, \s \S \d
+/// \D \p{..} of general categories, escapes), ? * + {n,m} and the possessive ?+ *+ ++ on single
+/// code points, groups (...) (?:...) (?i:...) of alternatives that are there once or (?) at most
+/// once,
 /// (?=...) and (?!...). Anything else, and an expression that matches the empty text, is an error:
 /// "expected ..., found ...".
 /// Const after construction; any number of threads may call it.

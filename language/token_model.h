@@ -53,7 +53,8 @@ class TokenModel {
   virtual ~TokenModel() = default;
   /// Appends the ids of non-empty `word` (UTF-8, below 4 GiB). Throws sterna::Error for an unknown
   /// part where the model has no token for that.
-  virtual void encode(std::string_view word, Scratch& scratch, std::vector<uint32_t>& ids) const = 0;
+  virtual void encode(std::string_view word, Scratch& scratch,
+                      std::vector<uint32_t>& ids) const = 0;
   virtual std::optional<uint32_t> find(std::string_view token) const = 0;
   virtual size_t size() const = 0;  // tokens
 };

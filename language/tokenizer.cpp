@@ -39,7 +39,7 @@ class Run {
 
   void normalize(std::string_view plain, bool first) {
     NormalText normal{std::string(plain), 0};
-    if (first) {
+    if (first && parts_.asks_for_first) {
       const char* p = plain.data();
       utf8::next(p);
       normal.from_first = static_cast<size_t>(p - plain.data());

@@ -25,8 +25,9 @@ void read_added_tokens(const JsonNode& node, Tokenizer::Parts& parts, uint32_t& 
     if (text.empty()) continue;
     const auto known = parts.added_ids.find(text);
     const auto of_model = parts.model->find(text);
-    const uint32_t id =
-        known != parts.added_ids.end() ? known->second : of_model ? *of_model : next++;
+    const uint32_t id = known != parts.added_ids.end() ? known->second
+                        : of_model                     ? *of_model
+                                                       : next++;
     if (node[i]["id"].integer(kMaxId) != id) node[i]["id"].fail(std::to_string(id));
     parts.added_ids[text] = id;
     last[id] = i;
@@ -71,6 +72,7 @@ Tokenizer Tokenizer::open(std::string_view json, std::string_view file_name) {
   uint32_t largest = 0;
   parts->normalizers = read_normalizers(normalizer);
   parts->pre_tokenizers = read_pre_tokenizers(pre_tokenizer);
+  for (const auto& p : parts->pre_tokenizers) parts->asks_for_first |= p->asks_for_first();
   parts->model = read_model(root["model"], normalizer, largest);
   read_added_tokens(root["added_tokens"], *parts, largest);
   read_post_processor(root["post_processor"], parts->before, parts->after);
@@ -88,7 +90,8 @@ Tokenizer Tokenizer::open(std::string_view json, std::string_view file_name) {
 
   const JsonNode truncation = root["truncation"], padding = root["padding"];
   if (!truncation.absent())
-    parts->truncation = {truncation["max_length"].integer(kMaxId), is_left(truncation["direction"])};
+    parts->truncation = {truncation["max_length"].integer(kMaxId),
+                         is_left(truncation["direction"])};
   if (!padding.absent())
     parts->padding = {padding["pad_id"].integer(kMaxId), is_left(padding["direction"])};
   return Tokenizer(std::move(parts));

@@ -21,6 +21,7 @@ struct Tokenizer::Parts {
   std::unordered_map<std::string, uint32_t> added_ids;
   Normalizers normalizers;
   PreTokenizers pre_tokenizers;
+  bool asks_for_first = false;  // one of these does
   std::unique_ptr<TokenModel> model;
   /// Set where normalizer and pre-tokenizer are BERT's and nothing is looked for between them: the
   /// model then does all three in one pass.

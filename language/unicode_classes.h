@@ -9,8 +9,35 @@ namespace sterna::language::unicode {
 
 /// Unicode's general categories, in the order of tools/unicode/make_class_tables.py.
 enum class Category : uint8_t {
-  kCn, kLu, kLl, kLt, kLm, kLo, kMn, kMc, kMe, kNd, kNl, kNo, kPc, kPd, kPs,
-  kPe, kPi, kPf, kPo, kSm, kSc, kSk, kSo, kZs, kZl, kZp, kCc, kCf, kCo,
+  kCn,
+  kLu,
+  kLl,
+  kLt,
+  kLm,
+  kLo,
+  kMn,
+  kMc,
+  kMe,
+  kNd,
+  kNl,
+  kNo,
+  kPc,
+  kPd,
+  kPs,
+  kPe,
+  kPi,
+  kPf,
+  kPo,
+  kSm,
+  kSc,
+  kSk,
+  kSo,
+  kZs,
+  kZl,
+  kZp,
+  kCc,
+  kCf,
+  kCo,
 };  // clang-format off
 inline constexpr std::string_view kCategoryNames[] = {
   "Cn", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps",
@@ -38,9 +65,9 @@ enum class Grapheme : uint8_t {
 };
 
 enum ClassFlag : uint8_t {
-  kWord = 1,           // \w of Rust's regex
-  kNumeric = 2,        // Rust's char::is_numeric
-  kCombining = 4,      // removed by StripAccents
+  kWord = 1,          // \w of Rust's regex
+  kNumeric = 2,       // Rust's char::is_numeric
+  kCombining = 4,     // removed by StripAccents
   kSpaceOfRegex = 8,  // \s of Oniguruma and of Rust's regex
 };
 

@@ -149,8 +149,9 @@ void WordPiece::encode_plain(std::string_view text, size_t limit,
 }
 
 void WordPiece::encode_word(std::string_view word, std::vector<uint32_t>& ids) const {
-  const auto chars = static_cast<size_t>(std::count_if(
-      word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  const auto chars = static_cast<size_t>(std::count_if(word.begin(), word.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
   if (chars > options_.max_word_chars) return ids.push_back(options_.unknown);
   split_word(word, SIZE_MAX, ids);
 }

@@ -201,6 +201,9 @@ def unigram(corpus, size):
     t.add_special_tokens([AddedToken("<extra_id_0>", rstrip=True, lstrip=True, normalized=False),
                           AddedToken("<sep>", single_word=True, normalized=True)])
     yield "unigram, first", t
+    t.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Strip(), normalizers.StripAccents(),
+                                         normalizers.Lowercase()])
+    yield "unigram, first, other normalizers", t
     t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), meta])
     t.normalizer = nmt
     yield "t5", t

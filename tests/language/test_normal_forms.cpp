@@ -21,8 +21,8 @@ namespace {
 std::string in_context(const std::string& c) {
   const std::string acute = "\xCC\x81", joiner = "\xE2\x80\x8D", ka = "\xE0\xA4\x95";
   return "A" + c + "\xCC\xA3" + c + acute + " " + c + "\xE1\x85\xA1\xE1\x86\xA8" + "e" + acute + c +
-         "\xC2\xA9" + acute + c + joiner + c + acute + ka + "\xE0\xA5\x8D" + c + ka + acute + " " + c +
-         "\xCD\x80";
+         "\xC2\xA9" + acute + c + joiner + c + acute + ka + "\xE0\xA5\x8D" + c + ka + acute + " " +
+         c + "\xCD\x80";
 }
 
 /// Every byte is a key, and "X" its replacement.

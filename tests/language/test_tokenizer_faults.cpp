@@ -68,8 +68,7 @@ TEST_CASE("what is not supported is named") {
         "t.json: model.type: expected BPE, Unigram, WordPiece or WordLevel, found \"Bpe\"");
   CHECK(fault(with("\"dropout\": null", "\"dropout\": 0.1")) ==
         "t.json: model.dropout: expected null or 0, found 0.1");
-  CHECK(fault(with("\"1.0\"", "\"2.0\"")) ==
-        "t.json: version: expected \"1.0\", found \"2.0\"");
+  CHECK(fault(with("\"1.0\"", "\"2.0\"")) == "t.json: version: expected \"1.0\", found \"2.0\"");
   CHECK(fault(with("\\\\s+(?!", "\\\\s+(?<!")) ==
         "t.json: pre_tokenizer.pretokenizers[0].pattern.Regex: expected (, (?:, (?i:, (?= or (?! "
         "at byte 15, found ?<!\\S)");
@@ -130,9 +129,9 @@ TEST_CASE("every prefix and every changed byte is an error of one line or a toke
 }
 
 TEST_CASE("values of another type are errors at every node") {
-  for (const char* from : {"\"NFC\"", "{\"Regex\": \" {2,}\"}", "\"content\": \" \"", "false", "\"<s>\"",
-                           "\"_\"", "\"first\"", "[\"<s>\", 3]", "\"BPE\"", "[[\"a\", \"b\"]]", "0",
-                           "\"Isolated\"", "\"1.0\""})
+  for (const char* from :
+       {"\"NFC\"", "{\"Regex\": \" {2,}\"}", "\"content\": \" \"", "false", "\"<s>\"", "\"_\"",
+        "\"first\"", "[\"<s>\", 3]", "\"BPE\"", "[[\"a\", \"b\"]]", "0", "\"Isolated\"", "\"1.0\""})
     for (const char* to : {"[]", "{}", "7", "-1.5", "\"\\n\""}) {
       const std::string message = fault(with(from, to));
       CHECK((message.empty() || message.starts_with("t.json: ")));
@@ -142,11 +141,13 @@ TEST_CASE("values of another type are errors at every node") {
 
 TEST_CASE("expressions outside the subset are errors") {
   CHECK(regex_fault("a*").starts_with("expected an expression that never matches the empty text"));
-  for (const char* pattern :
-       {"", "a|", "(a", "a)", "[a", "[]", "[b-a]", "[a&&b]", "[[:alpha:]]", "a{2", "a{3,2}", "a{0}",
-        "a{99999}", "(a)*", "(a)+", "a+?", "^a", "a$", ".", "\\w", "\\b", "\\1", "\\p{Han}", "\\pL",
-        "\\x{110000}", "\\ud800", "\\", "(?<=a)b", "(?i:st)", "(?i:\xC3\xA9)", "(?i:[a])", "a++b+*",
-        "(?=a)", "*a"}) {
+  for (const char* pattern : {"",         "a|",     "(a",       "a)",          "[a",
+                              "[]",       "[b-a]",  "[a&&b]",   "[[:alpha:]]", "a{2",
+                              "a{3,2}",   "a{0}",   "a{99999}", "(a)*",        "(a)+",
+                              "a+?",      "^a",     "a$",       ".",           "\\w",
+                              "\\b",      "\\1",    "\\p{Han}", "\\pL",        "\\x{110000}",
+                              "\\ud800",  "\\",     "(?<=a)b",  "(?i:st)",     "(?i:\xC3\xA9)",
+                              "(?i:[a])", "a++b+*", "(?=a)",    "*a"}) {
     CAPTURE(pattern);
     CHECK(regex_fault(pattern).starts_with("expected "));
   }
@@ -197,11 +198,13 @@ TEST_CASE("hostile charsmaps find nothing outside themselves") {
   uint32_t random = 1;
   for (int i = 0; i < 3000; ++i) {
     std::string bytes("\0\1\0\0", 4);
-    for (int k = 0; k < 256; ++k) bytes += static_cast<char>((random = random * 1664525 + 1013904223) >> 24);
+    for (int k = 0; k < 256; ++k)
+      bytes += static_cast<char>((random = random * 1664525 + 1013904223) >> 24);
     bytes += std::string("ab\0c\0", 5);
     size_t total = 0;
     const std::string text = "ab\xC3\xA9 e\xCC\x81 \xE3\x81\x8B\xE3\x82\x99";
-    Charsmap(bytes).map(text, [&](std::string_view from, std::string_view) { total += from.size(); });
+    Charsmap(bytes).map(text,
+                        [&](std::string_view from, std::string_view) { total += from.size(); });
     CHECK(total == text.size());
   }
 }

@@ -1,7 +1,7 @@
-// Driver of tests/language/compare_tokenizers.py: tokenize_file TOKENIZER.json MAX_TOKENS [wordpiece]
-// In: records of a little-endian uint32 length and that many bytes. Out: per record a uint32 count
-// and that many uint32 ids. With "time" as MAX_TOKENS: tokenizes stdin as one text and prints MB/s.
-// "wordpiece": by the class WordPiece instead of Tokenizer.
+// Driver of tests/language/compare_tokenizers.py: tokenize_file TOKENIZER.json MAX_TOKENS
+// [wordpiece] In: records of a little-endian uint32 length and that many bytes. Out: per record a
+// uint32 count and that many uint32 ids. With "time" as MAX_TOKENS: tokenizes stdin as one text and
+// prints MB/s. "wordpiece": by the class WordPiece instead of Tokenizer.
 #include <sterna/language/tokenizer.h>
 #include <sterna/language/tokenizer_json.h>
 
