@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+#include <sterna/models/checkpoint_model.h>
+#include <sterna/quant/error.h>
+
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/models/counting_new.h"
+#include "tests/models/scratch.h"
+#include "tests/vision/pixels_support.h"
+
+using namespace sterna;
+
+namespace {
+
+const std::filesystem::path kGolden = std::filesystem::path(STERNA_TEST_DATA) / "golden";
+
+std::vector<float> embed(const CheckpointModel& model, const vision::Image& picture, int threads) {
+  Session session(threads);
+  std::vector<float> out(model.dim());
+  model.embed(picture.view(), out, session);
+  return out;
+}
+
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+}  // namespace
+
+TEST_CASE("a picture's embedding is transformers', from pixels on, for every family") {
+  size_t seen = 0;
+  for (const auto& row : test::table((kGolden / "embeddings.tsv").string())) {
+    const auto number = [&](size_t i) { return static_cast<size_t>(std::stoul(row.at(i))); };
+    const vision::Image picture =
+        test::noise(number(3), number(4), number(2), row.at(1) == "blocks");
+    std::vector<float> want;
+    std::istringstream numbers(row.at(5));
+    for (float x; numbers >> x;) want.push_back(x);
+    const auto model = CheckpointModel::open(kGolden / "checkpoints" / row.at(0));
+    INFO(row.at(0), " ", picture.width, " x ", picture.height);
+    REQUIRE(model.dim() == want.size());
+    const std::vector<float> found = embed(model, picture, 1);
+    CHECK(cosine(found, want) >= 0.999999);
+    double square = 0;
+    for (const float x : found) square += static_cast<double>(x) * static_cast<double>(x);
+    CHECK(square == doctest::Approx(1).epsilon(1e-6));
+    CHECK(embed(model, picture, 3) == found);
+    const auto scalar = CheckpointModel::open(kGolden / "checkpoints" / row.at(0),
+                                              {.isa = quant::Isa::scalar});
+    CHECK(cosine(embed(scalar, picture, 1), found) >= 0.999999);
+    ++seen;
+  }
+  CHECK(seen == 22);
+}
+
+TEST_CASE("packed blocks cost a checkpoint's embeddings little") {
+  const vision::Image picture = test::noise(40, 30, 7);
+  const auto path = kGolden / "checkpoints/clip";
+  const auto whole = CheckpointModel::open(path);
+  const auto half = CheckpointModel::open(path, {.blocks = quant::Type::bf16});
+  CHECK(cosine(embed(half, picture, 1), embed(whole, picture, 1)) >= 0.999);
+}
+
+TEST_CASE("embedding a picture allocates nothing once the session is warm") {
+  for (const char* name : {"clip", "siglip2", "dinov3", "vjepa2", "ijepa"}) {
+    const auto model = CheckpointModel::open(kGolden / "checkpoints" / name);
+    const vision::Image picture = test::noise(50, 40, 3);
+    Session session(1);
+    std::vector<float> out(model.dim());
+    for (int i = 0; i < 2; ++i) model.embed(picture.view(), out, session);
+    const size_t before = test::news();
+    model.embed(picture.view(), out, session);
+    INFO(name);
+    CHECK(test::news() == before);
+  }
+}
+
+TEST_CASE("a folder that embeds no pictures says why") {
+  const auto fault = [](const std::filesystem::path& folder) {
+    const auto model = CheckpointModel::open(folder);
+    return test::message_of<Error>([&] { model.expect_pictures(); });
+  };
+  const auto folder = kGolden / "checkpoints";
+  CHECK(fault(folder / "bert") ==
+        (folder / "bert").string() + ": expected a vision tower, found a text tower alone");
+  CHECK(fault(folder / "composed").find("whose predictor wants a question") != std::string::npos);
+  CHECK(fault(folder / "dinov2_gelu").find("expected preprocessor_config.json or") !=
+        std::string::npos);
+  const auto clip = CheckpointModel::open(folder / "clip");
+  CHECK(clip.files().size() == 3);
+  Session session(1);
+  std::vector<float> small(clip.dim() - 1), out(clip.dim());
+  const vision::Image picture = test::noise(5, 5, 1);
+  CHECK_THROWS_AS(clip.embed(picture.view(), small, session), Error);
+  CHECK_THROWS_AS(clip.embed({}, out, session), Error);
+}
