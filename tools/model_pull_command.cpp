@@ -1,5 +1,6 @@
 #include <fnmatch.h>
 #include <sterna/quant/error.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -63,21 +64,24 @@ std::vector<HubFile> choose(const HubListing& listing, const std::vector<std::st
   return files;
 }
 
-/// "model.safetensors: 12 of 90 MB" at the bottom of a terminal, ten times a second.
+/// "model.safetensors: 12.1 of 90.3 MB" at the bottom of a terminal, ten times a second.
 class ByteProgress {
  public:
   void update(const HubFile& file, uint64_t bytes) {
     const auto now = std::chrono::steady_clock::now();
-    if (now < next_) return;
+    if (!shown_ || now < next_) return;
     next_ = now + std::chrono::milliseconds(100);
     char text[64];
     std::snprintf(text, sizeof text, ": %.1f of %.1f MB", static_cast<double>(bytes) / 1e6,
                   static_cast<double>(file.bytes) / 1e6);
     progress_line(printable(file.name) + text);
   }
-  ~ByteProgress() { progress_line(""); }
+  ~ByteProgress() {
+    if (shown_) progress_line("");
+  }
 
  private:
+  bool shown_ = isatty(STDERR_FILENO) != 0;
   std::chrono::steady_clock::time_point next_;
 };
 
