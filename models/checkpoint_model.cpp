@@ -4,11 +4,13 @@
 #include <sterna/vision/image_processor.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "image_processor_config.h"
+#include "text_input.h"
 #include "towers.h"
 
 namespace fs = std::filesystem;
@@ -21,22 +23,28 @@ using models::VisionPart;
 struct CheckpointModel::Impl {
   Impl(const fs::path& folder, const Options& options)
       : path(folder), isa(options.isa), model(models::open_folder(folder, isa, options.blocks)) {
+    dim = model.vision ? embedding_width(*model.vision) : embedding_width(*model.text);
     bind_pictures();
+    bind_texts();
   }
 
   void bind_pictures();
+  void bind_texts();
+  void check(std::span<const float> out) const;
   void see(const vision::ImageView& picture, std::span<float> out, Session& session) const;
+  void read(std::string_view text, std::span<float> out, Session& session) const;
 
   fs::path path;
   quant::Isa isa;
   FolderModel model;
   size_t dim = 0;
   std::optional<vision::ImageProcessor> processor;
-  std::string unseeing;  // why there is no processor
+  std::string unseeing;  // why there is none
+  std::optional<models::TextInput> texts;
+  std::string unreading;  // why there is none
 };
 
 void CheckpointModel::Impl::bind_pictures() {
-  dim = model.vision ? embedding_width(*model.vision) : embedding_width(*model.text);
   if (model.kind == FolderModel::Kind::vljepa) {
     unseeing = path.string() +
                ": expected a model that embeds pictures, found one whose predictor wants a question";
@@ -59,6 +67,54 @@ void CheckpointModel::Impl::bind_pictures() {
     return;
   }
   processor.emplace(models::read_image_processor(path, type, clips));
+}
+
+void CheckpointModel::Impl::bind_texts() {
+  if (model.kind == FolderModel::Kind::vljepa) {
+    unreading = path.string() +
+                ": expected a model that embeds texts, found one whose predictor wants a picture";
+    return;
+  }
+  if (!model.text) {
+    unreading = path.string() + ": expected a text tower, found a vision tower alone";
+    return;
+  }
+  if (!models::has_tokenizer(path)) {
+    unreading = path.string() + ": expected tokenizer.json, which makes words to ids, found none";
+    return;
+  }
+  const fs::path config = path / "config.json";  // not there where modules.json names folders
+  const std::string type =
+      fs::exists(config) ? models::Config::read(config).string("model_type", "") : "";
+  texts.emplace(models::read_text_input(path, *model.text, type.starts_with("siglip")));
+}
+
+void CheckpointModel::Impl::check(std::span<const float> out) const {
+  if (out.size() == dim) return;
+  throw Error("embedding: expected room for " + std::to_string(dim) + " floats, found " +
+              std::to_string(out.size()));
+}
+
+void CheckpointModel::Impl::read(std::string_view text, std::span<float> out,
+                                 Session& session) const {
+  nn::Workspace& workspace = session.workspace;
+  const nn::Workspace::Frame frame(workspace);
+  const models::TextPart& part = *model.text;
+  const auto [ids, hidden] = texts->read(text);
+  const size_t n = ids.size();
+  if (n == 0) throw Error("the text is empty: the tokenizer gives no ids for it");
+  const auto starts = workspace.mat<uint32_t>(1, 2), positions = workspace.mat<uint32_t>(1, n);
+  starts.data[0] = 0;
+  starts.data[1] = static_cast<uint32_t>(n);
+  std::iota(positions.data, positions.data + n, 0U);
+  const auto states = workspace.mat<float>(n, part.tower.width());
+  part.tower.forward(ids, {{starts.data, 2}, {positions.data, n}, hidden}, states,
+                     session.executor, workspace);
+  const auto pooled = follow(part.head.pooled, pool_text(part, states, ids, hidden),
+                             session.executor, workspace, isa);
+  const auto embedding = follow(part.head.embedding, pooled, session.executor, workspace, isa);
+  std::copy(embedding.begin(), embedding.end(), out.begin());
+  nn::l2_normalize(out.data(), out.size());
 }
 
 void CheckpointModel::Impl::see(const vision::ImageView& picture, std::span<float> out,
@@ -99,11 +155,23 @@ void CheckpointModel::expect_pictures() const {
 void CheckpointModel::embed(const vision::ImageView& picture, std::span<float> out,
                             Session& session) const {
   expect_pictures();
-  if (out.size() != dim()) {
-    throw Error("embedding: expected room for " + std::to_string(dim()) + " floats, found " +
-                std::to_string(out.size()));
-  }
+  impl_->check(out);
   impl_->see(picture, out, session);
+}
+
+void CheckpointModel::expect_texts() const {
+  if (!impl_->texts) throw Error(impl_->unreading);
+}
+
+void CheckpointModel::embed(std::string_view text, std::span<float> out, Session& session) const {
+  expect_texts();
+  impl_->check(out);
+  impl_->read(text, out, session);
+}
+
+bool CheckpointModel::reads_whole(std::string_view text) const {
+  expect_texts();
+  return impl_->texts->reads_whole(text);
 }
 
 std::vector<fs::path> CheckpointModel::files() const {

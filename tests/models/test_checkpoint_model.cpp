@@ -2,8 +2,11 @@
 #include <sterna/models/checkpoint_model.h>
 #include <sterna/quant/error.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -61,6 +64,74 @@ TEST_CASE("a picture's embedding is transformers', from pixels on, for every fam
     ++seen;
   }
   CHECK(seen == 22);
+}
+
+TEST_CASE("a text's embedding is transformers', from words on, for every kind of folder") {
+  size_t seen = 0;
+  for (const auto& row : test::table((kGolden / "texts.tsv").string())) {
+    const auto text = nlohmann::json::parse(row.at(1)).get<std::string>();
+    std::vector<float> want;
+    std::istringstream numbers(row.at(2));
+    for (float x; numbers >> x;) want.push_back(x);
+    const auto model = CheckpointModel::open(kGolden / "texts" / row.at(0));
+    INFO(row.at(0), " ", row.at(1));
+    REQUIRE(model.dim() == want.size());
+    Session session(1), three(3);
+    std::vector<float> found(model.dim()), again(model.dim());
+    model.embed(text, found, session);
+    CHECK(cosine(found, want) >= 0.999999);
+    model.embed(text, again, three);
+    CHECK(found == again);
+    ++seen;
+  }
+  CHECK(seen == 36);
+}
+
+TEST_CASE("texts that are cut off are told") {
+  const auto clip = CheckpointModel::open(kGolden / "texts/clip");
+  clip.expect_pictures();  // processor_config.json
+  clip.expect_texts();
+  CHECK(clip.reads_whole("a cat"));
+  CHECK_FALSE(clip.reads_whole("a cat and a dog and a fox and a cat and a dog and a fox"));
+  const auto fault = [](const std::filesystem::path& folder) {
+    const auto model = CheckpointModel::open(folder);
+    return test::message_of<Error>([&] { model.expect_texts(); });
+  };
+  const auto folder = kGolden / "checkpoints";
+  CHECK(fault(folder / "vit") ==
+        (folder / "vit").string() + ": expected a text tower, found a vision tower alone");
+  CHECK(fault(folder / "bert").find("tokenizer.json") != std::string::npos);
+  CHECK(fault(folder / "composed").find("wants a picture") != std::string::npos);
+}
+
+TEST_CASE("settings of texts that are not run are errors that name file and key") {
+  const auto fault = [](const char* name, const char* file, const char* json) {
+    const test::Scratch scratch;
+    std::filesystem::copy(kGolden / "texts" / name, scratch / "m",
+                          std::filesystem::copy_options::recursive);
+    std::ofstream(scratch / "m" / file) << json;
+    std::string message =
+        test::message_of<Error>([&] { CheckpointModel::open(scratch / "m"); });
+    const std::string folder = (scratch / "m").string() + "/";
+    CHECK((message.empty() || message.starts_with(folder)));
+    return message.substr(std::min(message.size(), folder.size()));
+  };
+  CHECK(fault("sentence_bert", "sentence_bert_config.json", R"({"do_lower_case": true})") ==
+        "sentence_bert_config.json: do_lower_case: expected false, found true");
+  CHECK(fault("sentence_bert", "config_sentence_transformers.json",
+              R"({"prompts": {}, "default_prompt_name": "query"})")
+            .starts_with("config_sentence_transformers.json: default_prompt_name: expected"));
+  CHECK(fault("sentence_qwen3", "1_Pooling/config.json",
+              R"({"pooling_mode": "lasttoken", "include_prompt": false})")
+            .starts_with("1_Pooling/config.json: include_prompt: expected true"));
+  CHECK(fault("siglip", "tokenizer_config.json", R"({"pad_token": "<nothing>"})")
+            .starts_with("tokenizer_config.json: pad_token: expected a token of tokenizer.json"));
+  CHECK(fault("siglip", "tokenizer_config.json", R"({"pad_token": "</s>", "padding_side": "up"})")
+            .starts_with("tokenizer_config.json: padding_side: expected"));
+  CHECK(fault("clip", "tokenizer_config.json", R"({"truncation_side": "left"})")
+            .starts_with("tokenizer_config.json: truncation_side: expected"));
+  CHECK(fault("clip", "tokenizer.json", "{").starts_with("tokenizer.json"));
+  CHECK(fault("clip", "tokenizer_config.json", R"({"model_max_length": 1e30})").empty());
 }
 
 TEST_CASE("packed blocks cost a checkpoint's embeddings little") {

@@ -1,5 +1,6 @@
 """`sterna embed`, `index` and `search` on folders with other people's checkpoints: what transformers
-gives for the same pictures is in tests/golden/embeddings.tsv."""
+gives for the same pictures and texts is in tests/golden/embeddings.tsv and texts.tsv."""
+import json
 import math
 import shutil
 import zlib
@@ -84,6 +85,35 @@ class Checkpoint(CommandTest):
         self.assertIn("was made with another model", other.err)
         self.check(UNUSABLE, "search", "p.index", "--image", "p/00002.png")  # the default one
 
+    def test_texts_and_search_by_words(self):
+        texts = SOURCE / "tests/golden/texts"
+        lines = [line.split("\t") for line in (SOURCE / "tests/golden/texts.tsv").read_text().splitlines()]
+        wanted = {}
+        for name, text, numbers in lines:
+            if text != '""':
+                wanted.setdefault(name, []).append((json.loads(text), [float(x) for x in numbers.split()]))
+        self.assertEqual(len(wanted), 6)
+        for name, rows in wanted.items():
+            with self.subTest(name):
+                self.write("lines", "\n".join(text for text, _ in rows).encode())
+                self.check(DONE, "embed", "--text-file", "lines", "-o", f"{name}.npy", "--model", str(texts / name))
+                for found, (_, expected) in zip(read_npy(self.folder / f"{name}.npy"), rows, strict=True):
+                    self.assertGreaterEqual(cosine(found, expected), 0.99999)
+        self.pictures("p", 4)
+        clip = ["--model", str(texts / "clip")]
+        self.check(DONE, "index", "build", "p", "-o", "p.index", *clip)
+        self.check(DONE, "embed", "p", "-o", "p.npy", *clip)
+        hits = self.check(DONE, "search", "p.index", "a cat", "--json", *clip).json()
+        word = wanted["clip"][0][1]
+        scores = sorted((cosine(row, word) for row in read_npy(self.folder / "p.npy")), reverse=True)
+        self.assertEqual(len(hits), 4)
+        for hit, score in zip(hits, scores, strict=True):
+            self.assertAlmostEqual(hit["score"], score, places=4)
+        both = self.check(DONE, "search", "p.index", "a cat", "--image", "p/00001.png", "--top", "1", "--json", *clip)
+        self.assertEqual(both.json()[0]["input"], "p/00001.png")
+        long = self.check(DONE, "embed", "--text", "a cat and a dog and a fox and a cat and a dog and a fox", *clip)
+        self.assertIn("its end is not read", long.err)
+
     def test_what_a_folder_can_not_do(self):
         (self.folder / "a.png").write_bytes(noise(9, 9, 1, "noise"))
         clip = str(CHECKPOINTS / "clip")
@@ -97,6 +127,9 @@ class Checkpoint(CommandTest):
                            ("dinov2_gelu", "preprocessor_config.json")):
             result = self.check(UNUSABLE, "embed", "a.png", "--model", str(CHECKPOINTS / name))
             self.assertEqual(len(result.err.splitlines()), 1)
+            self.assertIn(word, result.err)
+        for name, word in (("vit", "a vision tower alone"), ("clip", "tokenizer.json")):
+            result = self.check(UNUSABLE, "embed", "--text", "a", "--model", str(CHECKPOINTS / name))
             self.assertIn(word, result.err)
         shutil.copytree(CHECKPOINTS / "vit", self.folder / "odd")
         (self.folder / "odd/preprocessor_config.json").write_text('{"do_flip_channel_order": true}')

@@ -2,7 +2,6 @@
 
 #include <sterna/models/checkpoint_model.h>
 #include <sterna/models/model.h>
-#include <sterna/quant/error.h>
 
 #include <filesystem>
 #include <utility>
@@ -42,15 +41,16 @@ class CheckpointEmbedder : public Embedder {
 
   size_t dim() const override { return model_.dim(); }
   void expect(Input input) const override {
-    if (input == Input::pictures) return model_.expect_pictures();
-    throw_no_texts();
+    input == Input::pictures ? model_.expect_pictures() : model_.expect_texts();
   }
   void embed(const vision::ImageView& picture, Worker& worker,
              std::span<float> out) const override {
     model_.embed(picture, out, worker.session);
   }
-  void embed(const std::string&, Worker&, std::span<float>) const override { throw_no_texts(); }
-  bool reads_whole(const std::string&) const override { return true; }
+  void embed(const std::string& text, Worker& worker, std::span<float> out) const override {
+    model_.embed(text, out, worker.session);
+  }
+  bool reads_whole(const std::string& text) const override { return model_.reads_whole(text); }
   /// Of a line "NAME HASH" a file.
   std::string digest() const override {
     std::string lines;
@@ -62,10 +62,6 @@ class CheckpointEmbedder : public Embedder {
   }
 
  private:
-  [[noreturn]] void throw_no_texts() const {
-    throw Error(model_.path().string() + ": a checkpoint folder embeds pictures, not yet texts");
-  }
-
   CheckpointModel model_;
 };
 
@@ -75,7 +71,8 @@ std::unique_ptr<Embedder> open_embedder(const Common& common, Embedder::Input in
   const fs::path path = find_model(common.model);
   std::unique_ptr<Embedder> embedder;
   if (fs::is_directory(path)) {
-    embedder = std::make_unique<CheckpointEmbedder>(CheckpointModel::open(path, {.isa = common.isa}));
+    embedder =
+        std::make_unique<CheckpointEmbedder>(CheckpointModel::open(path, {.isa = common.isa}));
   } else {
     embedder = std::make_unique<ModelEmbedder>(Model::open(path, {.isa = common.isa}));
   }

@@ -14,8 +14,9 @@
 namespace sterna {
 
 /// A checkpoint folder of other people's (config.json with its safetensors, as transformers saves
-/// it) that turns pictures into embeddings. Const after construction, shared by threads; every call
-/// takes the caller's Session and, once that is warm, allocates nothing.
+/// it) that turns pictures, texts or both into embeddings. Const after construction, shared by
+/// threads; every call takes the caller's Session. Once that is warm, a picture allocates nothing;
+/// a text does, for its ids.
 ///
 /// Embeddings are float [dim()] of unit length:
 ///   CLIP, SigLIP     image_embeds: the projected pooler_output
@@ -23,7 +24,13 @@ namespace sterna {
 ///   DINOv2, DINOv3   the CLS token behind the last norm, which is their pooler_output
 ///   I-JEPA           the mean of the tokens
 ///   V-JEPA 2         the mean of the tokens of a still clip: a picture fills the tubelet
-/// Pictures are resized, cropped and normalised as preprocessor_config.json says, with
+/// and of texts:
+///   CLIP, SigLIP                   text_embeds, in the space of pictures
+///   sentence-transformers' (modules.json)  what its modules make, of unit length in any case
+///   other text towers              pooler_output where there is a pooler, else what `sterna model
+///                                  check` calls pooled
+/// Texts are tokenised by tokenizer.json, cut to the tower's positions and the folder's limits, and
+/// for SigLIP padded as its training did. Pictures are resized, cropped and normalised as preprocessor_config.json says, with
 /// transformers' pixels (vision/image_processor.h).
 class CheckpointModel {
  public:
@@ -45,8 +52,15 @@ class CheckpointModel {
   /// predictor that wants a question, no preprocessor_config.json.
   void expect_pictures() const;
 
+  /// The same for texts: a vision tower alone, no tokenizer.json.
+  void expect_texts() const;
+
   /// out [dim()]. Throws as expect_pictures(), and for an empty or oversized view.
   void embed(const vision::ImageView& picture, std::span<float> out, Session& session) const;
+  /// out [dim()]. Throws as expect_texts(), and for what the tokenizer can't take.
+  void embed(std::string_view text, std::span<float> out, Session& session) const;
+  /// Whether the model reads `text` to its end; it cuts longer ones off.
+  bool reads_whole(std::string_view text) const;
 
   const std::filesystem::path& path() const;
   /// The files that embeddings depend on, in an order that does not depend on the file system.
