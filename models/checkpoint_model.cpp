@@ -86,7 +86,7 @@ void CheckpointModel::Impl::bind_texts() {
   const fs::path config = path / "config.json";  // not there where modules.json names folders
   const std::string type =
       fs::exists(config) ? models::Config::read(config).string("model_type", "") : "";
-  texts.emplace(models::read_text_input(path, *model.text, type.starts_with("siglip")));
+  texts.emplace(models::read_text_input(path, *model.text, type));
 }
 
 void CheckpointModel::Impl::check(std::span<const float> out) const {
@@ -177,9 +177,11 @@ bool CheckpointModel::reads_whole(std::string_view text) const {
 std::vector<fs::path> CheckpointModel::files() const {
   std::vector<fs::path> list;
   for (const auto& entry : fs::recursive_directory_iterator(impl_->path)) {
-    const fs::path extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".json" || extension == ".safetensors"))
-      list.push_back(entry.path());
+    // Not what embed leaves beside its outputs, should they lie here.
+    const std::string name = entry.path().filename().string();
+    const bool counts = (name.ends_with(".json") && !name.ends_with(".meta.json")) ||
+                        name.ends_with(".safetensors");
+    if (counts && entry.is_regular_file()) list.push_back(entry.path());
   }
   std::sort(list.begin(), list.end());
   return list;

@@ -1,5 +1,6 @@
 #include "text_input.h"
 
+#include <sterna/language/lower_case.h>
 #include <sterna/quant/error.h>
 
 #include <algorithm>
@@ -36,17 +37,16 @@ std::string token_of(const Config& config, std::string_view key) {
   return config.is_object(key) ? config.in(key).string("content") : config.string(key);
 }
 
-void read_padding(const Config* config, const fs::path& file, TextInput& input) {
+void read_padding(const std::optional<Config>& config, const fs::path& file, TextInput& input) {
   if (input.most == 0) throw Error(file.string() + ": expected a text tower with positions");
   input.padded = true;
   input.pads_hidden = true;
   std::optional<uint32_t> pad;
   if (input.tokenizer.padding()) pad = input.tokenizer.padding()->id;
-  if (config != nullptr) {
+  if (config) {
     const std::string type = config->string("tokenizer_class", "");
     input.canonical = type.starts_with("SiglipTokenizer");
-    const std::string side =
-        config->string("padding_side", type.starts_with("Siglip2Tokenizer") ? "left" : "right");
+    const std::string side = config->string("padding_side", input.lower ? "left" : "right");
     if (side != "left" && side != "right") config->fail("padding_side", "\"left\" or \"right\"");
     input.pad_left = side == "left";
     if (config->has("model_input_names")) {
@@ -81,8 +81,8 @@ void read_sentence_settings(const fs::path& folder, const fs::path& tower, TextI
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 28 && c <= 31); }
 
-/// SiglipTokenizer.canonicalize_text, of ASCII: other letters, punctuation and spaces are left to
-/// the tokenizer.json.
+/// SiglipTokenizer.canonicalize_text, of text in lower case; spaces outside of ASCII are left to the
+/// tokenizer.json.
 std::string canonical_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -90,7 +90,7 @@ std::string canonical_text(std::string_view text) {
                              (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
     if (punctuation) continue;
     if (!is_space(c)) {
-      out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      out += c;
     } else if (!out.empty() && out.back() != ' ') {
       out += ' ';
     }
@@ -102,7 +102,9 @@ std::string canonical_text(std::string_view text) {
 }  // namespace
 
 std::string TextInput::prepared(std::string_view text) const {
-  return prompt + (canonical ? canonical_text(text) : std::string(text));
+  if (!lower && !canonical) return prompt + std::string(text);
+  const std::string low = language::lower_case(text);
+  return prompt + (canonical ? canonical_text(low) : low);
 }
 
 TextInput::Tokens TextInput::read(std::string_view text) const {
@@ -127,7 +129,8 @@ bool has_tokenizer(const fs::path& folder) {
   return fs::exists(tower_folder(folder) / "tokenizer.json");
 }
 
-TextInput read_text_input(const fs::path& folder, const TextPart& part, bool siglip) {
+TextInput read_text_input(const fs::path& folder, const TextPart& part,
+                          const std::string& model_type) {
   const fs::path tower = tower_folder(folder), file = tower / "tokenizer_config.json";
   TextInput input{.tokenizer = language::Tokenizer::load(tower / "tokenizer.json")};
   input.most = part.tower.longest();
@@ -143,7 +146,8 @@ TextInput read_text_input(const fs::path& folder, const TextPart& part, bool sig
       config->fail("truncation_side", "that of tokenizer.json's truncation, or right without one");
   }
   if (fs::exists(folder / "modules.json")) read_sentence_settings(folder, tower, input);
-  if (siglip) read_padding(config ? &*config : nullptr, file, input);
+  input.lower = model_type.starts_with("siglip2");
+  if (model_type.starts_with("siglip")) read_padding(config, file, input);
   return input;
 }
 

@@ -19,7 +19,8 @@ struct TextInput {
   language::Tokenizer tokenizer;
   std::string prompt = {};    // stands before every text
   size_t most = 0;            // tokens of a text, those of the tokenizer's template among them; 0: any
-  bool canonical = false;     // SigLIP's: no ASCII punctuation, lower case, single spaces
+  bool lower = false;         // SigLIP 2's: in lower case
+  bool canonical = false;     // SigLIP's: and without ASCII punctuation, in single spaces
   /// SigLIP's: every text is brought to `most` tokens, which is how the model was trained.
   bool padded = false, pad_left = false, pads_hidden = false;
   uint32_t pad = 0;
@@ -41,9 +42,11 @@ struct TextInput {
 /// Reads, of the folder or of the Transformer of its modules.json: tokenizer.json;
 /// tokenizer_config.json (model_max_length, padding_side, truncation_side, pad_token,
 /// model_input_names); for sentence-transformers also sentence_bert_config.json (max_seq_length,
-/// do_lower_case) and config_sentence_transformers.json (prompts, default_prompt_name). `siglip`:
-/// a text tower of that family. Throws sterna::Error naming file and key.
-TextInput read_text_input(const std::filesystem::path& folder, const TextPart& part, bool siglip);
+/// do_lower_case) and config_sentence_transformers.json (prompts, default_prompt_name).
+/// `model_type` is that of config.json, for the habits of SigLIP (SiglipTokenizer's
+/// canonicalize_text, Siglip2Tokenizer's lower case). Throws sterna::Error naming file and key.
+TextInput read_text_input(const std::filesystem::path& folder, const TextPart& part,
+                          const std::string& model_type);
 
 /// Whether `folder` has a tokenizer.json where read_text_input() looks for it.
 bool has_tokenizer(const std::filesystem::path& folder);

@@ -42,7 +42,8 @@ Options describe() {
       "INPUT is a picture, a folder (with those below it), a pattern, @LIST, or - for a list on\n"
       "standard input. OUT.npy gets a float32 row for every input that could be read, OUT.jsonl\n"
       "beside it tells which; an OUT.jsonl alone carries the vectors in its lines. Without -o the\n"
-      "lines go to standard output.\n");
+      "lines go to standard output. --model may be a folder with a checkpoint: CLIP, SigLIP, ViT,\n"
+      "DINO, I-JEPA, V-JEPA 2 for pictures; CLIP, SigLIP, sentence-transformers' for texts.\n");
   options.add_model_options();
   options.add()("o,output", "OUT.npy or OUT.jsonl", cxxopts::value<std::string>(), "OUT")(
       "list", "Names of inputs, one a line (- is standard input)",

@@ -58,19 +58,28 @@ def clip(folder):
         **processor(text=texts, padding=True, truncation=True, return_tensors="pt"))
 
 
-def siglip(folder, seen=True):
-    tok = train("unigram", "siglip", 90, eos_token="</s>", pad_token="<pad>" if not seen else "</s>", unk_token="<unk>",
-                model_max_length=16, padding_side="right" if seen else "left",
-                model_input_names=["input_ids"] if seen else ["input_ids", "attention_mask"])
-    sizes = dict(vocab_size=len(tok), max_position_embeddings=16, **SIZES)
-    if seen:
-        net = t.SiglipModel(t.SiglipConfig(text_config=sizes, vision_config=dict(image_size=8, patch_size=4, **SIZES)))
-    else:
-        net = t.Siglip2Model(t.Siglip2Config(text_config=sizes, vision_config=dict(num_patches=16, patch_size=2, **SIZES)))
-    net = halves(net)
+def siglip(folder):
+    tok = train("unigram", "siglip", 90, eos_token="</s>", pad_token="</s>", unk_token="<unk>", model_max_length=16,
+                padding_side="right", model_input_names=["input_ids"])
+    net = halves(t.SiglipModel(t.SiglipConfig(
+        text_config=dict(vocab_size=len(tok), max_position_embeddings=16, **SIZES),
+        vision_config=dict(image_size=8, patch_size=4, **SIZES))))
+    return padded(folder, net, tok)
+
+
+def siglip2(folder):
+    tok = train("gemma", "gemma", 340, eos_token="<eos>", bos_token="<bos>", pad_token="<pad>", unk_token="<unk>",
+                mask_token="[MASK]", model_max_length=16)
+    net = halves(t.Siglip2Model(t.Siglip2Config(
+        text_config=dict(vocab_size=len(tok), max_position_embeddings=16, **SIZES),
+        vision_config=dict(num_patches=16, patch_size=2, **SIZES))))
+    return padded(folder, net, tok)
+
+
+def padded(folder, net, tok):
     net.save_pretrained(folder)
     tok.save_pretrained(folder)
-    tok = t.AutoTokenizer.from_pretrained(folder)
+    tok = t.AutoTokenizer.from_pretrained(folder)  # of siglip2: Siglip2Tokenizer, whatever was saved
     return lambda texts: net.float().get_text_features(
         **tok(texts, padding="max_length", max_length=16, truncation=True, return_tensors="pt"))
 
@@ -113,7 +122,7 @@ def main():
     torch.manual_seed(5)
     shutil.rmtree(OUT, ignore_errors=True)
     lines = []
-    for name, make in {"clip": clip, "siglip": siglip, "siglip2": lambda folder: siglip(folder, False),
+    for name, make in {"clip": clip, "siglip": siglip, "siglip2": siglip2,
                        "sentence_bert": sentence_bert, "sentence_roberta": sentence_roberta,
                        "sentence_qwen3": sentence_qwen3}.items():
         run = make(OUT / name)

@@ -173,5 +173,5 @@ TEST_CASE("a folder that embeds no pictures says why") {
   std::vector<float> small(clip.dim() - 1), out(clip.dim());
   const vision::Image picture = test::noise(5, 5, 1);
   CHECK_THROWS_AS(clip.embed(picture.view(), small, session), Error);
-  CHECK_THROWS_AS(clip.embed({}, out, session), Error);
+  CHECK_THROWS_AS(clip.embed(vision::ImageView{}, out, session), Error);
 }

@@ -160,6 +160,14 @@ TEST_CASE("what a preprocessor_config.json says and Sterna does not run is an er
   CHECK(message.find("preprocessor_config.json: no such file") != std::string::npos);
 }
 
+TEST_CASE("every cut of a published file is an error that names it") {
+  std::string json;
+  for (const std::byte b : test::read_file(kFolder / "dinov2_published/preprocessor_config.json"))
+    json += static_cast<char>(b);
+  CHECK(message_for(json).empty());
+  for (size_t n = 0; n < json.rfind('}'); ++n) CHECK_FALSE(message_for(json.substr(0, n)).empty());
+}
+
 TEST_CASE("processor_config.json comes first, and a video's file before a picture's") {
   const test::Scratch scratch;
   const auto write = [&](const std::string& name, const std::string& json) {
