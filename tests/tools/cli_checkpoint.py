@@ -110,7 +110,9 @@ class Checkpoint(CommandTest):
         for hit, score in zip(hits, scores, strict=True):
             self.assertAlmostEqual(hit["score"], score, places=4)
         both = self.check(DONE, "search", "p.index", "a cat", "--image", "p/00001.png", "--top", "1", "--json", *clip)
-        self.assertEqual(both.json()[0]["input"], "p/00001.png")
+        pictures = read_npy(self.folder / "p.npy")
+        query = [a + b for a, b in zip(word, pictures[1], strict=True)]
+        self.assertAlmostEqual(both.json()[0]["score"], max(cosine(row, query) for row in pictures), places=4)
         long = self.check(DONE, "embed", "--text", "a cat and a dog and a fox and a cat and a dog and a fox", *clip)
         self.assertIn("its end is not read", long.err)
 
