@@ -10,8 +10,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-constexpr int kMaxDepth = 32;
-
 std::string ascii(const Json& json) {
   return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
@@ -19,26 +17,6 @@ std::string ascii(const Json& json) {
 }  // namespace
 
 std::string quoted(const std::string& text) { return ascii(Json(text)); }
-
-Json parse_json(std::string_view text, std::string_view where) {
-  const std::string at(where);
-  if (text.size() > kMaxJsonBytes)
-    throw Error(at + ": expected at most " + std::to_string(kMaxJsonBytes) + " bytes, found " +
-                std::to_string(text.size()));
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth)
-      throw Error(at + ": expected at most " + std::to_string(kMaxDepth) +
-                  " levels of nesting, found more");
-    return true;
-  };
-  try {
-    return Json::parse(text.begin(), text.end(), shallow);
-  } catch (const Json::parse_error& e) {
-    throw Error(at + ": expected JSON, found a fault at byte " + std::to_string(e.byte));
-  } catch (const Json::out_of_range&) {  // a number past every double
-    throw Error(at + ": expected JSON, found a number out of range");
-  }
-}
 
 std::string read_json_file(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary | std::ios::ate);

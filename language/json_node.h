@@ -12,8 +12,8 @@ namespace sterna::language {
 /// `text` as a JSON string in ASCII: safe in a one-line message.
 std::string quoted(const std::string& text);
 
-/// Parses hostile JSON: at most 64 MiB (kMaxJsonBytes) and 32 levels of nesting. Throws sterna::Error
-/// "WHERE: expected ..., found ...".
+/// Parses hostile JSON: at most 64 MiB (kMaxJsonBytes) and 32 levels of nesting. Fractions become the
+/// doubles that `tokenizers` reads. Throws sterna::Error "WHERE: expected ..., found ...".
 inline constexpr size_t kMaxJsonBytes = size_t{64} << 20;
 nlohmann::json parse_json(std::string_view text, std::string_view where);
 

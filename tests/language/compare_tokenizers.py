@@ -4,10 +4,10 @@
     compare_tokenizers.py BUILD/bin/tokenize_file [--count 1000000] [--seed 1] [--family NAME ...]
     compare_tokenizers.py BUILD/bin/tokenize_file --tokenizer tokenizer.json [--wordpiece]
 
-Of each family (families.py) the tokenizers are trained on the spot, and every one of them sees its share
-of `count` strings (strings.py: pipeline_strings), without and with a token limit; then every code point
-alone, between letters, after a capital with an accent, and before a mark; then lines of 10 MB. A file
-sees all of them; --wordpiece asks the class WordPiece instead of Tokenizer.
+Of each family (families.py) the tokenizers are trained on the spot. A family sees `count` strings
+(strings.py: pipeline_strings), its tokenizers in turn, the first time with a token limit too; then every
+code point alone, between letters, after a capital with an accent, before a mark and in a row; then lines of
+1 MB. --wordpiece asks the class WordPiece instead of Tokenizer.
 """
 import argparse
 import glob
@@ -90,13 +90,16 @@ def check_points(compared):
     return wrong
 
 
-def check_strings(compared, count, seed):
-    wrong, step = 0, 100000
-    for first in range(0, count, step):
+def check_strings(groups, count, seed, step=50000):
+    """{family: strings that differ}"""
+    wrong = dict.fromkeys(groups, 0)
+    for turn, first in enumerate(range(0, count, step)):
         texts = strings.pipeline_strings(min(step, count - first), seed + first)
-        wrong += compared.check(f"varied from {first}", texts)
-        if first == 0:
-            wrong += compared.check(f"varied from {first}, at most 12 ids", texts, 12)
+        for family, members in groups.items():
+            compared = members[turn % len(members)]
+            wrong[family] += compared.check(f"varied from {first}", texts)
+            if turn < len(members):
+                wrong[family] += compared.check(f"varied from {first}, at most 12 ids", texts[:10000], 12)
     return wrong
 
 
@@ -114,16 +117,15 @@ def main():
     parser.add_argument("--vocabulary", type=int, default=4000)
     parser.add_argument("--count", type=int, default=1000000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--line", type=int, default=10_000_000, help="bytes of the long lines")
+    parser.add_argument("--line", type=int, default=1_000_000, help="bytes of the long lines")
     parser.add_argument("--parts", default="strings,points,lines")
     args = parser.parse_args()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     parts = args.parts.split(",")
 
-    wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         if args.tokenizer:
-            groups = {"file": [(args.tokenizer, args.tokenizer)]}
+            groups = {"file": [Compared(args.tokenizer, args.driver, args.tokenizer, args.wordpiece)]}
         else:
             texts, groups = corpus(), {}
             for family in args.family or families.FAMILIES:
@@ -131,20 +133,15 @@ def main():
                 for name, tokenizer in families.FAMILIES[family](texts, args.vocabulary):
                     path = os.path.join(folder, f"{family}{len(groups[family])}.json")
                     tokenizer.save(path)
-                    groups[family].append((name, path))
+                    groups[family].append(Compared(name, args.driver, path))
+        wrong = check_strings(groups, args.count if "strings" in parts else 0, args.seed)
         for family, members in groups.items():
-            for i, (name, path) in enumerate(members):
-                compared = Compared(name, args.driver, path, args.wordpiece)
-                share = args.count // len(members) + (i < args.count % len(members))
-                if "strings" in parts:
-                    wrong += check_strings(compared, share, args.seed + 10 ** 9 * i)
-                if "points" in parts:
-                    wrong += check_points(compared)
-                if "lines" in parts:
-                    wrong += check_lines(compared, args.line)
-            print(f"{family}: {wrong} differ so far", flush=True)
-    print("all equal" if wrong == 0 else f"{wrong} differ")
-    return 1 if wrong else 0
+            for compared in members:
+                wrong[family] += check_points(compared) if "points" in parts else 0
+                wrong[family] += check_lines(compared, args.line) if "lines" in parts else 0
+    for family, n in wrong.items():
+        print(f"{family}: {args.count if 'strings' in parts else 0} strings, {n} differ")
+    return 1 if any(wrong.values()) else 0
 
 
 if __name__ == "__main__":
