@@ -104,6 +104,20 @@ TEST_CASE("texts that are cut off are told") {
   CHECK(fault(folder / "composed").find("wants a picture") != std::string::npos);
 }
 
+TEST_CASE("SiglipTokenizer's texts lose their punctuation, capitals and spaces first") {
+  const test::Scratch scratch;
+  std::filesystem::copy(kGolden / "texts/siglip", scratch / "m");
+  std::ofstream(scratch / "m/tokenizer_config.json")
+      << R"({"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>", "model_input_names": ["input_ids"]})";
+  const auto plain = CheckpointModel::open(kGolden / "texts/siglip");
+  const auto model = CheckpointModel::open(scratch / "m");
+  Session session(1);
+  std::vector<float> want(plain.dim()), found(plain.dim());
+  plain.embed("its a cat on grass", want, session);
+  model.embed("  It's a CAT,\ton \n [grass]! ", found, session);
+  CHECK(found == want);
+}
+
 TEST_CASE("settings of texts that are not run are errors that name file and key") {
   const auto fault = [](const char* name, const char* file, const char* json) {
     const test::Scratch scratch;
