@@ -46,8 +46,8 @@ struct CheckpointModel::Impl {
 
 void CheckpointModel::Impl::bind_pictures() {
   if (model.kind == FolderModel::Kind::vljepa) {
-    unseeing = path.string() +
-               ": expected a model that embeds pictures, found one whose predictor wants a question";
+    unseeing = path.string() + ": expected a model that embeds pictures, found one whose "
+                               "predictor wants a question";
     return;
   }
   if (!model.vision) {

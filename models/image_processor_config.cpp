@@ -179,7 +179,8 @@ vision::ImageProcessorSettings read_image_processor(const std::filesystem::path&
       return std::find(list.begin(), list.end(), key) != list.end();
     };
     if (!in(kInert) && !in(kRead))
-      config.fail(key, "nothing, null or false: this may change pixels, and Sterna does not run it");
+      config.fail(key,
+                  "nothing, null or false: this may change pixels, and Sterna does not run it");
   }
   Settings s;
   s.backend = p.backend;

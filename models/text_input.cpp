@@ -81,8 +81,8 @@ void read_sentence_settings(const fs::path& folder, const fs::path& tower, TextI
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 28 && c <= 31); }
 
-/// SiglipTokenizer.canonicalize_text, of text in lower case; spaces outside of ASCII are left to the
-/// tokenizer.json.
+/// SiglipTokenizer.canonicalize_text, of text in lower case; spaces outside of ASCII are left to
+/// the tokenizer.json.
 std::string canonical_text(std::string_view text) {
   std::string out;
   for (const char c : text) {

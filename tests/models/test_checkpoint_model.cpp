@@ -108,7 +108,8 @@ TEST_CASE("SiglipTokenizer's texts lose their punctuation, capitals and spaces f
   const test::Scratch scratch;
   std::filesystem::copy(kGolden / "texts/siglip", scratch / "m");
   std::ofstream(scratch / "m/tokenizer_config.json")
-      << R"({"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>", "model_input_names": ["input_ids"]})";
+      << R"({"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>",)"
+      << R"("model_input_names": ["input_ids"]})";
   const auto plain = CheckpointModel::open(kGolden / "texts/siglip");
   const auto model = CheckpointModel::open(scratch / "m");
   Session session(1);

@@ -98,7 +98,7 @@ TEST_CASE("every image processor gives transformers' pixels, bytes and floats bi
   CHECK(exact > 200);
 }
 
-TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 2^-20 of the range") {
+TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 2^-20") {
   nn::Workspace workspace;
   const nn::Executor three(3);
   size_t seen = 0;
@@ -116,7 +116,8 @@ TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 
     REQUIRE(found.size() == want.size());
     float largest = 0, error = 0;
     for (size_t k = 0; k < 3; ++k)
-      largest = std::max(largest, static_cast<float>(std::max(1 - s.mean[k], s.mean[k]) / s.std[k]));
+      largest =
+          std::max(largest, static_cast<float>(std::max(1 - s.mean[k], s.mean[k]) / s.std[k]));
     for (size_t i = 0; i < want.size(); ++i) error = std::max(error, std::fabs(found[i] - want[i]));
     INFO(name_of(c), ": ", error, " of ", largest);
     CHECK(error <= std::ldexp(largest, -20));
@@ -125,7 +126,7 @@ TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 
   CHECK(seen == 18);
 }
 
-TEST_CASE("what a preprocessor_config.json says and Sterna does not run is an error that names it") {
+TEST_CASE("what a preprocessor_config.json says and is not run is an error that names it") {
   CHECK(message_for(R"({"image_processor_type": "OwlViTImageProcessor"})")
             .starts_with("image_processor_type: expected one of BeitImageProcessor, "));
   CHECK(message_for("{}", "bert").starts_with("image_processor_type: expected one of "));
@@ -184,7 +185,8 @@ TEST_CASE("processor_config.json comes first, and a video's file before a pictur
   CHECK(crop("vit", true) == 11);
   write("processor_config.json", R"({"image_processor": {"size": 12}, "processor_class": "P"})");
   CHECK(crop("vit", false) == 12);
-  write("processor_config.json", R"({"image_processor": {"size": 12}, "video_processor": {"size": 13}})");
+  write("processor_config.json",
+        R"({"image_processor": {"size": 12}, "video_processor": {"size": 13}})");
   CHECK(crop("vit", false) == 12);
   CHECK(crop("vit", true) == 13);
 }

@@ -25,13 +25,13 @@ namespace sterna {
 ///   I-JEPA           the mean of the tokens
 ///   V-JEPA 2         the mean of the tokens of a still clip: a picture fills the tubelet
 /// and of texts:
-///   CLIP, SigLIP                   text_embeds, in the space of pictures
-///   sentence-transformers' (modules.json)  what its modules make, of unit length in any case
-///   other text towers              pooler_output where there is a pooler, else what `sterna model
-///                                  check` calls pooled
+///   CLIP, SigLIP           text_embeds, in the space of pictures
+///   sentence-transformers  what the modules of modules.json make, of unit length in any case
+///   other text towers      pooler_output where there is a pooler, else what models::check() calls
+///                          pooled
 /// Texts are tokenised by tokenizer.json, cut to the tower's positions and the folder's limits, and
-/// for SigLIP padded as its training did. Pictures are resized, cropped and normalised as preprocessor_config.json says, with
-/// transformers' pixels (vision/image_processor.h).
+/// for SigLIP padded as its training did. Pictures are resized, cropped and normalised as
+/// preprocessor_config.json says, with transformers' pixels (vision/image_processor.h).
 class CheckpointModel {
  public:
   struct Options {
