@@ -153,8 +153,8 @@ TEST_CASE("impossible resizes are refused") {
   CHECK_THROWS_AS(resize_window(image.view(), 4, 4, Filter::box, {2, 0, 3, 1}, out.data(), w),
                   Error);
   CHECK_THROWS_WITH_AS(parse_filter("cubic"),
-                       "resize filter: expected one of box, bilinear, hamming, bicubic, lanczos, "
-                       "found \"cubic\"",
+                       "resize filter: expected one of nearest, box, bilinear, hamming, bicubic, "
+                       "lanczos, found \"cubic\"",
                        Error);
 }
 

@@ -17,7 +17,7 @@ _sterna() {
   case ${verb[0]} in
     help) COMPREPLY=($(compgen -W "$(_sterna_words verbs)" -- "$word")) && return ;;
     index) subverbs="build add search" ;;
-    model) subverbs="info quantize check" ;;
+    model) subverbs="info quantize check pull" ;;
     bench) subverbs="kernels model giant decode" ;;
   esac
   if [ -n "$subverbs" ] && ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
