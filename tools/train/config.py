@@ -71,6 +71,26 @@ class TrainConfig:
 
 
 @dataclass
+class GeneratorConfig:
+    width: int = 256
+    heads: int = 4
+    mlp: int = 1024
+    blocks: int = 3
+    prefix: int = 2  # positions that the embedding fills
+    length: int = 24  # pieces of a text, its end included
+    seed: int = 20261
+    batch: int = 256
+    learning_rate: float = 1.6e-3
+    weight_decay: float = 0.02
+    warmup: int = 100
+    steps: int = 4800
+    noise: float = 0.9  # the most length of the Gaussian added to a unit embedding: cosine 0.74
+    mixed: float = 0.3  # share of the embeddings mixed with that of another text, by at most `mix`
+    mix: float = 0.35
+    ema: float = 0.995
+
+
+@dataclass
 class Paths:
     work: Path = Path("build/train")
     photos: Path | None = None
