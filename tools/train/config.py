@@ -15,6 +15,7 @@ LITE0_STAGES = [
 ]
 
 EMBED = 384  # width of the shared text space (MiniLM-L6)
+CAPTION_QUESTION = "describe the picture"  # that a caption answers
 
 
 @dataclass
@@ -83,7 +84,7 @@ class GeneratorConfig:
     learning_rate: float = 1.6e-3
     weight_decay: float = 0.02
     warmup: int = 100
-    steps: int = 4800
+    steps: int = 3000
     noise: float = 0.9  # the most length of the Gaussian added to a unit embedding: cosine 0.74
     mixed: float = 0.3  # share of the embeddings mixed with that of another text, by at most `mix`
     mix: float = 0.35
