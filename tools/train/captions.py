@@ -76,11 +76,11 @@ def round_trip(writer: Writer, corpus: Corpus, most: int) -> list[dict]:
 def references(fact: dict, asker: Asker) -> list[str]:
     """Every wording that is right for a picture."""
     if fact["source"] == "photo":
-        return [with_articles(t.format(asker.labels.raw[fact["label"]])) for t in PHOTO]
+        return [with_articles(t.format(asker.labels.raw[fact["label"]].lower())) for t in PHOTO]
     by_word: dict[str, list] = {}
     for o in fact["objects"]:
         by_word.setdefault(o["word"], []).append(o)
-    return [with_articles(asker.describe(dict(p))) for p in permutations(list(by_word.items())[:3])]
+    return [with_articles(asker.describe(dict(p)).lower()) for p in permutations(list(by_word.items())[:3])]
 
 
 def pictures(setting, part: str, writer: Writer) -> tuple[torch.Tensor, list[list[str]]]:
@@ -105,7 +105,7 @@ def captions(writer: Writer, corpus: Corpus, net, part: str, most: int) -> list[
         texts = [t for t, _ in writer.write(out, width)]
         rows.append(row(f"{part}, beams {width}", texts, wanted))
     for text, right in list(zip(texts, wanted))[:8]:
-        print(f"  {part}: {text} <- {right[0]}")
+        print(f"  {part}: {text} <- {right[0]}", flush=True)
     known = np.flatnonzero(~corpus.held)
     nearest = [writer.spelt(corpus.texts[known[i]]) for i in (out @ corpus.embeddings[known].float().T).argmax(-1).tolist()]
     rows.append(row(f"{part}, nearest training text", nearest, wanted))
