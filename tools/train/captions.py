@@ -49,28 +49,28 @@ class Writer:
         return text_of(self.setting.text.tokenizer.encode(text).tokens[1:-1])
 
 
-def row(name: str, texts: list[str], references: list[list[str]]) -> dict:
-    right = sum(t in r for t, r in zip(texts, references))
-    return {"set": name, "n": len(texts), "exact": right / len(texts), "ci95": wilson(right, len(texts)), "bleu4": bleu4(texts, references)}
+def show(name: str, texts: list[str], references: list[list[str]]):
+    """Prints a row of the table."""
+    n, right = len(texts), sum(t in r for t, r in zip(texts, references))
+    low, high = wilson(right, n)
+    print(f"| {name} | {n} | {right / max(n, 1):.3f} | {low:.2f}-{high:.2f} | {bleu4(texts, references):.3f} |", flush=True)
 
 
-def round_trip(writer: Writer, corpus: Corpus, most: int) -> list[dict]:
-    held = np.flatnonzero(corpus.held)
-    held = np.random.default_rng(0).permutation(held)[:most]
+def round_trip(writer: Writer, corpus: Corpus, most: int):
+    held = np.random.default_rng(0).permutation(np.flatnonzero(corpus.held))[:most]
     wanted = [[writer.spelt(corpus.texts[i])] for i in held]
     e, noise = corpus.embeddings[held].float(), torch.Generator().manual_seed(1)
-    kinds = {"composed": [" and " in corpus.texts[i] for i in held], "others": [" and " not in corpus.texts[i] for i in held]}
-    out = []
+    things = np.array([1 + corpus.texts[i].count(" and ") for i in held])
     for width in WIDTHS:
         texts = [t for t, _ in writer.write(e, width)]
-        out.append(row(f"round trip, beams {width}", texts, wanted))
-        for kind, at in kinds.items():
-            out.append(row(f"round trip, beams {width}, {kind}", *([x for x, k in zip(xs, at) if k] for xs in (texts, wanted))))
-    for cosine in (0.9, 0.8):
+        show(f"round trip, beams {width}", texts, wanted)
+        for n in (1, 2, 3):
+            at = np.flatnonzero(things == n)
+            show(f"round trip, beams {width}, {n} of \"... and ...\"", [texts[i] for i in at], [wanted[i] for i in at])
+    for cosine in (0.85, 0.7):
         length = (1 / cosine ** 2 - 1) ** 0.5
         moved = F.normalize(e + length * EMBED ** -0.5 * torch.randn(e.shape, generator=noise), dim=-1)
-        out.append(row(f"round trip, beams {WIDTHS[-1]}, cosine {cosine}", [t for t, _ in writer.write(moved, WIDTHS[-1])], wanted))
-    return out
+        show(f"round trip, beams {WIDTHS[-1]}, cosine {cosine}", [t for t, _ in writer.write(moved, WIDTHS[-1])], wanted)
 
 
 def references(fact: dict, asker: Asker) -> list[str]:
@@ -96,24 +96,22 @@ def predicted(net, setting, features: torch.Tensor) -> torch.Tensor:
     return predict(net, setting, features, [Item(i, CAPTION_QUESTION, "", [], "caption") for i in range(len(features))])
 
 
-def captions(writer: Writer, corpus: Corpus, net, part: str, most: int) -> list[dict]:
+def captions(writer: Writer, corpus: Corpus, net, part: str, most: int):
     setting = writer.setting
     features, wanted = pictures(setting, part, writer)
     features, wanted = features[:most], wanted[:most]
-    out, rows = predicted(net, setting, features), []
+    out = predicted(net, setting, features)
+    table = setting.text.embed([r[0] for r in wanted])
     for width in WIDTHS:
         texts = [t for t, _ in writer.write(out, width)]
-        rows.append(row(f"{part}, beams {width}", texts, wanted))
-    for text, right in list(zip(texts, wanted))[:8]:
-        print(f"  {part}: {text} <- {right[0]}", flush=True)
+        show(f"{part}, beams {width}", texts, wanted)
     known = np.flatnonzero(~corpus.held)
-    nearest = [writer.spelt(corpus.texts[known[i]]) for i in (out @ corpus.embeddings[known].float().T).argmax(-1).tolist()]
-    rows.append(row(f"{part}, nearest training text", nearest, wanted))
+    nearest = (out @ corpus.embeddings[known].float().T).argmax(-1).tolist()
+    show(f"{part}, nearest training text", [writer.spelt(corpus.texts[known[i]]) for i in nearest], wanted)
     blind = writer.write(predicted(net, setting, average_picture(setting)[None]), WIDTHS[-1])[0][0]
-    rows.append(row(f"{part}, average picture", [blind] * len(wanted), wanted))
-    table = setting.text.embed([r[0] for r in wanted])
-    print(f"  {part}: cosine of the predictions with the templates {float((out * table).sum(-1).mean()):.3f}")
-    return rows
+    show(f"{part}, average picture", [blind] * len(wanted), wanted)
+    print(f"({part}: cosine of the predictions with the templates {float((out * table).sum(-1).mean()):.3f}; "
+          + "; ".join(f"{t} <- {r[0]}" for t, r in list(zip(texts, wanted))[:5]) + ")", flush=True)
 
 
 def main():
@@ -140,13 +138,11 @@ def main():
         (a.work / "generator.json").write_text(json.dumps({"sure_threshold": threshold}))
         return print(f"{part}: {len(right)} captions, {right.mean():.2f} exact, sure from {threshold:.3f}")
     corpus = Corpus(setting)
-    rows = round_trip(writer, corpus, a.most)
+    print("| set | n | exact | 95 % | BLEU-4 |\n|---|---|---|---|---|", flush=True)
+    round_trip(writer, corpus, a.most)
     for part in a.parts if net else []:
         if (setting.paths.work / part / "facts.jsonl").exists():
-            rows += captions(writer, corpus, net, part, a.most)
-    print("| set | n | exact | 95 % | BLEU-4 |\n|---|---|---|---|---|")
-    for r in rows:
-        print(f"| {r['set']} | {r['n']} | {r['exact']:.3f} | {r['ci95'][0]:.2f}-{r['ci95'][1]:.2f} | {r['bleu4']:.3f} |")
+            captions(writer, corpus, net, part, a.most)
 
 
 if __name__ == "__main__":
