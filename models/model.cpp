@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include "bind.h"
@@ -17,18 +18,11 @@ using nn::Mat;
 
 namespace {
 
+constexpr size_t kBeams = 3;  // of a generated text: measured by tools/train/captions.py
+
 uint64_t next_id() noexcept {
   static std::atomic<uint64_t> last{0};
   return ++last;
-}
-
-/// n default values in scratch memory; nothing to destroy when it is given back.
-template <class T>
-std::span<T> scratch(size_t n, nn::Workspace& workspace) {
-  static_assert(std::is_trivially_destructible_v<T>);
-  auto* p = reinterpret_cast<T*>(workspace.bytes(n * sizeof(T)));
-  std::uninitialized_value_construct_n(p, n);
-  return {p, n};
 }
 
 models::Gguf open_checked(const std::filesystem::path& path) {
@@ -58,12 +52,14 @@ struct Model::Impl {
         tower(models::bind_tower(file, preprocess, text.width(), isa)),
         predictor(models::bind_predictor(file, tower.width(), text.width(), isa)),
         decoder(models::bind_decoder(file, text.width(), isa)),
+        writer(models::bind_generator(file, text.width(), text.tokenizer().size(), isa)),
         prompt(file.string("sterna.embed.prompt")),
         isa(isa) {}
 
   size_t dim() const { return text.width(); }
   void check(const Scene& scene) const;
   void check(std::span<const float> out, size_t rows) const;
+  const models::Writer& writing() const;
   Mat<const float> encode(std::string_view question, Session& session) const;
   void predict(const Scene& scene, std::span<const Mat<const float>> questions, Mat<float> out,
                Session& session, float head_scale = 1) const;
@@ -75,6 +71,7 @@ struct Model::Impl {
   vision::HybridTower tower;
   predictor::PointerPredictor predictor;
   models::Decoder decoder;
+  std::optional<models::Writer> writer;
   std::string prompt;
   quant::Isa isa;
   uint64_t id = next_id();
@@ -95,6 +92,11 @@ void Model::Impl::check(std::span<const float> out, size_t rows) const {
               std::to_string(out.size()));
 }
 
+const models::Writer& Model::Impl::writing() const {
+  if (writer) return *writer;
+  throw Error(path.string() + ": the model has no generator: expected tensors generator.*");
+}
+
 // The question's last hidden states, encoded unless the session holds them already.
 Mat<const float> Model::Impl::encode(std::string_view question, Session& session) const {
   Session::Question& q = session.question;
@@ -113,7 +115,7 @@ void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> 
                           Mat<float> out, Session& session, float head_scale) const {
   check(scene);
   const nn::Workspace::Frame frame(session.workspace);
-  const auto queries = scratch<predictor::Query>(questions.size(), session.workspace);
+  const auto queries = session.workspace.array<predictor::Query>(questions.size());
   const Mat<const float> vision(scene.features.data(), scene.tokens, tower.width());
   const Mat<const float> meaning(scene.semantics.data(), scene.tokens, dim());
   for (size_t i = 0; i < questions.size(); ++i) {
@@ -192,7 +194,7 @@ void Model::predict(const Scene& scene, std::span<const std::string> questions,
   const Impl& m = *impl_;
   m.check(out, questions.size());
   const nn::Workspace::Frame frame(session.workspace);
-  const auto hidden = scratch<Mat<const float>>(questions.size(), session.workspace);
+  const auto hidden = session.workspace.array<Mat<const float>>(questions.size());
   for (size_t i = 0; i < questions.size(); ++i) {
     const Mat<const float> h = m.encode(questions[i], session);
     const Mat<float> copy = session.workspace.mat<float>(h.rows, h.cols);
@@ -243,7 +245,7 @@ void Model::decode(std::span<const float> predicted, const AnswerTable* choices,
                          : nn::RowTable(choices->embeddings, choices->texts.size(), dim(), m.isa);
   const nn::Workspace::Frame frame(session.workspace);
   const size_t listed = std::clamp<size_t>(top, 1, std::max<size_t>(table.rows(), 1));
-  const auto best = scratch<decoder::Scored>(listed, session.workspace);
+  const auto best = session.workspace.array<decoder::Scored>(listed);
   const decoder::NearestAnswer& nearest =
       choices == nullptr ? m.decoder.vocabulary : m.decoder.choices;
   out.sure =
@@ -272,6 +274,43 @@ Answer Model::answer(const Scene& scene, std::string_view question, size_t top,
   Answer out;
   answer(scene, question, nullptr, top, out, session);
   return out;
+}
+
+bool Model::generates() const { return impl_->writer.has_value(); }
+std::string_view Model::caption_question() const { return impl_->writing().question; }
+
+void Model::generate(std::span<const float> predicted, size_t top, Answer& out,
+                     Session& session) const {
+  const models::Writer& writer = impl_->writing();
+  const nn::Workspace::Frame frame(session.workspace);
+  const size_t listed = std::clamp<size_t>(top, 1, decoder::Generator::kMostBeams);
+  const auto best = session.workspace.array<decoder::GeneratedText>(std::max(listed, kBeams));
+  ++session.decodes;
+  const size_t found =
+      writer.generator.generate(predicted, best, session.executor, session.workspace);
+  if (found == 0) throw Error(path().string() + ": generator: expected numbers, found none");
+  out.candidates.resize(std::min(listed, found));
+  for (size_t i = 0; i < out.candidates.size(); ++i) {
+    decoder::join(impl_->text.tokenizer(), best[i].ids, out.candidates[i].text);
+    out.candidates[i].score = std::exp(best[i].log_probability);
+  }
+  out.text = out.candidates[0].text;
+  out.confidence = out.candidates[0].score;
+  out.sure = out.confidence >= writer.sure_threshold;
+}
+
+void Model::generate(const Scene& scene, std::string_view question, size_t top, Answer& out,
+                     Session& session) const {
+  const nn::Workspace::Frame frame(session.workspace);
+  const std::span<float> predicted = session.workspace.array<float>(dim());
+  const Mat<const float> hidden = impl_->encode(question, session);
+  impl_->predict(scene, {&hidden, 1}, {predicted.data(), 1, dim()}, session,
+                 impl_->decoder.vocabulary_head_scale);
+  generate(predicted, top, out, session);
+}
+
+void Model::caption(const Scene& scene, size_t top, Answer& out, Session& session) const {
+  generate(scene, caption_question(), top, out, session);
 }
 
 }  // namespace sterna

@@ -23,11 +23,14 @@ const std::vector<QuantizeRule>& shipped() {
       {"*.blocks.*norm.weight", "f32"},
       {"vision.blocks.*.weight", "t5"},
       {"predictor.blocks.*.weight", "t5"},
+      {"generator.blocks.*.weight", "t5"},
       // Trained in float, and int8 loses little (cosine >= 0.999 to the original).
       {"language.blocks.*.weight", "i8"},
       {"language.token_embedding", "i8row"},
       {"vision.class_embedding", "i8row"},
       {"decoder.answers", "i8row"},
+      {"generator.table", "i8row"},
+      {"generator.prefix.weight", "i8"},
       // 1x1 convolutions, class head and projections: few weights that all pictures pass through.
       {"vision.stem.blocks.*.weight", "bf16"},
       {"vision.stem.head.weight", "bf16"},

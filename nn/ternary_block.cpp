@@ -5,6 +5,8 @@
 #include <sterna/nn/ternary_block.h>
 #include <sterna/quant/error.h>
 
+#include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace sterna::nn {
@@ -35,18 +37,49 @@ void TernaryBlock::check(size_t d, const std::string& where) const {
 void TernaryBlock::forward(Mat<float> x, std::span<const uint32_t> starts, const Executor& executor,
                            Workspace& workspace, quant::Isa isa) const {
   const Workspace::Frame frame(workspace);
-  const size_t t = x.rows, d = x.cols, f = mlp_up.m();
-  const Mat<float> a = workspace.mat<float>(t, d);
+  const size_t t = x.rows, d = x.cols;
   const Mat<float> o = workspace.mat<float>(t, d);
   const Mat<float> wide = workspace.mat<float>(t, 3 * d);
-  const Mat<float> u = workspace.mat<float>(t, f);
-
-  // q, k, v = W_qkv RMSNorm(x);  o = softmax(q k^T / sqrt(c)) v a head of width c
-  rms_norm(x, attn_norm, kEps, a, executor, isa);
-  apply(qkv, a, wide, executor, workspace);
+  // o = softmax(q k^T / sqrt(c)) v a head of width c
+  project(x, wide, executor, workspace, isa);
   const float scale = 1.0F / std::sqrt(static_cast<float>(d / heads));
   attention(wide.slice_cols(0, d), wide.slice_cols(d, d), wide.slice_cols(2 * d, d), heads, scale,
             starts, o, executor, workspace, isa);
+  finish(x, o, executor, workspace, isa);
+}
+
+void TernaryBlock::step(Mat<float> x, const KeyValues& cache, const Executor& executor,
+                        Workspace& workspace, quant::Isa isa) const {
+  assert(cache.past < cache.capacity && cache.rows.rows >= x.rows * cache.capacity);
+  const Workspace::Frame frame(workspace);
+  const size_t n = x.rows, d = x.cols, seen = cache.past + 1;
+  const Mat<float> o = workspace.mat<float>(n, d);
+  const Mat<float> wide = workspace.mat<float>(n, 3 * d);
+  project(x, wide, executor, workspace, isa);
+  const float scale = 1.0F / std::sqrt(static_cast<float>(d / heads));
+  for (size_t i = 0; i < n; ++i) {
+    const Mat<float> kv = cache.sequence(i, seen);
+    std::copy_n(wide.row(i) + d, 2 * d, kv.row(cache.past));
+    attention(wide.slice_rows(i, 1).slice_cols(0, d), kv.slice_cols(0, d), kv.slice_cols(d, d),
+              heads, scale, o.slice_rows(i, 1), executor, workspace, isa);
+  }
+  finish(x, o, executor, workspace, isa);
+}
+
+void TernaryBlock::project(Mat<const float> x, Mat<float> wide, const Executor& executor,
+                           Workspace& workspace, quant::Isa isa) const {
+  const Workspace::Frame frame(workspace);
+  const Mat<float> a = workspace.mat<float>(x.rows, x.cols);
+  rms_norm(x, attn_norm, kEps, a, executor, isa);
+  apply(qkv, a, wide, executor, workspace);
+}
+
+void TernaryBlock::finish(Mat<float> x, Mat<float> o, const Executor& executor,
+                          Workspace& workspace, quant::Isa isa) const {
+  const Workspace::Frame frame(workspace);
+  const size_t t = x.rows, d = x.cols, f = mlp_up.m();
+  const Mat<float> a = workspace.mat<float>(t, d);
+  const Mat<float> u = workspace.mat<float>(t, f);
   // x += W_o RMSNorm(o)
   rms_norm(o, attn_out_norm, kEps, o, executor, isa);
   apply(attn_out, o, a, executor, workspace);

@@ -73,6 +73,7 @@ std::vector<QuestionGroup> ask_each(std::vector<std::string> names, const std::s
 struct Shown {
   size_t top = 0;         // best answers; 0: as many as the verb likes
   bool every = false;     // with top = 0 all of them
+  bool open = false;      // written by the model, not chosen
   bool where = false;     // the part of the picture that supports the answer
   std::string html = {};  // a page to write
 };
@@ -88,11 +89,14 @@ std::string with_place(const std::string& line, const Reply& reply) {
   return line + "; " + printable(reply.answer.text) + ": " + place;
 }
 
-/// Opens the model, asks, prints. Returns the exit code.
-int run(const Common& common, const std::vector<QuestionGroup>& groups,
+/// Asks and prints. Returns the exit code.
+int run(const Model& model, const Common& common, const std::vector<QuestionGroup>& groups,
         const std::vector<std::string>& choices, const Shown& shown) {
-  const Model model = open_model(common);
+  if (shown.open && !model.generates()) {
+    throw Error(model.path().string() + ": the model has no generator to write answers with");
+  }
   QuestionRun run{.choices = nullptr, .top = shown.top, .threads = common.threads};
+  run.open = shown.open;
   run.where = shown.where || !shown.html.empty();
   run.picture_side = shown.html.empty() ? 0 : kPageSide;
   std::optional<InterruptGuard> interrupt;  // a page that was begun is finished
@@ -156,6 +160,7 @@ int ask_command(int argc, char** argv) {
   options.add()("choices", "Possible answers, comma-separated", cxxopts::value<std::string>(),
                 "A,B,...")("answers", "Possible answers, one a line", cxxopts::value<std::string>(),
                            "FILE")("top", "Show the N best answers", cxxopts::value<int>(), "N")(
+      "open", "Write the answer instead of choosing one")(
       "batch", "Questions, a JSON object {\"image\", \"question\", \"choices\"} a line",
       cxxopts::value<std::string>(),
       "FILE")("where", "Tell which part of the picture the answer comes from")(
@@ -168,7 +173,11 @@ int ask_command(int argc, char** argv) {
   if (!args) return kDone;
   const Common common = options.common(*args);
   const auto choices = choices_of(*args, "choices", "answers");
-  Shown shown{.top = top_of(*args), .where = args->count("where") != 0};
+  Shown shown{.top = top_of(*args), .open = args->count("open") != 0,
+              .where = args->count("where") != 0};
+  if (shown.open && !choices.empty()) {
+    throw UsageError("--open excludes --choices and --answers");
+  }
   if (args->count("html") != 0) {
     shown.html = (*args)["html"].as<std::string>();
     if (shown.html.empty()) throw UsageError("--html: expected the name of a file");
@@ -178,14 +187,35 @@ int ask_command(int argc, char** argv) {
     if (!names.empty()) throw UsageError("--batch names pictures and questions itself");
     const auto groups = read_batch((*args)["batch"].as<std::string>());
     if (groups.empty()) throw Error((*args)["batch"].as<std::string>() + ": holds no question");
-    return run(common, groups, choices, shown);
+    return run(open_model(common), common, groups, choices, shown);
   }
   if (names.size() < 2 || has_picture_extension(names.back())) {
     throw UsageError("expected pictures, then a question");
   }
   const std::string question = names.back();
   names.pop_back();
-  return run(common, ask_each(std::move(names), question), choices, shown);
+  const auto groups = ask_each(std::move(names), question);
+  return run(open_model(common), common, groups, choices, shown);
+}
+
+/// `sterna caption`: a sentence about each picture, written by the model.
+int caption_command(int argc, char** argv) {
+  Options options(
+      "caption", "IMAGE... [OPTION...]",
+      "Write a caption for each picture.\n\n"
+      "IMAGE is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
+      "picture on standard input.\n");
+  options.add_model_options();
+  options.add()("top", "Show the N best captions", cxxopts::value<int>(), "N");
+  const auto args = options.parse(argc, argv);
+  if (!args) return kDone;
+  const Common common = options.common(*args);
+  if (options.positionals().empty()) throw UsageError("expected a picture");
+  const size_t top = top_of(*args);
+  const Model model = open_model(common);
+  const std::string question(model.caption_question());
+  return run(model, common, ask_each(options.positionals(), question), {},
+             {.top = top, .open = true});
 }
 
 /// `sterna classify`: the best of some labels.
@@ -209,7 +239,7 @@ int classify_command(int argc, char** argv) {
   if (options.positionals().empty()) throw UsageError("expected a picture");
   const size_t top = top_of(*args);
   const auto groups = ask_each(options.positionals(), (*args)["question"].as<std::string>());
-  return run(common, groups, labels, {.top = top, .every = top == 0});
+  return run(open_model(common), common, groups, labels, {.top = top, .every = top == 0});
 }
 
 }  // namespace sterna::cli

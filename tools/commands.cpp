@@ -4,6 +4,7 @@ namespace sterna::cli {
 
 int ask_command(int argc, char** argv);
 int bench_command(int argc, char** argv);
+int caption_command(int argc, char** argv);
 int classify_command(int argc, char** argv);
 int embed_command(int argc, char** argv);
 int eval_command(int argc, char** argv);
@@ -19,6 +20,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"ask", "Ask pictures a question", ask_command},
     {"bench", "Measure the kernels, or what selective decoding saves", bench_command},
+    {"caption", "Write a caption for each picture", caption_command},
     {"classify", "Name the best of some labels for each picture", classify_command},
     {"embed", "Turn pictures or texts into vectors", embed_command},
     {"index", "Make an index of pictures, or add to it", index_command},

@@ -174,3 +174,52 @@ TEST_CASE("every tensor is needed, in its shape") {
     }
   }
 }
+
+TEST_CASE("a generator is whole or not there: keys, tensors, ids, and bad values") {
+  const test::Scratch scratch;
+  const Gguf tiny = Gguf::open(STERNA_TEST_DATA "/golden/generator/tiny.gguf");
+  CHECK(fault(scratch, tiny, {}) == "");
+  const auto refused = [&](const Change& change, std::string_view name) {
+    CAPTURE(name);
+    const std::string message = fault(scratch, tiny, change);
+    check_message(message, scratch);
+    CHECK(message.find(name) != std::string::npos);
+  };
+  size_t keys = 0;
+  for (const auto& entry : tiny.metadata()) {
+    const std::string_view key = entry.first;
+    if (!key.starts_with("sterna.generator.")) continue;
+    ++keys;
+    refused({key, {}, "", {}}, key);
+    refused({key, GgufValue(std::vector<bool>{true}), "", {}}, key);
+    if (!std::holds_alternative<uint64_t>(entry.second)) continue;
+    for (const uint64_t extreme : {uint64_t{0}, uint64_t{3}, uint64_t{65537}, UINT64_MAX}) {
+      CAPTURE(extreme);
+      const std::string message = fault(scratch, tiny, {key, GgufValue(extreme), "", {}});
+      const bool right = (key.ends_with("heads") && extreme == 3) || (key.ends_with("blocks") && extreme == 0);
+      if (right) continue;  // 3 divides 24; no blocks are few
+      check_message(message, scratch);
+    }
+  }
+  CHECK(keys == 10);
+  for (const GgufTensor& t : tiny.tensors()) {
+    if (!t.name.starts_with("generator.")) continue;
+    std::vector<uint64_t> wider = t.shape;
+    wider.back() += 1;
+    refused({"", {}, t.name, {}}, t.name);
+    refused({"", {}, t.name, wider}, t.name);
+  }
+  const std::string_view pieces = "sterna.generator.pieces";
+  std::vector<int64_t> ids = tiny.integers(pieces);
+  ids[3] = 100000;
+  refused({pieces, GgufValue(ids), "", {}}, "100000");
+  ids[3] = -1;
+  refused({pieces, GgufValue(ids), "", {}}, "-1");
+  ids.pop_back();
+  ids[3] = 5;
+  refused({pieces, GgufValue(ids), "", {}}, "generator.table");
+  refused({"sterna.generator.kind", GgufValue(std::string_view("lstm")), "", {}}, "lstm");
+  for (const double bad : {-0.1, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    refused({"sterna.generator.sure_threshold", GgufValue(bad), "", {}}, "sure_threshold");
+  }
+}

@@ -21,6 +21,7 @@ namespace sterna::cli {
 namespace {
 
 constexpr size_t kVocabularyTop = 5;
+constexpr size_t kWrittenTop = 3;
 constexpr size_t kNotSureShown = 3;
 constexpr size_t kPrefetch = 16;
 // A picture with very many questions is seen again now and then, so that threads share the work.
@@ -77,6 +78,12 @@ Answer answer(const Model& model, const QuestionRun& run, const Question& questi
     return from(worker.choices.table(model, question.choices, worker.session));
   }
   if (run.choices != nullptr) return from(*run.choices);
+  if (run.open) {
+    Answer written;
+    model.generate(worker.scene, question.text, run.top == 0 ? kWrittenTop : run.top, written,
+                   worker.session);
+    return written;
+  }
   const size_t top = run.top == 0 ? kVocabularyTop : run.top;
   return model.answer(worker.scene, question.text, top, worker.session);
 }

@@ -44,6 +44,7 @@ struct QuestionRun {
   const AnswerTable* choices = nullptr;  // for questions without their own; nullptr: vocabulary
   size_t top = 0;                        // candidates to give; 0: all choices, 5 of a vocabulary
   int threads = 0;
+  bool open = false;        // write answers to questions without choices
   bool where = false;       // also say where in the picture each answer has its support
   size_t picture_side = 0;  // keep pictures at most this wide and high; 0: none
 };

@@ -15,6 +15,7 @@ LITE0_STAGES = [
 ]
 
 EMBED = 384  # width of the shared text space (MiniLM-L6)
+CAPTION_QUESTION = "describe the picture"  # that a caption answers
 
 
 @dataclass
@@ -68,6 +69,26 @@ class TrainConfig:
     bf16: bool = True
     fuse: bool = True
     checkpoint_every_s: float = 300.0
+
+
+@dataclass
+class GeneratorConfig:
+    width: int = 256
+    heads: int = 4
+    mlp: int = 1024
+    blocks: int = 3
+    prefix: int = 2  # positions that the embedding fills
+    length: int = 24  # pieces of a text, its end included
+    seed: int = 20261
+    batch: int = 256
+    learning_rate: float = 1.6e-3
+    weight_decay: float = 0.02
+    warmup: int = 100
+    steps: int = 3000
+    noise: float = 0.9  # the most length of the Gaussian added to a unit embedding: cosine 0.74
+    mixed: float = 0.3  # share of the embeddings mixed with that of another text, by at most `mix`
+    mix: float = 0.35
+    ema: float = 0.995
 
 
 @dataclass

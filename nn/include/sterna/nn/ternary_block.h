@@ -12,7 +12,19 @@
 
 namespace sterna::nn {
 
-/// A bidirectional pre-norm transformer block with BitNet's sub-norms, without biases (BitNet
+/// Keys and values of the positions that a causal sequence has run through, of one block: room for
+/// `capacity` positions of each of `sequences`. The memory is the caller's.
+struct KeyValues {
+  Mat<float> rows;  // [sequences * capacity, 2d]: keys, then values
+  size_t capacity = 0;
+  size_t past = 0;  // positions that each sequence has behind it
+
+  Mat<float> sequence(size_t i, size_t count) const {
+    return rows.slice_rows(i * capacity, count);
+  }
+};
+
+/// A pre-norm transformer block with BitNet's sub-norms, without biases (BitNet
 /// b1.58, arXiv 2402.17764; sub-norms as in BitNet b1.58 2B4T, arXiv 2504.12285; squared ReLU). The
 /// linears are ternary in shipped models and float for comparison: the same code over another
 /// Linear type.
@@ -38,6 +50,21 @@ struct TernaryBlock {
   /// to itself alone. Results do not depend on what else is in the batch, nor on threads.
   void forward(Mat<float> x, std::span<const uint32_t> starts, const Executor& executor,
                Workspace& workspace, quant::Isa isa) const;
+
+  /// The next position of each of n causal sequences: x [n, d] in place, row i behind the
+  /// `cache.past` positions of sequence i, which it and itself alone attend to. Its key and value
+  /// are written to the cache (past < capacity, asserted); the caller counts `past` on. The same
+  /// numbers as a causal pass over whole sequences, whatever else is in the batch.
+  void step(Mat<float> x, const KeyValues& cache, const Executor& executor, Workspace& workspace,
+            quant::Isa isa) const;
+
+ private:
+  /// q, k, v = W_qkv RMSNorm(x) -> wide [t, 3d].
+  void project(Mat<const float> x, Mat<float> wide, const Executor& executor, Workspace& workspace,
+               quant::Isa isa) const;
+  /// What follows attention: x += W_o RMSNorm(o), then the MLP. o [t, d] is overwritten.
+  void finish(Mat<float> x, Mat<float> o, const Executor& executor, Workspace& workspace,
+              quant::Isa isa) const;
 };
 
 }  // namespace sterna::nn

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include <sterna/nn/mat.h>
@@ -40,6 +42,15 @@ class Workspace {
   template <class T>
   Mat<T> mat(size_t rows, size_t cols) {
     return {reinterpret_cast<T*>(bytes(rows * cols * sizeof(T))), rows, cols};
+  }
+
+  /// n default values of a type that needs no destructor.
+  template <class T>
+  std::span<T> array(size_t n) {
+    static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 64);
+    auto* p = reinterpret_cast<T*>(bytes(n * sizeof(T)));
+    std::uninitialized_value_construct_n(p, n);
+    return {p, n};
   }
 
   /// How often memory was asked of the system since construction: constant once warm (tested).

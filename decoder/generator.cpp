@@ -1,0 +1,174 @@
+#include <sterna/decoder/generator.h>
+#include <sterna/nn/linear.h>
+#include <sterna/nn/norm.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "beam_search.h"
+
+namespace sterna::decoder {
+
+using nn::Executor;
+using nn::Mat;
+using nn::Workspace;
+
+namespace {
+
+void expect(size_t found, size_t expected, const char* what) {
+  if (found == expected) return;
+  throw Error(std::string("generator: ") + what + ": expected " + std::to_string(expected) +
+              ", found " + std::to_string(found));
+}
+
+}  // namespace
+
+/// The texts under way and what the network keeps of them; memory of one frame.
+struct Generator::Search {
+  BeamSearch beams;
+  Mat<float> x;                           // [beams, d]: the live texts' last position
+  std::span<nn::KeyValues> cache, spare;  // [blocks]; a beam's past follows it from one to the other
+
+  Search(size_t most, size_t length, size_t positions, size_t blocks, size_t d, Workspace& w)
+      : beams(most, length, w), x(w.mat<float>(most, d)) {
+    for (std::span<nn::KeyValues>* list : {&cache, &spare}) {
+      *list = w.array<nn::KeyValues>(blocks);
+      for (nn::KeyValues& kv : *list) {
+        kv = {w.mat<float>(most * positions, 2 * d), positions, 0};
+      }
+    }
+  }
+
+  /// After beams.step(): each live text takes over the past of the one it grew from.
+  void take_over() {
+    for (size_t b = 0; b < cache.size(); ++b) {
+      spare[b].past = cache[b].past;
+      for (size_t i = 0; i < beams.live().size(); ++i) {
+        const Mat<float> from = cache[b].sequence(beams.live()[i].parent, cache[b].past);
+        std::copy_n(from.data, from.rows * from.cols, spare[b].sequence(i, from.rows).data);
+      }
+    }
+    std::swap(cache, spare);
+  }
+};
+
+Generator::Generator(Weights weights, size_t length, quant::Isa isa)
+    : weights_(std::move(weights)), length_(length), isa_(isa) {
+  const Weights& w = weights_;
+  const size_t d = w.norm.size();
+  if (d == 0 || length < 2) throw Error("generator: expected a width above 0, a length above 1");
+  if (w.prefix.m() == 0 || w.prefix.m() % d != 0) {
+    throw Error("generator: prefix outputs: expected a multiple of " + std::to_string(d) +
+                ", found " + std::to_string(w.prefix.m()));
+  }
+  expect(w.position.size(), (w.prefix.m() / d + length - 1) * d, "size of the positions");
+  expect(w.table.cols(), d, "table columns");
+  expect(w.table.rows(), w.pieces.size() + 1, "table rows");
+  if (w.pieces.empty()) throw Error("generator: expected at least one piece, found none");
+  for (size_t i = 0; i < w.blocks.size(); ++i) {
+    w.blocks[i].check(d, "generator: block " + std::to_string(i));
+  }
+}
+
+void Generator::run_blocks(Mat<float> x, Search& s, const Executor& executor,
+                           Workspace& workspace) const {
+  for (size_t b = 0; b < weights_.blocks.size(); ++b) {
+    weights_.blocks[b].step(x, s.cache[b], executor, workspace, isa_);
+    ++s.cache[b].past;
+  }
+}
+
+// x_i = (W_prefix e)_i + position_i, a position after the other; the last one stays in s.x.
+void Generator::lead(std::span<const float> embedding, Search& s, const Executor& executor,
+                     Workspace& workspace) const {
+  const size_t d = weights_.norm.size(), p = weights_.prefix.m() / d;
+  const Workspace::Frame frame(workspace);
+  const Mat<float> all = workspace.mat<float>(1, p * d);
+  nn::apply(weights_.prefix, {embedding.data(), 1, embedding.size()}, all, executor, workspace);
+  for (size_t i = 0; i < p * d; ++i) all.data[i] += weights_.position[i];
+  for (size_t i = 0; i < p; ++i) run_blocks(all.slice_cols(i * d, d), s, executor, workspace);
+  std::copy_n(all.data + (p - 1) * d, d, s.x.data);
+}
+
+// x = sqrt(d) row(piece) + position for the last piece of every live text.
+void Generator::follow(Search& s, const Executor& executor, Workspace& workspace) const {
+  const size_t d = weights_.norm.size(), p = weights_.prefix.m() / d;
+  const auto live = s.beams.live();
+  const auto position = weights_.position.subspan((p + s.beams.pieces() - 1) * d, d);
+  for (size_t i = 0; i < live.size(); ++i) {
+    std::copy_n(position.data(), d, s.x.row(i));
+    weights_.table.add(live[i].rows[s.beams.pieces() - 1], std::sqrt(static_cast<float>(d)),
+                       s.x.row(i));
+  }
+  run_blocks(s.x.slice_rows(0, live.size()), s, executor, workspace);
+}
+
+void Generator::grow(Search& s, const Executor& executor, Workspace& workspace) const {
+  const Workspace::Frame frame(workspace);
+  const size_t n = s.beams.live().size(), v = weights_.table.rows();
+  const Mat<float> z = workspace.mat<float>(n, s.x.cols);
+  const Mat<float> p = workspace.mat<float>(n, v);
+  nn::rms_norm(s.x.slice_rows(0, n), weights_.norm, nn::TernaryBlock::kEps, z, executor, isa_);
+  for (size_t i = 0; i < n; ++i) {
+    executor.for_ranges(v, 256, [&](size_t begin, size_t end) {
+      weights_.table.cosines(z.row(i), begin, end - begin, p.row(i) + begin);
+    });
+    if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = -1e30F;  // a text has a piece
+  }
+  nn::softmax(p, p, executor, isa_);
+  s.beams.step(p);
+  s.take_over();
+}
+
+size_t Generator::generate(std::span<const float> embedding, std::span<GeneratedText> best,
+                           const Executor& executor, Workspace& workspace) const {
+  expect(embedding.size(), dim(), "width of the embedding");
+  if (best.empty() || best.size() > kMostBeams) {
+    throw Error("generator: expected 1.." + std::to_string(kMostBeams) + " beams, found " +
+                std::to_string(best.size()));
+  }
+  const Mat<uint32_t> ids = workspace.mat<uint32_t>(best.size(), length_);  // the caller's
+  const Workspace::Frame frame(workspace);
+  const size_t d = weights_.norm.size();
+  Search s(best.size(), length_, weights_.position.size() / d, weights_.blocks.size(), d,
+           workspace);
+  lead(embedding, s, executor, workspace);
+  grow(s, executor, workspace);
+  while (!s.beams.finished()) {
+    follow(s, executor, workspace);
+    grow(s, executor, workspace);
+  }
+  const auto texts = s.beams.result();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    for (size_t k = 0; k < texts[i].pieces; ++k) {
+      ids.row(i)[k] = weights_.pieces[texts[i].rows[k] - 1];
+    }
+    best[i] = {{ids.row(i), texts[i].pieces}, texts[i].score};
+  }
+  return texts.size();
+}
+
+void join(const language::WordPiece& tokenizer, std::span<const uint32_t> ids, std::string& out) {
+  const auto is = [](std::string_view piece, std::string_view marks) {
+    return piece.size() == 1 && marks.find(piece) != std::string_view::npos;
+  };
+  const std::string_view continuation = tokenizer.options().continuation;
+  out.clear();
+  bool glue = true;
+  for (const uint32_t id : ids) {
+    const std::string_view piece = tokenizer.token(id);
+    if (piece.starts_with(continuation)) {
+      out += piece.substr(continuation.size());
+      glue = false;
+      continue;
+    }
+    if (!glue && !is(piece, "-'/,.!?;:)")) out += ' ';
+    out += piece;
+    glue = is(piece, "-'/(");
+  }
+}
+
+}  // namespace sterna::decoder

@@ -1,0 +1,149 @@
+"""Prints how well the generator writes: texts from their own embeddings, and captions of held-out pictures.
+
+Round trip: texts kept from training -> embedding -> text; also with Gaussian noise of the length that gives a cosine.
+Captions: what the model predicts for "describe the picture" -> text, against the template captions of pictures that were
+never trained on (the kinds of things in any order; a photo in any of its four wordings). Beside them the nearest of all the
+generator's training texts, and the generator on the average picture.
+"""
+
+import argparse
+import json
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from bleu import bleu4
+from calibrate import sure_threshold
+from config import CAPTION_QUESTION, EMBED
+from data import load_setting
+from evaluate import average_picture
+from generator import Corpus, Generator, beams, load_generator, text_of
+from generator_texts import PHOTO, with_articles
+from measure import Item, predict, wilson
+from questions import Asker
+from train import load_checkpoint
+
+WIDTHS = (1, 3)
+
+
+class Writer:
+    """Texts in the generator's spelling; `write` gives the best text and its confidence for each embedding."""
+
+    def __init__(self, net: Generator, setting):
+        self.net, self.setting = net, setting
+        words = setting.text.tokenizer
+        self.piece = ["[SEP]"] + [words.id_to_token(i) for i in net.pieces]
+
+    def write(self, embeddings: torch.Tensor, width: int) -> list[tuple[str, float]]:
+        out = []
+        for e in embeddings.float():
+            rows, score = beams(self.net, e, width)[0]
+            out.append((text_of([self.piece[r] for r in rows]), float(np.exp(score))))
+        return out
+
+    def spelt(self, text: str) -> str:
+        """As the generator would spell it: lower case, marks as text_of puts them."""
+        return text_of(self.setting.text.tokenizer.encode(text).tokens[1:-1])
+
+
+def show(name: str, texts: list[str], references: list[list[str]]):
+    """Prints a row of the table."""
+    n, right = len(texts), sum(t in r for t, r in zip(texts, references))
+    low, high = wilson(right, n)
+    print(f"| {name} | {n} | {right / max(n, 1):.3f} | {low:.2f}-{high:.2f} | {bleu4(texts, references):.3f} |", flush=True)
+
+
+def round_trip(writer: Writer, corpus: Corpus, most: int):
+    held = np.random.default_rng(0).permutation(np.flatnonzero(corpus.held))[:most]
+    wanted = [[writer.spelt(corpus.texts[i])] for i in held]
+    e, noise = corpus.embeddings[held].float(), torch.Generator().manual_seed(1)
+    things = np.array([1 + corpus.texts[i].count(" and ") for i in held])
+    for width in WIDTHS:
+        texts = [t for t, _ in writer.write(e, width)]
+        show(f"round trip, beams {width}", texts, wanted)
+        for n in (1, 2, 3):
+            at = np.flatnonzero(things == n)
+            show(f"round trip, beams {width}, {n} of \"... and ...\"", [texts[i] for i in at], [wanted[i] for i in at])
+    for cosine in (0.85, 0.7):
+        length = (1 / cosine ** 2 - 1) ** 0.5
+        moved = F.normalize(e + length * EMBED ** -0.5 * torch.randn(e.shape, generator=noise), dim=-1)
+        show(f"round trip, beams {WIDTHS[-1]}, cosine {cosine}", [t for t, _ in writer.write(moved, WIDTHS[-1])], wanted)
+
+
+def references(fact: dict, asker: Asker) -> list[str]:
+    """Every wording that is right for a picture."""
+    if fact["source"] == "photo":
+        return [with_articles(t.format(asker.labels.raw[fact["label"]].lower())) for t in PHOTO]
+    by_word: dict[str, list] = {}
+    for o in fact["objects"]:
+        by_word.setdefault(o["word"], []).append(o)
+    return [with_articles(asker.describe(dict(p)).lower()) for p in permutations(list(by_word.items())[:3])]
+
+
+def pictures(setting, part: str, writer: Writer) -> tuple[torch.Tensor, list[list[str]]]:
+    """Features and references of a part's pictures, as far as there is something on them."""
+    folder, asker = setting.paths.work / part, Asker(setting.labels, np.random.default_rng(0))
+    facts = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
+    shown = [i for i, f in enumerate(facts) if f["source"] == "photo" or f["objects"]]
+    features = torch.from_numpy(np.load(folder / "features.npy")[shown]).float()
+    return features, [[writer.spelt(r) for r in references(facts[i], asker)] for i in shown]
+
+
+def predicted(net, setting, features: torch.Tensor) -> torch.Tensor:
+    return predict(net, setting, features, [Item(i, CAPTION_QUESTION, "", [], "caption") for i in range(len(features))])
+
+
+def captions(writer: Writer, corpus: Corpus, net, part: str, most: int):
+    setting = writer.setting
+    features, wanted = pictures(setting, part, writer)
+    features, wanted = features[:most], wanted[:most]
+    out = predicted(net, setting, features)
+    table = setting.text.embed([r[0] for r in wanted])
+    for width in WIDTHS:
+        texts = [t for t, _ in writer.write(out, width)]
+        show(f"{part}, beams {width}", texts, wanted)
+    known = np.flatnonzero(~corpus.held)
+    nearest = (out @ corpus.embeddings[known].float().T).argmax(-1).tolist()
+    show(f"{part}, nearest training text", [writer.spelt(corpus.texts[known[i]]) for i in nearest], wanted)
+    blind = writer.write(predicted(net, setting, average_picture(setting)[None]), WIDTHS[-1])[0][0]
+    show(f"{part}, average picture", [blind] * len(wanted), wanted)
+    print(f"({part}: cosine of the predictions with the templates {float((out * table).sum(-1).mean()):.3f}; "
+          + "; ".join(f"{t} <- {r[0]}" for t, r in list(zip(texts, wanted))[:5]) + ")", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--generator", type=Path, help="default: WORK/generator.pt")
+    p.add_argument("--checkpoint", type=Path, help="default: WORK/ternary.pt; without it only round trips")
+    p.add_argument("--parts", nargs="*", default=["eval", "scenes_held", "cuts_held"])
+    p.add_argument("--most", type=int, default=400, help="texts and pictures of a part (default 400)")
+    p.add_argument("--calibrate", action="store_true", help="only fit the threshold of being sure, on the calibration photos")
+    a = p.parse_args()
+    setting = load_setting(a.work)
+    writer = Writer(load_generator(a.generator or a.work / "generator.pt")[0], setting)
+    checkpoint, calibration = a.checkpoint or a.work / "ternary.pt", a.work / "calibration.json"
+    net = load_checkpoint(checkpoint)[0] if checkpoint.exists() else None
+    if net and calibration.exists():  # as Model::generate() weighs the head
+        net.predictor.head_scale *= json.loads(calibration.read_text())["vocabulary_head_scale"]
+    if a.calibrate:
+        part = "dev" if setting.paths.photos else "scenes_held"
+        features, wanted = pictures(setting, part, writer)
+        found = writer.write(predicted(net, setting, features), WIDTHS[-1])
+        right = np.array([t in w for (t, _), w in zip(found, wanted)])
+        threshold = sure_threshold(np.array([c for _, c in found]), right) if right.any() else 1.0
+        (a.work / "generator.json").write_text(json.dumps({"sure_threshold": threshold}))
+        return print(f"{part}: {len(right)} captions, {right.mean():.2f} exact, sure from {threshold:.3f}")
+    corpus = Corpus(setting)
+    print("| set | n | exact | 95 % | BLEU-4 |\n|---|---|---|---|---|", flush=True)
+    round_trip(writer, corpus, a.most)
+    for part in a.parts if net else []:
+        if (setting.paths.work / part / "facts.jsonl").exists():
+            captions(writer, corpus, net, part, a.most)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Trains the generator: an embedding of the text space -> a text (after DeCap, arXiv 2303.03032: on texts alone).
+
+The unit embedding fills a few prefix positions of a small causal network of the predictor's own blocks, which then
+writes WordPiece ids to an end. Training adds noise to the embeddings, because those predicted from pictures lie
+beside those of texts. Writes WORK/generator.pt (averaged weights); resumes from WORK/generator.last.pt.
+"""
+
+import argparse
+import copy
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from config import EMBED, GeneratorConfig
+from data import Setting, load_setting
+from generator_texts import common_answers, held_text, load_texts
+from model import Block, Norm, TernaryLinear, fuse
+
+END = 0  # the table's row of the end of a text
+
+
+class Generator(nn.Module):
+    """P positions from the embedding, then a position a piece; causal. `pieces` [V-1]: WordPiece ids of rows 1...
+
+    Rows of the table have unit length: as inputs they count sqrt(d) times (Vaswani et al., section 3.4), as outputs they
+    are compared with the normalised state, whose gain is the temperature.
+    """
+
+    def __init__(self, c: GeneratorConfig, pieces: list[int]):
+        super().__init__()
+        self.config, self.pieces = c, pieces
+        self.prefix = nn.Linear(EMBED, c.prefix * c.width, bias=False)
+        self.position = nn.Parameter(torch.randn(c.prefix + c.length - 1, c.width) * 0.02)
+        self.table = nn.Parameter(torch.randn(len(pieces) + 1, c.width) * c.width ** -0.5)
+        self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp, c.blocks) for _ in range(c.blocks))
+        self.norm = Norm(c.width)
+
+    def forward(self, embedding, rows):
+        """embedding [n, 384], rows [n, t] of the pieces so far -> logits [n, t + 1, V] of what follows each."""
+        c, n = self.config, embedding.shape[0]
+        table = F.normalize(self.table.float(), dim=-1)
+        lead = self.prefix(embedding * EMBED ** 0.5).reshape(n, c.prefix, c.width)
+        x = torch.cat([lead.float(), c.width ** 0.5 * table[rows]], 1)
+        t = x.shape[1]
+        x = x + self.position[:t]
+        mask = torch.full((t, t), -1e4, device=x.device).triu(1)
+        for block in self.blocks:
+            x = block(x, mask)
+        return F.linear(self.norm(x[:, c.prefix - 1:]), table)
+
+    def set_ternary(self, on: bool):
+        for module in self.modules():
+            if isinstance(module, TernaryLinear):
+                module.ternary = on
+        return self
+
+
+@torch.no_grad()
+def beams(net: Generator, embedding: torch.Tensor, width: int = 1) -> list[tuple[list[int], float]]:
+    """Texts for one embedding [384], best first: (rows without the end, mean log-probability with it).
+
+    Beam search: of all continuations of the live texts the `width` most probable live on or, if they end, are done.
+    """
+    live, done = [([], 0.0)], []
+    for _ in range(net.config.length):
+        rows = torch.tensor([r for r, _ in live], dtype=torch.long).reshape(len(live), -1)
+        p = net(embedding.expand(len(live), -1), rows)[:, -1].float()
+        if rows.shape[1] == 0:
+            p[:, END] = -torch.inf  # a text has a piece
+        p = p.log_softmax(-1) + torch.tensor([s for _, s in live])[:, None]
+        top = p.flatten().topk(width)
+        grown = [(live[k // p.shape[1]][0] + [k % p.shape[1]], s) for s, k in zip(top.values.tolist(), top.indices.tolist())]
+        done += [(r[:-1], s / len(r)) for r, s in grown if r[-1] == END]
+        live = [(r, s) for r, s in grown if r[-1] != END]
+        if len(done) >= width or not live:
+            break
+    done = done or [(r, s / len(r)) for r, s in live]  # cut at the most length
+    return sorted(done, key=lambda x: -x[1])[:width]
+
+
+@torch.no_grad()
+def greedy(net: Generator, embeddings: torch.Tensor) -> list[list[int]]:
+    """Rows of the most probable next piece again and again, for embeddings [n, 384] at once; the same as one beam."""
+    rows = torch.zeros(len(embeddings), 0, dtype=torch.long)
+    for step in range(net.config.length):
+        p = net(embeddings, rows)[:, -1].float()
+        if step == 0:
+            p[:, END] = -torch.inf
+        rows = torch.cat([rows, p.argmax(-1, keepdim=True)], 1)
+    return [r[:r.index(END)] if END in r else r for r in rows.tolist()]
+
+
+def text_of(pieces: list[str]) -> str:
+    """What WordPiece took apart, together again: "##" joined, no blanks around - ' and before closing marks."""
+    out, glue = "", True
+    for piece in pieces:
+        tight = piece in {"-", "'", "/", "’"}
+        if piece.startswith("##"):
+            out += piece[2:]
+        else:
+            out += ("" if glue or tight or piece in {",", ".", "!", "?", ";", ":", ")"} else " ") + piece
+        glue = tight or piece == "("
+    return out
+
+
+class Corpus:
+    """Texts as padded rows of the table and fp16 embeddings; `held` marks those kept from training."""
+
+    def __init__(self, setting: Setting):
+        self.texts, ids, self.pieces = load_texts(setting)
+        row = {piece: 1 + r for r, piece in enumerate(self.pieces)}
+        self.rows = [[row[i] for i in x] for x in ids]
+        common = set(common_answers(setting))
+        self.common = np.array([t in common for t in self.texts])
+        self.held = np.array([held_text(t) for t in self.texts]) & ~self.common
+        self.digest = hashlib.sha256("\n".join(self.texts).encode()).hexdigest()[:16]
+        path = setting.paths.work / f"generator-{self.digest}.npy"
+        if not path.exists():
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                parts = [setting.text.tokens(self.texts[i:i + 4096]) for i in range(0, len(self.texts), 4096)]
+                means = [F.normalize(h.float().mean(0), dim=0).half().numpy() for part in parts for h in part]
+            np.save(path, np.stack(means))
+        self.embeddings = torch.from_numpy(np.load(path))
+
+    def batch(self, chosen) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """embeddings [n, 384], inputs [n, t] and targets [n, t + 1] (-100 behind the end)."""
+        longest = max(len(self.rows[i]) for i in chosen)
+        inputs = torch.zeros(len(chosen), longest, dtype=torch.long)
+        targets = torch.full((len(chosen), longest + 1), -100)
+        for k, i in enumerate(chosen):
+            r = torch.tensor(self.rows[i])
+            inputs[k, :len(r)], targets[k, :len(r)], targets[k, len(r)] = r, r, END
+        return self.embeddings[chosen].float(), inputs, targets
+
+
+def disturbed(e: torch.Tensor, rng: torch.Generator, c: GeneratorConfig) -> torch.Tensor:
+    """Unit embeddings [n, 384] as a predictor would give them: some mixed with another's, all with Gaussian noise."""
+    n = len(e)
+    share = c.mix * torch.rand(n, 1, generator=rng) * (torch.rand(n, 1, generator=rng) < c.mixed)
+    e = (1 - share) * e + share * e[torch.randperm(n, generator=rng)]
+    length = c.noise * torch.rand(n, 1, generator=rng)
+    return F.normalize(e + length * EMBED ** -0.5 * torch.randn(n, EMBED, generator=rng), dim=-1)
+
+
+def batches(corpus: Corpus, train: np.ndarray, c: GeneratorConfig, step: int) -> np.ndarray:
+    """Texts of about one length, so that little is padding: batch `step` of the shuffled epochs."""
+    each = len(train) // c.batch
+    rng = np.random.default_rng([c.seed, step // each])
+    order = rng.permutation(train)
+    length = np.array([len(corpus.rows[i]) for i in order])
+    order = order[np.argsort(length, kind="stable")][:each * c.batch].reshape(each, c.batch)
+    return order[rng.permutation(each)[step % each]]
+
+
+def optimiser(net: Generator, c: GeneratorConfig):
+    matrices = [p for n, p in net.named_parameters() if p.dim() > 1 and n not in ("position", "table")]
+    others = [p for n, p in net.named_parameters() if p.dim() <= 1 or n in ("position", "table")]
+    return torch.optim.AdamW([{"params": matrices, "weight_decay": c.weight_decay}, {"params": others, "weight_decay": 0.0}],
+                             lr=c.learning_rate, betas=(0.9, 0.98))
+
+
+def save(path: Path, what: dict):
+    torch.save(what, path.with_suffix(".new"))
+    os.replace(path.with_suffix(".new"), path)
+
+
+def load_generator(path: Path) -> tuple[Generator, dict]:
+    saved = torch.load(path, map_location="cpu", weights_only=False)
+    net = Generator(GeneratorConfig(**saved["config"]), saved["pieces"])
+    net.load_state_dict(saved["net"])
+    return net.eval(), saved
+
+
+def progress(net: Generator, corpus: Corpus, chosen: list[int]) -> str:
+    found = greedy(net, corpus.embeddings[chosen].float())
+    return f"held-out exact {np.mean([f == corpus.rows[i] for f, i in zip(found, chosen)]):.3f}"
+
+
+def train(work: Path, c: GeneratorConfig):
+    torch.manual_seed(c.seed)
+    corpus = Corpus(load_setting(work))
+    kept, sample = np.flatnonzero(~corpus.held), np.flatnonzero(corpus.held)
+    kept = np.concatenate([kept, np.repeat(np.flatnonzero(corpus.common), 3)])
+    sample = np.random.default_rng(0).permutation(sample)[:256].tolist()
+    net = Generator(c, corpus.pieces)
+    print(f"generator: {(~corpus.held).sum()} texts, {corpus.held.sum()} held out, {len(corpus.pieces)} pieces, "
+          f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, texts sha256 {corpus.digest}", flush=True)
+    average, opt, start = copy.deepcopy(net).eval(), optimiser(net, c), 0
+    last = work / "generator.last.pt"
+    if last.exists():
+        saved = torch.load(last, weights_only=False)
+        net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
+        start = saved["step"]
+        print(f"resumed at step {start}", flush=True)
+    fuse()
+    losses, clock, saved_at = [], time.time(), time.time()
+    for step in range(start, c.steps):
+        rng = torch.Generator().manual_seed(c.seed * 1000003 + step)
+        e, inputs, targets = corpus.batch(batches(corpus, kept, c, step))
+        for group in opt.param_groups:
+            group["lr"] = c.learning_rate * min(1.0, (step + 1) / c.warmup) * min(1.0, 1.5 * (c.steps - step) / c.steps)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = net(disturbed(e, rng, c), inputs)
+        loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        opt.step()
+        with torch.no_grad():
+            keep = min(c.ema, (1 + step) / (10 + step))
+            for a, b in zip(average.parameters(), net.parameters()):
+                a.lerp_(b, 1 - keep)
+        losses.append(loss.item())
+        if (step + 1) % 20 == 0:
+            print(f"generator {step + 1}/{c.steps} loss {np.mean(losses[-20:]):.3f} {20 * c.batch / (time.time() - clock):.0f} texts/s", flush=True)
+            clock = time.time()
+        if time.time() - saved_at > 240 or step + 1 == c.steps:
+            save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            save(work / "generator.pt", {"config": vars(c), "pieces": corpus.pieces, "texts": corpus.digest, "step": step + 1,
+                                         "net": average.state_dict()})
+            print(f"generator {step + 1}: {progress(average, corpus, sample)}", flush=True)
+            saved_at = clock = time.time()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--steps", type=int, default=GeneratorConfig.steps)
+    p.add_argument("--threads", type=int, default=2)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    c = GeneratorConfig(steps=a.steps)
+    (a.work / "generator.run.json").write_text(json.dumps(vars(c)))
+    train(a.work, c)
+
+
+if __name__ == "__main__":
+    main()
