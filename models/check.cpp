@@ -259,15 +259,23 @@ Found Runner::run(const std::string& output) {
 
 }  // namespace
 
+std::vector<Agreement> check_source(const Source& source, const Golden& golden, Session& session,
+                                    const CheckOptions& options) {
+  const FolderModel model =
+      open_source(source, {.isa = options.isa, .blocks = options.weights});
+  Runner runner(model, golden, session, options.isa);
+  return golden.compare_all(source.name(),
+                            [&](const std::string& output) { return runner.run(output); });
+}
+
 std::vector<Agreement> check(const std::filesystem::path& path, const std::filesystem::path& file,
                              Session& session, const CheckOptions& options) {
-  if (!std::filesystem::is_directory(path))
-    return check_gguf(path, Golden(file), session, options.isa);
-  const FolderModel model = open_folder(path, options.isa, options.weights);
-  const Golden golden(file);
-  Runner runner(model, golden, session, options.isa);
-  return golden.compare_all(path.string(),
-                            [&](const std::string& output) { return runner.run(output); });
+  if (!std::filesystem::is_directory(path)) {
+    auto gguf = std::make_shared<const Gguf>(Gguf::open(path));
+    if (!Source::is_converted(*gguf)) return check_gguf(*gguf, Golden(file), session, options.isa);
+    return check_source(Source::of(std::move(gguf)), Golden(file), session, options);
+  }
+  return check_source(Source::open(path), Golden(file), session, options);
 }
 
 }  // namespace sterna::models

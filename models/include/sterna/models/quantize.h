@@ -11,7 +11,9 @@
 namespace sterna::models {
 
 /// Tensors whose names match `pattern` (* stands for any text, ? for one character) are stored as
-/// `type`:
+/// `type`. Of folders and converted files, whose tensors are known by what they are there for, a
+/// pattern may also be a word: @maps (linear maps), @blocks (those of transformer blocks),
+/// @predictor, @tower, @text (those of the blocks of one part), @tables (rows looked up).
 ///   keep               as they are
 ///   f32, f16           plain, any shape
 ///   bf16, i8, t2, t5   weights of a linear map in quant's layouts; two or more dimensions
