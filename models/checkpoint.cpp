@@ -27,7 +27,10 @@ std::string HeldTensor::text() const {
 
 Checkpoint::Checkpoint(const std::filesystem::path& folder, const Opening& opening,
                        std::string prefix)
-    : prefix_(std::move(prefix)), blocks_(opening.blocks), roles_(opening.roles) {
+    : prefix_(std::move(prefix)),
+      blocks_(opening.blocks),
+      roles_(opening.roles),
+      places_(opening.places) {
   const auto single = folder / "model.safetensors";
   const auto index = folder / "model.safetensors.index.json";
   if (!std::filesystem::exists(single) && std::filesystem::exists(index)) {
@@ -65,7 +68,8 @@ Checkpoint::Checkpoint(std::shared_ptr<const Gguf> file, std::string prefix,
       gguf_(std::move(file)),
       files_{file_},
       blocks_(opening.blocks),
-      roles_(opening.roles) {
+      roles_(opening.roles),
+      places_(opening.places) {
   for (const GgufTensor& tensor : gguf_->tensors()) {
     if (is_scale(*gguf_, tensor)) continue;
     const StoredTensor s = stored(*gguf_, tensor);
@@ -126,6 +130,11 @@ void Checkpoint::note(const HeldTensor& tensor, Use use, Part part) {
   // One use that needs plain numbers is enough to keep them.
   const bool maps = use <= Use::map && at->second.use <= Use::map;
   at->second.use = maps ? Use::block_map : Use::numbers;
+}
+
+void Checkpoint::place(const HeldTensor& tensor, size_t row, std::span<const float> weights) {
+  if (places_ != nullptr)
+    (*places_)[std::as_bytes(weights).data()] = {prefix_ + tensor.plain.name, row};
 }
 
 std::vector<float>& Checkpoint::keep(std::vector<float> numbers) {

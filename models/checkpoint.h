@@ -77,6 +77,8 @@ class Checkpoint {
   /// Writes down what `tensor` is for, if anybody asked (Opening::roles). A map that is read as
   /// block_map and as map counts as the former.
   void note(const HeldTensor& tensor, Use use, Part part);
+  /// Writes down that `weights` are those of `tensor` from `row` on (Opening::places).
+  void place(const HeldTensor& tensor, size_t row, std::span<const float> weights);
 
  private:
   void list_shards(const std::filesystem::path& index);
@@ -98,6 +100,7 @@ class Checkpoint {
   };
   quant::Type blocks_ = quant::Type::f32;
   Roles* roles_ = nullptr;
+  Places* places_ = nullptr;
   std::deque<std::vector<Line>> packed_;
   std::deque<std::vector<uint16_t>> scales_;
 };

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <optional>
-#include <set>
+#include <memory>
 #include <utility>
 
 #include "checkpoint.h"
@@ -43,50 +41,30 @@ class Conversion {
   Conversion(const Source& source, std::span<const QuantizeRule> rules)
       : source_(source), rules_(rules) {
     open_source(source_, {.roles = &roles_});
-    visit(source_);
+    for (const Source& part : source_.all()) visit(part);
   }
 
   ConvertReport write(const std::filesystem::path& out);
 
  private:
   void visit(const Source& source);
-  void visit_weights(const Source& source);
   std::string short_name(const std::string& name) const;
   void add(const Checkpoint& file, const HeldTensor& tensor, const std::string& prefix);
 
   const Source& source_;
   std::span<const QuantizeRule> rules_;
   Roles roles_;
-  std::set<std::string> visited_;  // prefixes
   std::vector<std::unique_ptr<Checkpoint>> files_;
   std::vector<std::pair<std::string, Source::Text>> texts_;
   std::vector<TensorJob> jobs_;
   ConvertReport report_;
 };
 
-/// What lies in a folder, and in the folders that its files name.
 void Conversion::visit(const Source& source) {
-  if (!visited_.insert(source.prefix()).second) return;
   for (const char* file : kTexts) {
     if (source.has(file)) texts_.emplace_back(source.prefix() + file, source.text(file));
   }
-  if (source.has("sterna.json")) {
-    const Config config = source.config("sterna.json");
-    for (const char* part : {"vision", "text", "predictor"}) visit(source.inner(config, part));
-    return;
-  }
-  visit_weights(source);
-  if (!source.has("modules.json")) return;
-  for (const Config& module : source.configs("modules.json")) {
-    // Modules that say nothing (Normalize) may come without a folder.
-    const std::string path = module.string("path", "");
-    const auto folder = source.folder() / path;
-    if (!path.empty() && std::filesystem::is_directory(folder)) visit(source.inner(module, "path"));
-  }
-}
-
-void Conversion::visit_weights(const Source& source) {
-  if (!source.has("model.safetensors") && !source.has("model.safetensors.index.json")) return;
+  if (!source.has_weights()) return;
   const Checkpoint& file = *files_.emplace_back(source.weights({}));
   report_.file_before += file.file_bytes();
   for (const auto& [name, tensor] : file.tensors()) add(file, tensor, source.prefix());
@@ -164,6 +142,10 @@ ConvertReport convert(const std::filesystem::path& folder, const std::filesystem
   const Source source = Source::open(folder);
   if (source.gguf()) throw Error(source.name() + ": expected a folder, found a GGUF");
   return Conversion(source, rules).write(out);
+}
+
+bool is_converted(const std::filesystem::path& file) {
+  return Source::is_converted(Gguf::open(file));
 }
 
 }  // namespace sterna::models

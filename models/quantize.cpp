@@ -45,7 +45,13 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
     decide(jobs.emplace_back(job_of(file, tensor, &roles)), rules);
   }
   Calibrated calibrated;
-  if (!calibration.texts.empty()) calibrated = calibrate_text(file, rules, calibration);
+  if (!calibration.inputs.empty()) {
+    if (!converted)
+      throw Error(file.file() + ": calibration on inputs: expected a file that `model convert` wrote");
+    calibrated = calibrate_model(Source::of(shared), roles, rules, calibration);
+  } else if (!calibration.texts.empty()) {
+    calibrated = calibrate_text(file, rules, calibration);
+  }
   for (const auto& [name, bias] : calibrated.bias) expect_kept(jobs, file, name);
   GgufWriter writer(out);
   for (const auto& [key, value] : file.metadata()) {

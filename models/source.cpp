@@ -93,6 +93,33 @@ Source Source::inner(const Config& config, std::string_view key) const {
   return inner;
 }
 
+std::vector<Source> Source::all() const {
+  std::vector<Source> all;
+  collect(all);
+  return all;
+}
+
+void Source::collect(std::vector<Source>& all) const {
+  for (const Source& known : all)
+    if (known.prefix_ == prefix_) return;
+  all.push_back(*this);
+  if (has("sterna.json")) {
+    const Config composed = config("sterna.json");
+    for (const char* part : {"vision", "text", "predictor"}) inner(composed, part).collect(all);
+  }
+  if (!has("modules.json")) return;
+  for (const Config& module : configs("modules.json")) {
+    // Modules that have nothing to say (Normalize) may come without a folder.
+    const std::string path = module.string("path", "");
+    if (!path.empty() && std::filesystem::is_directory(folder_ / path))
+      inner(module, "path").collect(all);
+  }
+}
+
+bool Source::has_weights() const {
+  return gguf_ || has("model.safetensors") || has("model.safetensors.index.json");
+}
+
 std::unique_ptr<Checkpoint> Source::weights(const Opening& opening) const {
   if (gguf_) return std::make_unique<Checkpoint>(gguf_, prefix_, opening);
   return std::make_unique<Checkpoint>(folder_, opening, prefix_);

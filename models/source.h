@@ -23,12 +23,21 @@ class Checkpoint;
 /// first blocks are rounded already. Views of memory that outlives the model.
 using Replaced = std::map<std::string, quant::WeightView, std::less<>>;
 
+/// The tensors that linear maps of plain floats view: by the address of their first weight, the name
+/// and the first row. What calibration knows maps by.
+struct Place {
+  std::string name;
+  size_t row = 0;
+};
+using Places = std::map<const std::byte*, Place>;
+
 /// How the weights of a source are opened.
 struct Opening {
   quant::Isa isa = quant::best_isa();
   /// What maps of transformer blocks that lie there as floats are packed to.
   quant::Type blocks = quant::Type::f32;
   const Replaced* replaced = nullptr;
+  Places* places = nullptr;  // where it is set, maps are written down here
   /// Where it is set, the model is bound to learn what its tensors are there for, and not to run:
   /// roles are written here, nothing is packed, and halves are not widened but read as zeros, so
   /// that a checkpoint of any size takes no memory.
@@ -76,9 +85,15 @@ class Source {
   /// The GGUF, or nullptr for a folder.
   const std::shared_ptr<const Gguf>& gguf() const { return gguf_; }
 
+  /// This folder, and those in it that its sterna.json and modules.json name, each once.
+  std::vector<Source> all() const;
+  /// Whether there are weights in this folder itself.
+  bool has_weights() const;
   std::unique_ptr<Checkpoint> weights(const Opening& opening) const;
 
  private:
+  void collect(std::vector<Source>& all) const;
+
   std::string name_;
   std::filesystem::path folder_;
   std::shared_ptr<const Gguf> gguf_;

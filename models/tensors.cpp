@@ -116,6 +116,7 @@ quant::WeightView Tensors::matrix(std::string_view name, size_t m, size_t k, siz
   file_->note(t, packed_ ? Use::block_map : Use::map, part_);
   if (t.map) return first == 0 && count == m ? *t.map : file_->rows_of(*t.map, first, count);
   const auto w = file_->floats(t).subspan(first * k, count * k);
+  file_->place(t, first, w);
   if (packed_) return file_->pack(w, count, k);
   return {quant::Type::f32, count, k, std::as_bytes(w), {}, 0};
 }

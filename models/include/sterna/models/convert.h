@@ -33,4 +33,7 @@ struct ConvertReport {
 ConvertReport convert(const std::filesystem::path& folder, const std::filesystem::path& out,
                       std::span<const QuantizeRule> rules = {});
 
+/// Whether `file` is a GGUF that convert() wrote; throws if it is no GGUF.
+bool is_converted(const std::filesystem::path& file);
+
 }  // namespace sterna::models
