@@ -37,8 +37,8 @@ std::span<const QuantizeRule> shipped_rules();
 /// (pixels, query_ids, ...), thousands of tokens for every map. Without either nothing is
 /// calibrated. The result does not depend on the number of threads (0: every core).
 struct Calibration {
-  std::span<const std::string> texts;
-  std::filesystem::path inputs;
+  std::span<const std::string> texts = {};
+  std::filesystem::path inputs = {};
   int threads = 0;
 };
 
