@@ -6,10 +6,10 @@
 
 #include "cli/error.h"
 #include "cli/model_path.h"
+#include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/text.h"
-#include "model_report.h"
 
 namespace sterna::cli {
 

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "cli/error.h"
+#include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/text.h"
-#include "model_report.h"
 
 namespace sterna::cli {
 

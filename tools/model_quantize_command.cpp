@@ -12,10 +12,10 @@
 
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/text.h"
-#include "model_report.h"
 
 namespace sterna::cli {
 namespace {
