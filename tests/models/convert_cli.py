@@ -129,7 +129,7 @@ with tempfile.TemporaryDirectory() as scratch:
     assert all(o["after"] > 0.999999 for o in copy["outputs"]), copy["outputs"]
 
     # Nonsense and bad usage.
-    assert "numbers that are no linear map" in run("convert", name, small, "--type", "*=t5", code=3)
+    assert "numbers that are no linear map" in run("convert", name, small, "--type", "*norm*=t5", code=3)
     assert "--type: rule \"*=q9\": expected type keep" in run("convert", name, small, "--type", "*=q9", code=2)
     assert "@everything" in run("quantize", out, small, "--type", "@everything=i8", code=2)
     run("convert", name, code=2)
