@@ -32,6 +32,12 @@ TextTower::TextTower(TextTowerWeights weights, quant::Isa isa)
   if (!weights_.type.empty()) expect("width of the type embedding", d, weights_.type.size());
 }
 
+size_t TextTower::longest() const {
+  const size_t rows = weights_.positions.rows();
+  const size_t before = weights_.padding ? size_t{*weights_.padding} + 1 : 0;
+  return rows - std::min(rows, before);
+}
+
 void TextTower::forward(std::span<const uint32_t> ids, const nn::Sequences& sequences,
                         nn::Mat<float> out, const nn::Executor& executor,
                         nn::Workspace& workspace) const {

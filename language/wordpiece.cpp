@@ -148,6 +148,14 @@ void WordPiece::encode_plain(std::string_view text, size_t limit,
   words.run(text);
 }
 
+void WordPiece::encode_word(std::string_view word, std::vector<uint32_t>& ids) const {
+  const auto chars = static_cast<size_t>(std::count_if(word.begin(), word.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+  if (chars > options_.max_word_chars) return ids.push_back(options_.unknown);
+  split_word(word, SIZE_MAX, ids);
+}
+
 void WordPiece::encode(std::string_view text, size_t max_tokens, std::vector<uint32_t>& ids) const {
   if (max_tokens == 1) throw Error("tokenizer: token limit: expected at least 2, found 1");
   const size_t limit = max_tokens == 0 ? SIZE_MAX : max_tokens - 1;  // with [CLS], without [SEP]

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "quantize_ternary.h"
 #include "shard_index.h"
 #include "stored.h"
 #include "text.h"
@@ -82,6 +83,8 @@ Checkpoint::Checkpoint(std::shared_ptr<const Gguf> file, std::string prefix,
       held.row_scale = scales_of(*gguf_, s);
     } else if (const auto type = plain_dtype(tensor.type)) {
       held.plain.dtype = *type;
+    } else if (ternary_block(tensor.type) && s.shape.size() > 1) {
+      held.map = unblocked(s);
     } else {
       continue;  // a type that no binder asks for, and so no tensor of a model
     }
@@ -149,6 +152,15 @@ quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t 
   return {type, m, k, std::as_bytes(std::span(lines)).first(bytes), scale, group};
 }
 
+quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t group,
+                                   const quant::Packed& packed) {
+  const quant::WeightView view = stay(type, m, k, group, packed.scale.size());
+  std::copy(packed.data.begin(), packed.data.end(),
+            std::as_writable_bytes(std::span(packed_.back())).begin());
+  std::copy(packed.scale.begin(), packed.scale.end(), scales_.back().begin());
+  return view;
+}
+
 quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k) {
   if (blocks_ == quant::Type::f32 || roles_ != nullptr)
     return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
@@ -180,11 +192,17 @@ quant::WeightView Checkpoint::rows_of(const quant::WeightView& map, size_t first
     quant::dequantise(map, all);
     packed = quant::pack(map.type, std::span(all).subspan(first * k, m * k), m, k);
   }
-  const quant::WeightView view = stay(map.type, m, k, map.group, packed.scale.size());
-  std::copy(packed.data.begin(), packed.data.end(),
-            std::as_writable_bytes(std::span(packed_.back())).begin());
-  std::copy(packed.scale.begin(), packed.scale.end(), scales_.back().begin());
-  return view;
+  return stay(map.type, m, k, map.group, packed);
+}
+
+quant::WeightView Checkpoint::unblocked(const StoredTensor& tensor) {
+  try {
+    const Ternary t = ternary(tensor);
+    return stay(quant::Type::t5, t.rows, t.cols, t.group,
+                quant::pack_integers(quant::Type::t5, t.q, t.scale, t.rows, t.cols, t.group));
+  } catch (const Error& e) {
+    throw Error(file_ + ": tensor " + in_quotes(tensor.name) + ": " + e.what());
+  }
 }
 
 std::span<const float> Checkpoint::floats(const HeldTensor& tensor) {

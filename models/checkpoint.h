@@ -2,7 +2,7 @@
 
 #include <sterna/nn/row_table.h>
 #include <sterna/nn/transformer.h>
-#include <sterna/quant/linear.h>
+#include <sterna/quant/formats.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -20,6 +20,7 @@
 #include "source.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/safetensors.h"
+#include "stored.h"
 #include "uses.h"
 
 namespace sterna::models {
@@ -84,6 +85,10 @@ class Checkpoint {
   void list_shards(const std::filesystem::path& index);
   void replace(const Opening& opening);
   quant::WeightView stay(quant::Type type, size_t m, size_t k, size_t group, size_t scales);
+  quant::WeightView stay(quant::Type type, size_t m, size_t k, size_t group,
+                         const quant::Packed& packed);
+  /// ggml's ternary blocks, which are not multiplied as they lie, as t5.
+  quant::WeightView unblocked(const StoredTensor& tensor);
 
   std::string file_, prefix_;
   std::shared_ptr<const Gguf> gguf_;

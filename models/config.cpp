@@ -108,6 +108,25 @@ bool Config::is_list(std::string_view key) const {
   return json != nullptr && json->is_array();
 }
 
+bool Config::is_number(std::string_view key) const {
+  const Json* json = find(key);
+  return json != nullptr && json->is_number();
+}
+
+bool Config::is_object(std::string_view key) const {
+  const Json* json = find(key);
+  return json != nullptr && json->is_object();
+}
+
+std::vector<std::string> Config::keys_set() const {
+  std::vector<std::string> keys;
+  if (node_ == nullptr) return keys;
+  for (const auto& [key, value] : node_->items()) {
+    if (!value.is_null() && value != Json(false)) keys.push_back(key);
+  }
+  return keys;
+}
+
 void Config::fail(std::string_view key, const std::string& expected) const {
   throw Error(file_ + ": " + path_ + std::string(key) + ": expected " + expected + ", found " +
               shown(find(key)));
@@ -164,6 +183,35 @@ std::vector<std::string> Config::strings(std::string_view key) const {
   for (const Json& item : *json) {
     if (!item.is_string()) fail(key, "a list of texts");
     list.push_back(item.get<std::string>());
+  }
+  return list;
+}
+
+std::vector<double> Config::numbers(std::string_view key, size_t n, double low,
+                                    double high) const {
+  if (is_number(key)) return std::vector<double>(n, number(key, low, high));
+  const Json* json = find(key);
+  std::vector<double> list;
+  for (size_t i = 0; json != nullptr && json->is_array() && i < json->size(); ++i) {
+    const Json& item = (*json)[i];
+    const double x = item.is_number() ? item.get<double>() : std::nan("");
+    if (!(x >= low && x <= high)) break;
+    list.push_back(x);
+  }
+  if (list.size() != n || json->size() != n) {
+    fail(key, "a number, or a list of " + std::to_string(n) + ", from " + number_text(low) +
+                  " to " + number_text(high));
+  }
+  return list;
+}
+
+std::vector<size_t> Config::integers(std::string_view key, size_t n, size_t low,
+                                     size_t high) const {
+  if (is_number(key)) return std::vector<size_t>(n, integer(key, low, high));
+  std::vector<size_t> list;
+  for (const double x : numbers(key, n, static_cast<double>(low), static_cast<double>(high))) {
+    if (x != std::floor(x)) fail(key, "whole numbers");
+    list.push_back(static_cast<size_t>(x));
   }
   return list;
 }

@@ -34,6 +34,10 @@ class Config {
 
   bool has(std::string_view key) const;
   bool is_list(std::string_view key) const;
+  bool is_number(std::string_view key) const;
+  bool is_object(std::string_view key) const;
+  /// Keys whose value is neither null nor false, in the order of their bytes.
+  std::vector<std::string> keys_set() const;
   /// An object; throws if it is another thing. Absent: an empty one, so that defaults apply.
   Config in(std::string_view key) const;
 
@@ -45,6 +49,9 @@ class Config {
   bool boolean(std::string_view key, std::optional<bool> absent = {}) const;
   std::string string(std::string_view key, std::optional<std::string> absent = {}) const;
   std::vector<std::string> strings(std::string_view key) const;  // absent: none
+  /// `n` finite numbers: a list of as many, or one that stands for all of them.
+  std::vector<double> numbers(std::string_view key, size_t n, double low, double high) const;
+  std::vector<size_t> integers(std::string_view key, size_t n, size_t low, size_t high) const;
 
   /// Throws that `key` was expected to be something else.
   [[noreturn]] void fail(std::string_view key, const std::string& expected) const;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "checkpoint.h"
+#include "quantize_rules.h"
 #include "tensor_job.h"
 #include "text.h"
 #include "towers.h"
@@ -121,7 +122,7 @@ ConvertReport Conversion::write(const std::filesystem::path& out) {
   for (TensorJob& job : jobs_) {
     if (job.stored_name != job.name)
       writer.set(tensor_key(job.stored_name, "name"), GgufValue(std::string_view(job.name)));
-    const bool layout = !job.keep && job.rule.type != "f32" && job.rule.type != "f16";
+    const bool layout = !job.keep && format_of(job.rule.type).layout;
     if (job.shape.size() > kMostRank && !layout)
       writer.set(tensor_key(job.stored_name, "shape"), GgufValue(job.shape));
     declare(job, writer);

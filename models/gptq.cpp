@@ -48,7 +48,7 @@ Grid grid_of(quant::Type type) {
     case quant::Type::t5:
       return {1, true, kTernary};
     default:
-      throw Error("calibrated rounding: expected a type of integers, found " +
+      throw Error("calibrated rounding: expected i8, t2 or t5, found " +
                   std::string(quant::name(type)));
   }
 }

@@ -11,39 +11,64 @@
 
 namespace sterna::models {
 
-std::vector<float> follow(std::span<const HeadStep> steps, std::span<const float> x,
-                          const nn::Executor& executor, nn::Workspace& workspace, quant::Isa isa) {
-  std::vector<float> y(x.begin(), x.end());
+std::span<float> follow(std::span<const HeadStep> steps, std::span<const float> x,
+                        const nn::Executor& executor, nn::Workspace& workspace, quant::Isa isa) {
+  nn::Mat<float> row = workspace.mat<float>(1, x.size());
+  std::copy(x.begin(), x.end(), row.data);
   for (const HeadStep& step : steps) {
-    nn::Mat<float> row(y.data(), 1, y.size());
     nn::apply(step.norm, row, row, executor, isa);
     if (step.map) {
-      if (step.map->k() != y.size()) {
-        throw Error("head: expected a map of " + std::to_string(y.size()) + " columns, found " +
+      if (step.map->k() != row.cols) {
+        throw Error("head: expected a map of " + std::to_string(row.cols) + " columns, found " +
                     std::to_string(step.map->k()));
       }
-      std::vector<float> next(step.map->m());
-      nn::apply(*step.map, row, {next.data(), 1, next.size()}, executor, workspace);
-      y = std::move(next);
-      row = {y.data(), 1, y.size()};
+      const nn::Mat<float> next = workspace.mat<float>(1, step.map->m());
+      nn::apply(*step.map, row, next, executor, workspace);
+      row = next;
     }
     if (step.activation) nn::activate(*step.activation, row, row, executor, isa);
     if (step.tanh) {
-      for (float& v : y) v = std::tanh(v);
+      for (size_t i = 0; i < row.cols; ++i) row.data[i] = std::tanh(row.data[i]);
     }
-    if (step.unit) nn::l2_normalize(y.data(), y.size());
+    if (step.unit) nn::l2_normalize(row.data, row.cols);
   }
-  return y;
+  return {row.data, row.cols};
 }
 
-size_t embedding_width(const TextPart& part) {
-  size_t width = part.tower.width() * (part.pool_end ? 1 : part.pools.size());
-  for (const auto* steps : {&part.head.pooled, &part.head.embedding}) {
+std::span<float> pool_picture(const VisionPart& part, nn::Mat<const float> tokens,
+                              const nn::Executor& executor, nn::Workspace& workspace,
+                              quant::Isa isa) {
+  const size_t d = tokens.cols;
+  const nn::Mat<float> one = workspace.mat<float>(1, d);
+  if (part.attention) {
+    part.attention->forward(tokens, {one.data, d}, executor, workspace, isa);
+  } else if (part.pool == VisionPart::Pool::none) {
+    language::pool_text(language::TextPool::mean, tokens, {}, {one.data, d});
+  } else {
+    std::copy_n(tokens.row(0), d, one.data);
+  }
+  return follow(part.head.pooled, {one.data, d}, executor, workspace, isa);
+}
+
+namespace {
+
+size_t width_behind(const Head& head, size_t width) {
+  for (const auto* steps : {&head.pooled, &head.embedding}) {
     for (const HeadStep& step : *steps) {
       if (step.map) width = step.map->m();
     }
   }
   return width;
+}
+
+}  // namespace
+
+size_t embedding_width(const VisionPart& part) {
+  return width_behind(part.head, part.vit.width());
+}
+
+size_t embedding_width(const TextPart& part) {
+  return width_behind(part.head, part.tower.width() * (part.pool_end ? 1 : part.pools.size()));
 }
 
 std::vector<float> pool_text(const TextPart& part, nn::Mat<const float> states,

@@ -32,6 +32,11 @@ std::span<T> scratch(size_t n, nn::Workspace& workspace) {
 }
 
 models::Gguf open_checked(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) {
+    throw Error(path.string() +
+                ": expected a model file of Sterna's, found a folder: a checkpoint gives "
+                "embeddings and answers no questions");
+  }
   models::Gguf file = models::Gguf::open(path);
   const std::string_view architecture = file.string("general.architecture");
   if (architecture != "sterna") {

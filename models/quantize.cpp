@@ -3,12 +3,14 @@
 #include <sterna/quant/error.h>
 
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "calibrate.h"
 #include "quantize_rules.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/gguf_writer.h"
+#include "stored.h"
 #include "tensor_job.h"
 #include "text.h"
 #include "towers.h"
@@ -54,8 +56,15 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   }
   for (const auto& [name, bias] : calibrated.bias) expect_kept(jobs, file, name);
   GgufWriter writer(out);
+  // The writer sets its own alignment; what described the layout of a tensor that changes is gone.
+  std::set<std::string, std::less<>> stale{"general.alignment"};
+  for (const TensorJob& job : jobs) {
+    if (job.keep || !job.source->layout) continue;
+    for (const char* field : {"type", "rows", "cols", "group"})
+      stale.insert(tensor_key(job.stored_name, field));
+  }
   for (const auto& [key, value] : file.metadata()) {
-    if (key != "general.alignment") writer.copy(key, file);
+    if (!stale.contains(key)) writer.copy(key, file);
   }
   QuantizeReport report;
   report.calibrated = std::move(calibrated.maps);

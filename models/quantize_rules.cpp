@@ -19,7 +19,11 @@ constexpr std::array kFormats = {
     Format{.name = "i8", .layout = true, .groups = true},
     Format{.name = "t2", .layout = true, .groups = true},
     Format{.name = "t5", .layout = true, .groups = true},
+    Format{.name = "t34", .layout = true, .groups = true},
+    Format{.name = "t14", .layout = true, .groups = true},
     Format{.name = "i8row", .row_table = true},
+    Format{.name = "tq1_0", .blocks = true},
+    Format{.name = "tq2_0", .blocks = true},
 };
 
 /// Words that stand for tensors by what the model makes of them.
@@ -71,6 +75,8 @@ const std::vector<QuantizeRule>& shipped() {
       {"predictor.vision.weight", "bf16"},
       {"predictor.head.weight", "bf16"},
       {"predictor.pointer_*.weight", "bf16"},
+      {"predictor.read*.weight", "bf16"},
+      {"predictor.match.weight", "bf16"},
       // Biases, norms, positions, the gate.
       {"*", "keep"},
   };

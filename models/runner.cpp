@@ -89,11 +89,8 @@ const Runner::Tower& Runner::vision(bool one_frame) {
     size_t seen = n;
     while (!out.tokens.rows.empty() && !out.tokens.rows[i * n + seen - 1]) --seen;
     const nn::Mat<const float> tokens(&out.tokens.values[i * n * d], seen, d);
-    std::vector<float> one(tokens.data, tokens.data + d);
-    if (part.attention) {
-      part.attention->forward(tokens, one, session_.executor, session_.workspace, isa_);
-    }
-    const auto pooled = follow(part.head.pooled, one, session_.executor, session_.workspace, isa_);
+    const nn::Workspace::Frame frame(session_.workspace);
+    const auto pooled = pool_picture(part, tokens, session_.executor, session_.workspace, isa_);
     append(out.pooled, pooled);
     append(out.embedding,
            follow(part.head.embedding, pooled, session_.executor, session_.workspace, isa_));
@@ -125,6 +122,7 @@ const Runner::Tower& Runner::text(std::string_view ids, std::string_view mask) {
   out.tokens = read(batch, nn::Transformer::kAll);
   for (size_t i = 0; i < batch.texts; ++i) {
     const nn::Mat<const float> states(&out.tokens.values[i * n * d], n, d);
+    const nn::Workspace::Frame frame(session_.workspace);
     const auto pooled = follow(part.head.pooled,
                                pool_text(part, states, std::span(batch.ids).subspan(i * n, n),
                                          std::span(batch.hidden).subspan(i * n, n)),

@@ -62,7 +62,7 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
       out.layout = quant::parse_type(type);
     } catch (const Error&) {
       throw Error(file.file() + ": metadata " + in_quotes(key) +
-                  ": expected f32, bf16, i8, t2 or t5, found " + in_quotes(type));
+                  ": expected f32, bf16, i8, t2, t5, t34 or t14, found " + in_quotes(type));
     }
     const uint64_t rows = file.integer(tensor_key(tensor.name, "rows"), 1, max_rows);
     const uint64_t cols = file.integer(tensor_key(tensor.name, "cols"), 1, max_cols);
@@ -110,7 +110,7 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor) {
                          tensor.data->data,
                          scales_of(file, tensor),
                          static_cast<size_t>(tensor.group)};
-  if (reinterpret_cast<uintptr_t>(view.data.data()) % quant::kBlockBytes != 0) {
+  if (reinterpret_cast<uintptr_t>(view.data.data()) % quant::kLineBytes != 0) {
     fail("expected data at a multiple of 64 bytes, found general.alignment " +
          std::to_string(file.alignment()));
   }

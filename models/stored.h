@@ -16,7 +16,7 @@ namespace sterna::models {
 
 /// A tensor as Sterna means it. GGUF has no types for Sterna's layouts, so NAME is stored as bytes
 /// (a one-dimensional I8 tensor) with its type and shape in metadata,
-///   sterna.tensor.NAME.type = "bf16" | "i8" | "t2" | "t5"
+///   sterna.tensor.NAME.type = "bf16" | "i8" | "t2" | "t5" | "t34" | "t14"
 ///   sterna.tensor.NAME.rows, .cols, .group (inputs that share a scale; 0 or absent: the row)
 /// and, for the integer types, its scales in a second tensor NAME.scale (F16, [rows * groups]).
 /// A table of rows ("i8row") is a plain I8 matrix NAME [rows, cols] with NAME.scale F16 [rows].

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "quantize_rules.h"
+#include "quantize_ternary.h"
 #include "text.h"
 
 namespace sterna::models {
@@ -22,15 +23,25 @@ std::optional<std::string> refusal(Use use, const Format& format) {
     if (format.row_table) return "expected f32, f16, bf16 or an integer layout for " +
                                  std::string(name(use));
   } else if (use == Use::table) {
-    if (format.layout) return "expected i8row, f32 or f16 for a table";
-  } else if (format.layout || format.row_table) {
+    if (format.layout || format.blocks) return "expected i8row, f32 or f16 for a table";
+  } else if (format.layout || format.blocks || format.row_table) {
     return "expected f32 or f16 for numbers that are no linear map (the pattern @maps stands for "
            "linear maps alone)";
   }
   return {};
 }
 
+// Whether a type can hold any pattern of -1, 0, +1.
+bool takes_ternary(const std::string& type) {
+  return type == "t2" || type == "t5" || ternary_block(type).has_value();
+}
+
 std::vector<float> floats(const TensorJob& job) {
+  if (!job.floats) {  // ggml's blocks
+    std::vector<float> out(static_cast<size_t>(job.elements()));
+    read_blocks(*job.source->data, out);
+    return out;
+  }
   return SafeTensor{job.name, *job.floats, job.shape, job.data}.floats();
 }
 
@@ -67,6 +78,7 @@ TensorJob job_of(const Gguf& file, const GgufTensor& tensor, const Roles* roles)
   job.plain_shape = tensor.shape;
   job.scale = s.scale;
   job.group = s.group;
+  job.source = s;
   if (roles != nullptr) {
     if (const auto at = roles->find(s.name); at != roles->end()) job.role = at->second;
   }
@@ -94,12 +106,19 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
                 bytes,    0};
   if (job.keep) return;
 
-  if (!job.floats) fail("expected f32, f16 or bf16");
+  job.ternary = job.source && is_ternary(*job.source) && takes_ternary(type);
+  if (!job.floats && !job.ternary && !ternary_block(job.plain))
+    fail("expected f32, f16, bf16, tq1_0 or tq2_0");
   if (job.role) {
     if (const auto fault = refusal(job.role->use, format)) fail(*fault);
   }
   if (format.row_table && job.shape.size() != 2) fail("expected two dimensions");
   if (format.layout && job.shape.size() < 2) fail("expected two or more dimensions");
+  // A layout is laid out anew by rows and columns; what is plain keeps the shape that it has.
+  if (job.source && job.source->layout) job.plain_shape = job.shape;
+  const auto& shape = job.plain_shape;
+  if (format.blocks && (shape.empty() || shape.back() % quant::kTernaryBlockWeights != 0))
+    fail("expected rows of a multiple of 256 weights");
   if (!job.shape.empty()) job.rows = job.shape[0];
   job.cols = job.elements() / job.rows;
   if (format.layout && type != "bf16" && job.cols > quant::kMaxInputs)
@@ -113,12 +132,15 @@ void declare(TensorJob& job, GgufWriter& out) {
   if (job.keep || !format_of(type).layout) {
     // Only plain tensors have shapes that GGUF lacks; a layout has rows and columns.
     const bool i8row = !job.keep && type == "i8row";
-    const GgmlType plain = job.keep       ? job.plain
-                           : i8row        ? GgmlType::i8
-                           : type == "f32" ? GgmlType::f32
-                                           : GgmlType::f16;
+    const GgmlType plain = job.keep          ? job.plain
+                           : i8row           ? GgmlType::i8
+                           : type == "f32"   ? GgmlType::f32
+                           : type == "f16"   ? GgmlType::f16
+                           : type == "tq1_0" ? GgmlType::tq1_0
+                                             : GgmlType::tq2_0;
     out.declare(name, plain, job.plain_shape);
-    bytes = job.keep ? job.report.bytes_before : job.elements() * ggml_type_info(plain)->bytes;
+    const auto info = ggml_type_info(plain);
+    bytes = job.keep ? job.report.bytes_before : job.elements() / info->block * info->bytes;
     if (job.keep && job.scale != nullptr)
       out.declare(job.scale->name, job.scale->type, job.scale->shape);
     if (!i8row) return;
@@ -140,6 +162,28 @@ void declare(TensorJob& job, GgufWriter& out) {
   bytes += 2 * scales[0];
 }
 
+namespace {
+
+// Ternary weights into another ternary type, without a float in between.
+void write_ternary(const TensorJob& job, GgufWriter& out) {
+  const std::string& type = job.rule.type;
+  const auto blocks = ternary_block(type);
+  const Ternary t =
+      regrouped(ternary(*job.source), blocks ? quant::kTernaryBlockWeights : job.rule.group);
+  if (blocks) {
+    std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
+    quant::pack_block_integers(*blocks, t.q, t.scale, packed);
+    out.write(packed);
+    return;
+  }
+  const quant::Packed packed =
+      quant::pack_integers(quant::parse_type(type), t.q, t.scale, t.rows, t.cols, t.group);
+  out.write(packed.data);
+  out.write(std::as_bytes(std::span(packed.scale)));
+}
+
+}  // namespace
+
 void write(const TensorJob& job, const Calibrated& calibrated, GgufWriter& out) {
   const auto write_all = [&](const auto& values) { out.write(std::as_bytes(std::span(values))); };
   if (const auto found = calibrated.weights.find(job.name); found != calibrated.weights.end()) {
@@ -156,10 +200,18 @@ void write(const TensorJob& job, const Calibrated& calibrated, GgufWriter& out) 
     if (job.scale != nullptr) out.write(job.scale->data);
     return;
   }
-  const std::vector<float> w = floats(job);
   const std::string& type = job.rule.type;
   try {
-    if (type == "f32") {
+    if (job.ternary) {
+      write_ternary(job, out);
+      return;
+    }
+    const std::vector<float> w = floats(job);
+    if (const auto blocks = ternary_block(type)) {
+      std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
+      quant::pack_blocks(*blocks, w, packed);
+      out.write(packed);
+    } else if (type == "f32") {
       write_all(w);
     } else if (type == "f16") {
       write_all(halves(w));

@@ -33,10 +33,12 @@ struct TensorJob {
   std::vector<uint64_t> plain_shape;
   const GgufTensor* scale = nullptr;
   uint64_t group = 0;
+  std::optional<StoredTensor> source;  // where it lies in a GGUF
 
   // Set by decide() and declare().
   QuantizeRule rule;
   bool keep = true;
+  bool ternary = false;         // integers and scales go over as they are
   uint64_t rows = 1, cols = 1;  // of the matrix that the shape is seen as
   QuantizedTensor report;
 

@@ -39,9 +39,10 @@ struct Head {
   std::vector<HeadStep> pooled, embedding;
 };
 
-/// The vector behind these steps. Throws sterna::Error if the first map has other columns.
-std::vector<float> follow(std::span<const HeadStep> steps, std::span<const float> x,
-                          const nn::Executor& executor, nn::Workspace& workspace, quant::Isa isa);
+/// The vector behind these steps, in memory of `workspace`: it is the caller's Frame that ends it.
+/// Throws sterna::Error if a map has other columns.
+std::span<float> follow(std::span<const HeadStep> steps, std::span<const float> x,
+                        const nn::Executor& executor, nn::Workspace& workspace, quant::Isa isa);
 
 struct VisionPart {
   enum class Pool { none, first, attention };
@@ -54,6 +55,16 @@ struct VisionPart {
   std::optional<vision::PatchPredictor> predictor = {};  // V-JEPA 2's
   Head head = {};
 };
+
+/// What is pooled of a picture's or clip's tokens [n, d] (one token, the attention's, or with
+/// Pool::none their mean) and what `head.pooled` makes of it: transformers' pooler_output where a
+/// tower has one. In memory of `workspace`, as follow()'s.
+std::span<float> pool_picture(const VisionPart& part, nn::Mat<const float> tokens,
+                              const nn::Executor& executor, nn::Workspace& workspace,
+                              quant::Isa isa);
+
+/// Numbers of a picture's embedding.
+size_t embedding_width(const VisionPart& part);
 
 struct TextPart {
   language::TextTower tower;

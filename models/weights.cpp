@@ -57,7 +57,7 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
   const GgufTensor& t = tensor(name, expected);
   const StoredTensor s = stored(*file_, t);
   const bool plain = !s.layout && t.type == GgmlType::f32;
-  if (!plain && !s.layout) wrong(t, expected + " in f32, bf16, i8, t2 or t5", s.text());
+  if (!plain && !s.layout) wrong(t, expected + " in f32, bf16, i8, t2, t5, t34 or t14", s.text());
   const uint64_t rows = s.shape.empty() ? 1 : s.shape[0];
   if (rows != m || s.elements() / rows != k) wrong(t, expected, s.text());
 
@@ -68,7 +68,7 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
   view.data = plain ? std::as_bytes(data<float>(t)) : t.data;
   view.group = static_cast<size_t>(s.group);
   if (s.scale != nullptr) view.scale = data<uint16_t>(*s.scale);
-  if (!plain && !aligned<std::byte>(view.data.data(), quant::kBlockBytes)) {
+  if (!plain && !aligned<std::byte>(view.data.data(), quant::kLineBytes)) {
     wrong(t, "data at a multiple of 64 bytes",
           "general.alignment " + std::to_string(file_->alignment()));
   }

@@ -5,7 +5,7 @@ namespace sterna::nn {
 const Kernels& kernels(quant::Isa isa) noexcept {
 #if defined(__x86_64__)
   if (isa == quant::Isa::avx512) return avx512::kKernels;
-  if (isa == quant::Isa::avx2) return avx2::kKernels;
+  if (isa == quant::Isa::avx2 || isa == quant::Isa::avxvnni) return avx2::kKernels;
 #endif
   static_cast<void>(isa);
   return scalar::kKernels;

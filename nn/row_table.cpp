@@ -49,7 +49,7 @@ struct L {
 
 const RowKernels& row_kernels(quant::Isa isa) noexcept {
 #if defined(__x86_64__)
-  if (isa == quant::Isa::avx2) return row_kernels_avx2();
+  if (isa == quant::Isa::avx2 || isa == quant::Isa::avxvnni) return row_kernels_avx2();
   if (isa == quant::Isa::avx512) return row_kernels_avx512();
 #endif
   (void)isa;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,31 @@ void expect(size_t found, size_t expected, const char* what) {
 }
 
 size_t length(const Query& q) { return 1 + q.question.rows + q.vision.rows; }
+
+float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+
+nn::RowTable table(Mat<const float> rows, quant::Isa isa) {
+  return {{rows.data, rows.rows * rows.cols}, rows.rows, rows.cols, isa};
+}
+
+float mean(std::span<const float> x) {
+  return std::accumulate(x.begin(), x.end(), 0.0F) / static_cast<float>(x.size());
+}
+
+/// Largest, mean, log of the mean exponential, mean sigmoid.
+void summarise(std::span<const float> score, float* out) {
+  const float most = *std::max_element(score.begin(), score.end());
+  float exponentials = 0, sigmoids = 0;
+  for (const float s : score) {
+    exponentials += std::exp(s - most);
+    sigmoids += sigmoid(s);
+  }
+  const auto n = static_cast<float>(score.size());
+  out[0] = most;
+  out[1] = mean(score);
+  out[2] = most + std::log(exponentials / n);
+  out[3] = sigmoids / n;
+}
 
 }  // namespace
 
@@ -46,6 +72,14 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   if (w.pointer_query.m() == 0) throw Error("predictor: expected a pointer width above 0");
   expect(w.gate.k(), d, "gate inputs");
   expect(w.gate.m(), 1, "gate outputs");
+  if (w.read.m() == 0 && w.read_gate.m() == 0 && w.match.m() == 0) return;
+  expect(w.read.m(), d, "read outputs");
+  expect(w.read.k(), w.vision.k(), "read inputs");
+  expect(w.read_gate.m(), d, "read gate outputs");
+  expect(w.read_gate.k(), d, "read gate inputs");
+  expect(w.match.m(), d, "match outputs");
+  expect(w.match.k(), kMatches, "match inputs");
+  expect(w.question.k(), w.head.m(), "question width, which is matched with meanings,");
 }
 
 void PointerPredictor::check(const Query& q) const {
@@ -54,6 +88,7 @@ void PointerPredictor::check(const Query& q) const {
   expect(q.meaning.cols, dim(), "meaning width");
   expect(q.meaning.rows, q.vision.rows, "meanings");
   expect(q.meaning.stride, q.meaning.cols, "meaning stride");
+  expect(q.vision.stride, q.vision.cols, "vision stride");
   if (q.question.rows == 0) throw Error("predictor: expected question tokens, found none");
   if (q.vision.rows == 0) throw Error("predictor: expected vision tokens, found none");
 }
@@ -99,42 +134,86 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   }
   nn::rms_norm(z, w.norm, nn::TernaryBlock::kEps, z, executor, isa_);
 
-  // e = W_head z_0 + b, and what the pointer asks for
+  // Where the pointer points, and what it finds there.
   const Mat<float> z0 = workspace.mat<float>(n, d);
   for (size_t i = 0; i < n; ++i) std::copy_n(z.row(starts[i]), d, z0.row(i));
   const size_t c = w.pointer_query.m();
   const Mat<float> ask = workspace.mat<float>(n, c);
   const Mat<float> gate = workspace.mat<float>(n, 1);
-  nn::apply(w.head, z0, out, executor, workspace);
+  const Mat<float> said = workspace.mat<float>(n, dim());
+  const Mat<float> looked = workspace.mat<float>(n, vision_width());
+  const Mat<float> matches = workspace.mat<float>(n, kMatches);
   nn::apply(w.pointer_query, z0, ask, executor, workspace);
   nn::apply(w.gate, z0, gate, executor, workspace);
   for (size_t i = 0; i < n; ++i) {
-    for (float& e : std::span(out.row(i), dim())) e *= head_scale;
     const Workspace::Frame keys_frame(workspace);
     const Query& q = queries[i];
     const Mat<float> keys = workspace.mat<float>(q.vision.rows, c);
-    const Mat<float> alpha = workspace.mat<float>(1, q.vision.rows);
     nn::apply(w.pointer_key, z.slice_rows(starts[i + 1] - q.vision.rows, q.vision.rows), keys,
               executor, workspace);
-    point(q, keys, ask.row(i), *gate.row(i), alpha, out.row(i), executor);
+    point(q, keys, ask.row(i), looked.row(i), said.row(i), matches.row(i), executor, workspace);
+  }
+  if (w.read.m() > 0) read(looked, matches, z0, executor, workspace);
+  nn::apply(w.head, z0, out, executor, workspace);
+  for (size_t i = 0; i < n; ++i) {
+    const float open = sigmoid(*gate.row(i));
+    float *const e = out.row(i), *const p = said.row(i);
+    for (size_t j = 0; j < dim(); ++j) e[j] = std::fma(open, p[j], e[j] * head_scale);
+    nn::l2_normalize(e, dim());
   }
 }
 
-// alpha = softmax(ask . key / sqrt(c));  out = L2norm(out + sigmoid(gate) sum alpha_i s_i)
-void PointerPredictor::point(const Query& q, Mat<const float> keys, const float* ask, float gate,
-                             Mat<float> alpha, float* out, const Executor& executor) const {
+// looked = sum alpha_i v_i, said = sum alpha_i s_i, matches = m
+void PointerPredictor::point(const Query& q, Mat<const float> keys, const float* ask, float* looked,
+                             float* said, float* matches, const Executor& executor,
+                             Workspace& workspace) const {
+  const size_t tokens = keys.rows;
+  const Mat<float> alpha = workspace.mat<float>(1, tokens);
   const float scale = 1.0F / std::sqrt(static_cast<float>(keys.cols));
-  for (size_t t = 0; t < keys.rows; ++t) {
+  for (size_t t = 0; t < tokens; ++t) {
     float dot = 0;
     for (size_t j = 0; j < keys.cols; ++j) dot = std::fma(ask[j], keys.row(t)[j], dot);
     alpha.data[t] = dot * scale;
   }
+  summarise({alpha.data, tokens}, matches);
   nn::softmax(alpha, alpha, executor, isa_);
-  const float open = 1.0F / (1.0F + std::exp(-gate));
-  const nn::RowTable meanings(std::span<const float>(q.meaning.data, q.meaning.rows * dim()),
-                              q.meaning.rows, dim(), isa_);
-  for (size_t t = 0; t < keys.rows; ++t) meanings.add(t, open * alpha.data[t], out);
-  nn::l2_normalize(out, dim());
+  const nn::RowTable seen = table(q.vision, isa_), meanings = table(q.meaning, isa_);
+  std::fill_n(looked, vision_width(), 0.0F);
+  std::fill_n(said, dim(), 0.0F);
+  for (size_t t = 0; t < tokens; ++t) {
+    seen.add(t, alpha.data[t], looked);
+    meanings.add(t, alpha.data[t], said);
+  }
+  if (weights_.match.m() == 0) return;
+
+  constexpr float kGain = 5;  // cosines of texts differ by tenths
+  const Mat<float> asked = workspace.mat<float>(1, dim());
+  const Mat<float> cosine = workspace.mat<float>(1, tokens);
+  std::fill_n(asked.data, dim(), 0.0F);
+  for (size_t t = 0; t < q.question.rows; ++t) {
+    for (size_t j = 0; j < dim(); ++j) asked.data[j] += q.question.row(t)[j];
+  }
+  nn::l2_normalize(asked.data, dim());
+  meanings.cosines(asked.data, 0, tokens, cosine.data);
+  const std::span<const float> cosines(cosine.data, tokens);
+  matches[4] = kGain * *std::max_element(cosines.begin(), cosines.end());
+  matches[5] = kGain * mean(cosines);
+  matches[6] = kGain * std::inner_product(said, said + dim(), asked.data, 0.0F);
+  matches[7] = kGain * cosines[0];
+}
+
+// z_0 += sigmoid(W_rg z_0 + b_rg) * (W_r looked + W_m matches)
+void PointerPredictor::read(Mat<const float> looked, Mat<const float> matches, Mat<float> z0,
+                            const Executor& executor, Workspace& workspace) const {
+  const Mat<float> found = workspace.mat<float>(z0.rows, z0.cols);
+  const Mat<float> matched = workspace.mat<float>(z0.rows, z0.cols);
+  const Mat<float> gate = workspace.mat<float>(z0.rows, z0.cols);
+  nn::apply(weights_.read, looked, found, executor, workspace);
+  nn::apply(weights_.match, matches, matched, executor, workspace);
+  nn::apply(weights_.read_gate, z0, gate, executor, workspace);
+  for (size_t i = 0; i < z0.rows * z0.cols; ++i) {
+    z0.data[i] = std::fma(sigmoid(gate.data[i]), found.data[i] + matched.data[i], z0.data[i]);
+  }
 }
 
 }  // namespace sterna::predictor

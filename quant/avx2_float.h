@@ -42,7 +42,7 @@ template <int T>
 void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
   const size_t units = bf16_units(c.w);
   const auto* w =
-      reinterpret_cast<const __m256i*>(c.w.data.data() + row0 / kPanelRows * units * kBlockBytes);
+      reinterpret_cast<const __m256i*>(c.w.data.data() + row0 / kPanelRows * units * kLineBytes);
   const auto* x = reinterpret_cast<const float*>(c.scratch) + tile * T * units * 2;
   const __m256i upper = _mm256_set1_epi32(-65536);
   __m256 acc[2][T];

@@ -1,6 +1,7 @@
 #pragma once
 
-// i8, t2 and t5 on AVX2. Included by kernels_avx2.cpp alone, inside its target region.
+// i8, t2, t5, t34 and t14 on AVX2, and on AVX-VNNI with other multiplications. Included by
+// kernels_avx2.cpp alone, inside its target region.
 //
 // A tile is H halves of a panel (8 rows each) by T tokens. Ternary codes (unsigned bytes) multiply
 // int8 inputs with `maddubs`, whose int16 sums saturate: a unit adds at most 2 * 3 * 127 = 762 to a
@@ -23,14 +24,10 @@ inline __m256i add_madd(__m256i acc, __m256i codes, __m256i q) {
   return acc;
 }
 
-inline __m256i byte_set(int v) { return _mm256_set1_epi8(static_cast<char>(v)); }
-inline __m256i load_bytes(const uint8_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-
-// What t2 and t5 share: sums of pairs in 16 int16 lanes, two a row.
+// What ternary types share: sums of pairs in 16 int16 lanes, two a row.
 struct Ternary {
   using Q = int8_t;
+  static constexpr size_t kUnitsPerSum = kFlush;
   static constexpr size_t kLeastTile = 6, kMostTile = 8;
   static constexpr int kVectors = 1;  // accumulators a half
   static __m256i inputs(const Q* q) {
@@ -99,6 +96,7 @@ struct T5 : Ternary {
 struct I8 {
   static constexpr Type kType = Type::i8;
   static constexpr int kUnits = 1, kVectors = 2;
+  static constexpr size_t kUnitsPerSum = kFlush;
   using Q = int16_t;
   static constexpr size_t kLeastTile = 3, kMostTile = 4;
   struct Block {
@@ -128,6 +126,17 @@ struct I8 {
     return _mm256_permute4x64_epi64(pairs, 0xd8);
   }
 };
+
+// t34 and t14: a block is unfolded to blocks of t2 in the first-level cache.
+template <class SparseFields, class Base>
+struct Sparse : Base {
+  static constexpr Type kType = SparseFields::kType;
+  static constexpr int kUnits = 32;
+  using Fields = SparseFields;
+  using UnfoldedTo = Base;
+};
+using T34 = Sparse<T34Fields, T2>;
+using T14 = Sparse<T14Fields, T2>;
 
 // What the tiles of one call share.
 struct IntCall {
@@ -198,10 +207,38 @@ inline void multiply_block(const typename F::Block (&block)[H], const typename F
   if constexpr (f + 1 < F::kUnits) multiply_block<F, H, T, f + 1>(block, q, narrow);
 }
 
-template <class F, int H>
-inline void load_blocks(const uint8_t* w, typename F::Block (&block)[H]) {
+// Asks for the block that is kPrefetch bytes ahead. Panels lie one after the other, so that is the
+// next one's where this one ends. Decoding fills the window in which a CPU looks for loads itself, so that
+// without this t5 waits for memory most of the time.
+inline constexpr size_t kPrefetch = 4096;
+template <class F>
+inline void prefetch_block(const uint8_t* w) {
+  for (size_t line = 0; line < block_bytes(F::kType); line += kLineBytes)
+    _mm_prefetch(reinterpret_cast<const char*>(w) + kPrefetch + line, _MM_HINT_T0);
+}
+
+// One block of H halves at w by the T inputs of its units.
+template <class F, int H, int T>
+inline void multiply_weights(const uint8_t* w, const typename F::Q* q, Narrow<F, H, T>& narrow) {
+  if constexpr (H == 2) prefetch_block<F>(w);  // few tokens: memory decides the time
+  if constexpr (is_sparse(F::kType)) {
+    using Base = typename F::UnfoldedTo;
+    const typename F::Fields fields;
+    alignas(32) uint8_t unfolded[H][kSteps * 32];
 #pragma GCC unroll 2
-  for (int h = 0; h < H; ++h) block[h] = F::load(w + h * 32);
+    for (int h = 0; h < H; ++h) unfold(fields, typename F::Fields::Block(w + h * 32), unfolded[h]);
+    for (size_t s = 0; s < kSteps; ++s, q += Base::kUnits * T * 4) {
+      typename Base::Block block[H];
+#pragma GCC unroll 2
+      for (int h = 0; h < H; ++h) block[h] = Base::load(unfolded[h] + s * 32);
+      multiply_block<Base, H, T>(block, q, narrow);
+    }
+  } else {
+    typename F::Block block[H];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) block[h] = F::load(w + h * 32);
+    multiply_block<F, H, T>(block, q, narrow);
+  }
 }
 
 // sum [H][T] = or += acc * s_g: fp16 scales of group g, zero for rows beyond the matrix.
@@ -240,22 +277,21 @@ inline void store(const IntCall& c, size_t row0, size_t tile, const __m256 (&sum
 
 template <class F, int H, int T>
 void int_tile_rows(const IntCall& c, const uint8_t* panel, size_t row0, size_t tile) {
-  constexpr size_t kStep = kFlush / F::kUnits * kBlockBytes;  // bytes of a panel between widenings
+  constexpr size_t kBytes = block_bytes(F::kType);
+  constexpr size_t kStep = F::kUnitsPerSum / F::kUnits * kBytes;  // of a panel between widenings
   const auto* q =
       reinterpret_cast<const typename F::Q*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
   __m256 sum[H][T];
   for (size_t g = 0; g < c.s.groups; ++g) {
     const GroupSpan span = c.s.span(g);
-    const uint8_t* w = panel + span.block * kBlockBytes;
+    const uint8_t* w = panel + span.block * kBytes;
     alignas(32) int32_t acc[H * T * 8];
     start<F, H, T>(c, tile, g, acc);
-    for (const uint8_t* const end = w + span.blocks * kBlockBytes; w < end;) {
+    for (const uint8_t* const end = w + span.blocks * kBytes; w < end;) {
       Narrow<F, H, T> narrow;
       clear<F, H, T>(narrow);
-      for (const uint8_t* const stop = std::min(end, w + kStep); w < stop; w += kBlockBytes) {
-        typename F::Block block[H];
-        load_blocks<F, H>(w, block);
-        multiply_block<F, H, T>(block, q, narrow);
+      for (const uint8_t* const stop = std::min(end, w + kStep); w < stop; w += kBytes) {
+        multiply_weights<F, H, T>(w, q, narrow);
         q += F::kUnits * T * 4;
       }
       widen<F, H, T>(narrow, acc);

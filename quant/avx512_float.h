@@ -76,7 +76,7 @@ struct FloatCall {
 
 template <class D, int R, int T>
 void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
-  const size_t units = bf16_units(c.w), panel_bytes = units * kBlockBytes;
+  const size_t units = bf16_units(c.w), panel_bytes = units * kLineBytes;
   const std::byte* w = c.w.data.data() + row0 / kPanelRows * panel_bytes;
   const auto* x = reinterpret_cast<const int32_t*>(c.scratch) + tile * T * units;
   __m512 acc[R][T];
@@ -85,7 +85,7 @@ void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
 #pragma GCC unroll 16
     for (int t = 0; t < T; ++t) acc[r][t] = _mm512_setzero_ps();
   }
-  for (const std::byte* end = w + panel_bytes; w != end; w += kBlockBytes, x += T) {
+  for (const std::byte* end = w + panel_bytes; w != end; w += kLineBytes, x += T) {
     __m512i block[R];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r)

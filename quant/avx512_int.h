@@ -1,6 +1,7 @@
 #pragma once
 
-// i8, t2 and t5 on AVX-512 VNNI. Included by kernels_avx512.cpp alone, inside its target region.
+// i8, t2, t5, t34 and t14 on AVX-512 VNNI. Included by kernels_avx512.cpp alone, inside its target
+// region.
 //
 // A tile is R panels (16 R rows) by T tokens, one 512-bit accumulator a panel and token, held in
 // registers over all of k (or a group). Each block of weights is decoded in registers into units
@@ -16,8 +17,6 @@ inline __m512i dot(__m512i acc, __m512i codes, __m512i q) {
   asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(q));
   return acc;
 }
-
-inline __m512i byte_set(int v) { return _mm512_set1_epi8(static_cast<char>(v)); }
 
 struct I8 {
   static constexpr Type kType = Type::i8;
@@ -220,8 +219,47 @@ inline void store_panel(const IntCall& c, size_t row0, size_t tile, const __m512
   }
 }
 
+inline constexpr size_t kPrefetch = 4096;  // bytes ahead
+
+template <class F>
+inline void prefetch_block(const uint8_t* p) {
+  for (size_t i = 0; i < block_bytes(F::kType); i += kLineBytes)
+    _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch + i, _MM_HINT_T0);
+}
+
+// One block of R panels, which lie panel_bytes apart, by the T inputs of its units. Blocks of t34
+// and t14 are unfolded to blocks of t2 in the first-level cache: the look-ups are few beside the
+// sums.
+template <class F, int R, int T>
+inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w, size_t panel_bytes,
+                             const int32_t* q, __m512i (&acc)[R][T]) {
+  if constexpr (T <= 4) {  // memory decides the time
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes);
+  }
+  if constexpr (kIsSparse<F>) {
+    alignas(64) uint8_t fields[R][kSteps * kLineBytes];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r)
+      unfold<F>(tables, typename F::Block(w + r * panel_bytes), fields[r]);
+    for (size_t s = 0; s < kSteps; ++s, q += T2::kUnits * T) {
+      T2::Block block[R];
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) block[r] = T2::load({}, fields[r] + s * kLineBytes);
+      multiply_block<T2, R, T>(block, q, acc);
+    }
+  } else {
+    typename F::Block block[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+      block[r] = F::load(tables, w + static_cast<size_t>(r) * panel_bytes);
+    multiply_block<F, R, T>(block, q, acc);
+  }
+}
+
 template <class F, int R, int T>
 void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
+  constexpr size_t kBytes = block_bytes(F::kType);
   const typename F::Tables tables;
   const uint8_t* panels =
       reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
@@ -232,15 +270,11 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   __m512 sum[R][T];
   for (size_t g = 0; g < c.s.groups; ++g, base += T) {
     const GroupSpan span = c.s.span(g);
-    const uint8_t* w = panels + span.block * kBlockBytes;
+    const uint8_t* w = panels + span.block * kBytes;
     __m512i acc[R][T];
     start<R, T>(base, acc);
-    for (const uint8_t* const end = w + span.blocks * kBlockBytes; w != end; w += kBlockBytes) {
-      typename F::Block block[R];
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r)
-        block[r] = F::load(tables, w + static_cast<size_t>(r) * panel_bytes);
-      multiply_block<F, R, T>(block, q, acc);
+    for (const uint8_t* const end = w + span.blocks * kBytes; w != end; w += kBytes) {
+      multiply_weights<F, R, T>(tables, w, panel_bytes, q, acc);
       q += F::kUnits * T;
     }
 #pragma GCC unroll 4
@@ -257,104 +291,6 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   }
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; ++r) store_panel<T>(c, row0 + r * kPanelRows, tile, sum[r]);
-}
-
-// ---- One token, one scale a row. The weights stream from memory once and decide the time, so
-// there is little work a byte: each unit has sums of its own and keeps its field where it lies in
-// the byte (`scaled_unit`); the sums are shifted down at the end, exactly, because every product is
-// a multiple of the shift. |sum| <= 192 * 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast
-// inputs; they lie `apart` bytes apart, each the head of a run of panels, so that every run is read
-// from end to end in order.
-
-inline constexpr size_t kPrefetch = 4096;  // bytes ahead
-
-template <class F, int R, int f>
-inline void gemv_units(const typename F::Block (&block)[R], const int32_t* q,
-                       __m512i (&acc)[R][std::size(F::kShift)]) {
-  const __m512i a = _mm512_set1_epi32(q[f]);
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) acc[r][f] = dot(acc[r][f], F::template scaled_unit<f>(block[r]), a);
-  if constexpr (f + 1 < F::kUnits) gemv_units<F, R, f + 1>(block, q, acc);
-}
-
-template <class F>
-inline constexpr int kGemvPanels = F::kUnits == 1 ? 4 : 2;
-
-template <class F, int R>
-void gemv_panels(const IntCall& c, size_t row0, size_t rows_apart) {
-  constexpr int kSums = std::size(F::kShift);
-  const typename F::Tables tables;
-  const uint8_t* w =
-      reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
-  const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at);
-  const size_t apart = rows_apart / kPanelRows * c.panel_bytes;
-  __m512i acc[R][kSums];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int i = 0; i < kSums; ++i) acc[r][i] = _mm512_setzero_si512();
-  }
-  for (const uint8_t* const end = w + c.panel_bytes; w != end; w += kBlockBytes, q += F::kUnits) {
-    typename F::Block block[R];
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const uint8_t* p = w + static_cast<size_t>(r) * apart;
-      _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch, _MM_HINT_T0);
-      block[r] = F::load(tables, p);
-    }
-    gemv_units<F, R, 0>(block, q, acc);
-  }
-  const __m512i base =
-      _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at));
-#pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) {
-    const size_t row = row0 + r * rows_apart;
-    __m512i total = base;
-#pragma GCC unroll 8
-    for (int i = 0; i < kSums; ++i)
-      total = _mm512_add_epi32(total,
-                               _mm512_srai_epi32(acc[r][i], static_cast<unsigned>(F::kShift[i])));
-    const __m512 s_w = row_scales(c.w.scale.data() + row, 1, c.m1 - row);
-    const __m512 sum[1] = {_mm512_mul_ps(_mm512_cvtepi32_ps(total), s_w)};
-    store_panel<1>(c, row, 0, sum);
-  }
-}
-
-template <class F>
-void gemv(const IntCall& c, size_t m0) {
-  constexpr int R = kGemvPanels<F>;
-  const size_t run = (c.m1 - m0) / kPanelRows / R * kPanelRows;  // rows of each of R runs
-  for (size_t i = 0; i < run; i += kPanelRows) gemv_panels<F, R>(c, m0 + i, run);
-  for (m0 += R * run; m0 < c.m1; m0 += kPanelRows) gemv_panels<F, 1>(c, m0, 0);
-}
-
-// Row blocks of R panels outside, token tiles inside: the weights of a block stay in cache.
-template <class F, int R, int T>
-size_t int_rows(const IntCall& c, size_t m0) {
-  for (; m0 + (R - 1) * kPanelRows < c.m1; m0 += R * kPanelRows)
-    for (size_t tile = 0; tile < c.s.tiles; ++tile) int_tile_rows<F, R, T>(c, m0, tile);
-  return m0;
-}
-
-template <class F, int T>
-void int_all(const IntCall& c, size_t m0) {
-  if constexpr (T == 1) {
-    if (c.w.group == 0) return gemv<F>(c, m0);
-  }
-  m0 = int_rows<F, 2, T>(c, m0);
-  int_rows<F, 1, T>(c, m0);
-}
-
-template <class F>
-void int_run(const WeightView& w, const float* bias, const std::byte* scratch, size_t n, size_t m0,
-             size_t m1, float* y, size_t ldy) noexcept {
-  using Run = void (*)(const IntCall&, size_t);
-  static constexpr Run by_tile[] = {int_all<F, 1>, int_all<F, 2>, int_all<F, 3>, int_all<F, 4>,
-                                    int_all<F, 5>, int_all<F, 6>, int_all<F, 7>, int_all<F, 8>};
-  static_assert(std::size(by_tile) == kMostTile);
-  const IntScratch s(w, n, int_tile(n), 1);
-  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(F::kType, kPanelRows, w.k)};
-  if (n != 0) by_tile[s.tile - 1](call, m0);
 }
 
 }  // namespace sterna::quant::avx512

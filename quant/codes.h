@@ -7,12 +7,12 @@
 #include <cstdint>
 
 // The integer codes inside the bytes of i8, t2 and t5 (formats.h), one at a time: what the scalar
-// kernels, the packers and the tables of the SIMD kernels are made from.
+// kernels, the packers and the tables of the SIMD kernels are made from. t34, t14: sparse.h.
 namespace sterna::quant {
 
 inline constexpr std::array<int, 5> kPowersOf3 = {1, 3, 9, 27, 81};
 
-/// The byte of four or five zero weights.
+/// The byte of four or five zero weights, and of padding.
 constexpr uint8_t zero_byte(Type type) noexcept {
   switch (type) {
     case Type::i8:

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "codes.h"
+#include "sparse.h"
 
 namespace sterna::quant {
 
@@ -18,8 +19,9 @@ struct TypeName {
   Type type;
   std::string_view name;
 };
-constexpr TypeName kTypes[] = {
-    {Type::f32, "f32"}, {Type::bf16, "bf16"}, {Type::i8, "i8"}, {Type::t2, "t2"}, {Type::t5, "t5"}};
+constexpr TypeName kTypes[] = {{Type::f32, "f32"}, {Type::bf16, "bf16"}, {Type::i8, "i8"},
+                               {Type::t2, "t2"},   {Type::t5, "t5"},     {Type::t34, "t34"},
+                               {Type::t14, "t14"}};
 
 std::string shape(size_t m, size_t k) {
   return "[" + std::to_string(m) + ", " + std::to_string(k) + "]";
@@ -41,6 +43,7 @@ void check_group(Type type, size_t m, size_t k, size_t group) {
 
 // Integers q of weights w that share the scale returned.
 uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
+  if (is_sparse(type)) return quantise_sparse(type, {w, count}, q);
   double sum = 0;
   float top = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -70,10 +73,11 @@ void check_finite(Type type, std::span<const float> w, size_t m, size_t k) {
 
 // Writes integers q [k] as row `row` of a panel whose bytes are all zero-weights so far.
 void place_row(Type type, const int8_t* q, size_t k, size_t row, uint8_t* panel) {
+  if (is_sparse(type)) return place_sparse_row(type, {q, k}, row, panel);
   const size_t inputs = block_inputs(type);
   for (size_t c = 0; c < k; ++c) {
     const size_t field = c % inputs / 4;
-    uint8_t& byte = panel[c / inputs * kBlockBytes + row * 4 + c % 4];
+    uint8_t& byte = panel[c / inputs * kLineBytes + row * 4 + c % 4];
     switch (type) {
       case Type::i8:
         byte = static_cast<uint8_t>(q[c] + 128);
@@ -88,13 +92,26 @@ void place_row(Type type, const int8_t* q, size_t k, size_t row, uint8_t* panel)
   }
 }
 
+// Every four inputs of a row must be a pattern of the type.
+void check_patterns(Type type, std::span<const int8_t> q, size_t m, size_t k) {
+  for (size_t i = 0; i < q.size(); i += std::min(kGroupInputs, k - i % k)) {
+    const size_t count = std::min(kGroupInputs, k - i % k);
+    if (sparse_state_of(type, &q[i], count) >= 0) continue;
+    std::string found;
+    for (size_t j = 0; j < count; ++j) found += " " + std::to_string(q[i + j]);
+    fail(type, m, k,
+         std::string("expected ") + (type == Type::t34 ? "one zero" : "one non-zero") +
+             " in each four inputs, found" + found + " in row " + std::to_string(i / k));
+  }
+}
+
 void pack_bf16(std::span<const float> w, size_t m, size_t k, uint8_t* out) {
   const size_t panel_bytes = weight_bytes(Type::bf16, kPanelRows, k);
   for (size_t r = 0; r < m; ++r) {
     uint8_t* panel = out + r / kPanelRows * panel_bytes;
     for (size_t c = 0; c < k; ++c) {
       const uint16_t h = f32_to_bf16(w[r * k + c]);
-      std::memcpy(panel + c / 2 * kBlockBytes + r % kPanelRows * 4 + c % 2 * 2, &h, 2);
+      std::memcpy(panel + c / 2 * kLineBytes + r % kPanelRows * 4 + c % 2 * 2, &h, 2);
     }
   }
 }
@@ -108,7 +125,7 @@ size_t weight_bytes(Type type, size_t m, size_t k) {
   } else {
     const size_t inputs = block_inputs(type);
     const size_t panels = m / kPanelRows + (m % kPanelRows != 0);
-    bytes = product(product(panels, k / inputs + (k % inputs != 0)), kBlockBytes);
+    bytes = product(product(panels, k / inputs + (k % inputs != 0)), block_bytes(type));
   }
   if (bytes == 0 && m != 0 && k != 0) fail(type, m, k, "too large");
   return bytes;
@@ -184,6 +201,7 @@ Packed pack_integers(Type type, std::span<const int8_t> q, std::span<const uint1
     fail(type, m, k,
          "expected integers from " + std::to_string(-limit) + " to " + std::to_string(limit) +
              ", found " + std::to_string(*bad));
+  if (is_sparse(type)) check_patterns(type, q, m, k);
   Packed p{std::vector<std::byte>(weight_bytes(type, m, k), std::byte{zero_byte(type)}),
            {scale.begin(), scale.end()}};
   auto* out = reinterpret_cast<uint8_t*>(p.data.data());
@@ -217,10 +235,14 @@ void unpack_integers(const WeightView& w, std::span<int8_t> out) {
   const size_t panel_bytes = weight_bytes(w.type, kPanelRows, w.k);
   const auto* data = reinterpret_cast<const uint8_t*>(w.data.data());
   for (size_t r = 0; r < w.m; ++r) {
-    const uint8_t* lane = data + r / kPanelRows * panel_bytes + r % kPanelRows * 4;
+    const uint8_t* panel = data + r / kPanelRows * panel_bytes;
+    const size_t row = r % kPanelRows;
     for (size_t c = 0; c < w.k; ++c) {
-      const uint8_t byte = lane[c / inputs * kBlockBytes + c % 4];
-      out[r * w.k + c] = static_cast<int8_t>(integer_weight(w.type, byte, c % inputs / 4));
+      const int q = is_sparse(w.type)
+                        ? sparse_panel_weight(w.type, panel, row, c)
+                        : integer_weight(w.type, panel[c / inputs * kLineBytes + 4 * row + c % 4],
+                                         c % inputs / 4);
+      out[r * w.k + c] = static_cast<int8_t>(q);
     }
   }
 }
@@ -241,7 +263,7 @@ void dequantise(const WeightView& w, std::span<float> out) {
       const std::byte* lane = w.data.data() + r / kPanelRows * panel_bytes + r % kPanelRows * 4;
       for (size_t c = 0; c < w.k; ++c) {
         uint16_t h;
-        std::memcpy(&h, lane + c / 2 * kBlockBytes + c % 2 * 2, 2);
+        std::memcpy(&h, lane + c / 2 * kLineBytes + c % 2 * 2, 2);
         out[r * w.k + c] = bf16_to_f32(h);
       }
     }

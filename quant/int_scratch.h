@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// Prepared activations of the SIMD kernels for i8, t2 and t5.
+// Prepared activations of the SIMD kernels for integer weights.
 //
 // Tokens lie in tiles of `tile` (the last padded with zero tokens), inputs in units of 4, which is
 // what one lane of a dot-product instruction multiplies. Each group of inputs (all of them where a
@@ -18,6 +18,7 @@
 //                                        unsigned codes (weight + offset), and starting a sum at
 //                                        base takes the offset out again
 //   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k
+// In t34 and t14, unit f of the four of 16 inputs holds inputs f, 4+f, 8+f, 12+f (avx512_sparse.h).
 namespace sterna::quant {
 
 constexpr int32_t code_offset(Type type) noexcept { return type == Type::i8 ? 128 : 1; }

@@ -2,6 +2,9 @@
 #include <sterna/quant/isa.h>
 
 #include <string>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "kernels.h"
 
@@ -12,8 +15,11 @@ struct IsaName {
   Isa isa;
   std::string_view name;
 };
-constexpr IsaName kIsas[] = {
-    {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::neon, "neon"}};
+constexpr IsaName kIsas[] = {{Isa::scalar, "scalar"},
+                             {Isa::avx2, "avx2"},
+                             {Isa::avxvnni, "avxvnni"},
+                             {Isa::avx512, "avx512"},
+                             {Isa::neon, "neon"}};
 }  // namespace
 
 const CpuFeatures& cpu_features() noexcept {
@@ -27,6 +33,9 @@ const CpuFeatures& cpu_features() noexcept {
                __builtin_cpu_supports("avx512vnni");
     f.vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
     f.bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1, EAX bit 4: AVX-VNNI
+    f.avxvnni =
+        f.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 #endif
     return f;
   }();
@@ -36,7 +45,7 @@ const CpuFeatures& cpu_features() noexcept {
 bool has_isa(Isa isa) noexcept { return linear_kernels(isa, Type::f32) != nullptr; }
 
 Isa best_isa() noexcept {
-  for (Isa isa : {Isa::avx512, Isa::avx2, Isa::neon})
+  for (Isa isa : {Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
     if (has_isa(isa)) return isa;
   return Isa::scalar;
 }

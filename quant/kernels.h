@@ -7,9 +7,9 @@
 namespace sterna::quant {
 
 /// What the CPU and operating system offer, asked once. `avx2` includes FMA and F16C, `avx512` is
-/// F+BW+VL+DQ+VNNI.
+/// F+BW+VL+DQ+VNNI, `avxvnni` is the 256-bit VNNI that needs no AVX-512.
 struct CpuFeatures {
-  bool avx2 = false, avx512 = false, vbmi = false, bf16 = false;
+  bool avx2 = false, avx512 = false, vbmi = false, bf16 = false, avxvnni = false;
 };
 const CpuFeatures& cpu_features() noexcept;
 
@@ -37,6 +37,7 @@ const LinearKernels* linear_kernels(Isa isa, Type type) noexcept;
 /// Tables of single ISAs, whatever the CPU; `features` chooses among what AVX-512 CPUs differ in.
 const LinearKernels* scalar_kernels(Type type) noexcept;
 const LinearKernels* avx2_kernels(Type type) noexcept;
+const LinearKernels* avxvnni_kernels(Type type) noexcept;
 const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept;
 
 }  // namespace sterna::quant

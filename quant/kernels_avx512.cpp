@@ -20,6 +20,7 @@
 #include "activations.h"
 #include "codes.h"
 #include "int_scratch.h"
+#include "sparse.h"
 
 // Everything in the region below may use AVX-512 F, BW, VL, DQ, VNNI; it is entered only through
 // the table, which linear_kernels() hands out only where the CPU has them. Instructions of VBMI and
@@ -36,7 +37,11 @@
 #include "avx512_prepare.h"
 // in this order: the kernels call the packing above
 #include "avx512_float.h"
+#include "avx512_sparse.h"
+// in this order: tiles unfold sparse weights
 #include "avx512_int.h"
+// in this order: one token takes the tile functions where a row has many scales
+#include "avx512_gemv.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -61,6 +66,14 @@ const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noex
                                        k::int_run<k::T5Vbmi>};
   static constexpr LinearKernels t5_shuffle = {k::int_tile, k::int_scratch, k::int_prepare,
                                                k::int_run<k::T5Shuffle>};
+  static constexpr LinearKernels t34 = {k::int_tile, k::int_scratch, k::sparse_prepare,
+                                        k::int_run<k::T34Vbmi>};
+  static constexpr LinearKernels t34_shuffle = {k::int_tile, k::int_scratch, k::sparse_prepare,
+                                                k::int_run<k::T34Shuffle>};
+  static constexpr LinearKernels t14 = {k::int_tile, k::t14_scratch, k::t14_prepare,
+                                        k::int_run<k::T14Vbmi>};
+  static constexpr LinearKernels t14_shuffle = {k::int_tile, k::int_scratch, k::sparse_prepare,
+                                                k::int_run<k::T14Shuffle>};
   switch (type) {
     case Type::f32:
       return &f32;
@@ -72,6 +85,10 @@ const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noex
       return &t2;
     case Type::t5:
       return features.vbmi ? &t5 : &t5_shuffle;
+    case Type::t34:
+      return features.vbmi ? &t34 : &t34_shuffle;
+    case Type::t14:
+      return features.vbmi ? &t14 : &t14_shuffle;
   }
   return nullptr;
 }

@@ -9,6 +9,7 @@
 #include "activations.h"
 #include "codes.h"
 #include "kernels.h"
+#include "sparse.h"
 
 // The reference the other kernels are tested against, and what runs where nothing better does.
 // Plain loops; weights are decoded once a token tile into a small buffer on the stack, rows side by
@@ -19,7 +20,8 @@ namespace {
 
 constexpr size_t kTokens = 8;    // tokens that share one decoding of the weights
 constexpr size_t kChunk = 1280;  // inputs decoded at a time: whole blocks and groups of every kind
-static_assert(kChunk % 2 == 0 && kChunk % 16 == 0 && kChunk % 20 == 0 && kChunk % 256 == 0);
+static_assert(kChunk % 2 == 0 && kChunk % 16 == 0 && kChunk % 20 == 0 && kChunk % 128 == 0 &&
+              kChunk % 256 == 0);
 
 size_t token_tile(size_t) noexcept { return kTokens; }
 
@@ -57,9 +59,11 @@ template <Type type>
 void decode(const uint8_t* panel, size_t c0, size_t count, int16_t (*out)[kPanelRows]) {
   constexpr size_t inputs = block_inputs(type);
   for (size_t c = c0; c < c0 + count; ++c) {
-    const uint8_t* block = panel + c / inputs * kBlockBytes + c % 4;
+    const uint8_t* block = panel + c / inputs * block_bytes(type) + c % 4;
     for (size_t r = 0; r < kPanelRows; ++r)
-      out[c - c0][r] = static_cast<int16_t>(integer_weight(type, block[4 * r], c % inputs / 4));
+      out[c - c0][r] = static_cast<int16_t>(
+          is_sparse(type) ? sparse_panel_weight(type, panel, r, c)
+                          : integer_weight(type, block[4 * r], c % inputs / 4));
   }
 }
 
@@ -159,7 +163,7 @@ void float_decode(const WeightView& w, size_t row0, size_t rows, size_t c0, size
         w.data.data() + row0 / kPanelRows * weight_bytes(Type::bf16, kPanelRows, w.k);
     for (size_t c = c0; c < c0 + count; ++c) {
       uint16_t lane[2 * kPanelRows];
-      std::memcpy(lane, panel + c / 2 * kBlockBytes, kBlockBytes);
+      std::memcpy(lane, panel + c / 2 * kLineBytes, kLineBytes);
       for (size_t r = 0; r < kPanelRows; ++r) out[c - c0][r] = bf16_to_f32(lane[2 * r + c % 2]);
     }
   }
@@ -198,6 +202,8 @@ constexpr LinearKernels kBf16 = {token_tile, float_scratch_bytes, float_prepare<
 constexpr LinearKernels kI8 = {token_tile, int_scratch_bytes, int_prepare, int_run<Type::i8>};
 constexpr LinearKernels kT2 = {token_tile, int_scratch_bytes, int_prepare, int_run<Type::t2>};
 constexpr LinearKernels kT5 = {token_tile, int_scratch_bytes, int_prepare, int_run<Type::t5>};
+constexpr LinearKernels kT34 = {token_tile, int_scratch_bytes, int_prepare, int_run<Type::t34>};
+constexpr LinearKernels kT14 = {token_tile, int_scratch_bytes, int_prepare, int_run<Type::t14>};
 
 }  // namespace
 
@@ -213,6 +219,10 @@ const LinearKernels* scalar_kernels(Type type) noexcept {
       return &kT2;
     case Type::t5:
       return &kT5;
+    case Type::t34:
+      return &kT34;
+    case Type::t14:
+      return &kT14;
   }
   return nullptr;
 }

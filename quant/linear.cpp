@@ -15,6 +15,8 @@ const LinearKernels* linear_kernels(Isa isa, Type type) noexcept {
 #if defined(__x86_64__)
     case Isa::avx2:
       return cpu_features().avx2 ? avx2_kernels(type) : nullptr;
+    case Isa::avxvnni:
+      return cpu_features().avxvnni ? avxvnni_kernels(type) : nullptr;
     case Isa::avx512:
       return cpu_features().avx512 ? avx512_kernels(type, cpu_features()) : nullptr;
 #endif

@@ -1,9 +1,12 @@
 #include <sterna/models/model.h>
+#include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 
 #include <cmath>
 #include <string>
 
 #include "bench_decode.h"
+#include "bench_giant.h"
 #include "bench_kernels.h"
 #include "bench_model.h"
 #include "cli/error.h"
@@ -33,6 +36,29 @@ int model(const Common& common, const cxxopts::ParseResult& args, const std::str
   options.json = common.json;
   options.print = [](const std::string& line) { print_line(line); };
   return bench_model(options);
+}
+
+int giant(const Common& common, const cxxopts::ParseResult& args) {
+  BenchGiantOptions options;
+  options.params = args["params"].as<double>();
+  if (!(options.params >= 1e6 && options.params <= 1e12)) {
+    throw UsageError("--params: expected 1e6 to 1e12, found " + std::to_string(options.params));
+  }
+  try {
+    options.format = quant::parse_type(args["format"].as<std::string>());
+  } catch (const Error& e) {
+    throw UsageError(std::string("--format: ") + e.what());
+  }
+  if (!quant::is_integer(options.format) || options.format == quant::Type::i8) {
+    throw UsageError("--format: expected t2, t5, t34 or t14, found \"" +
+                     args["format"].as<std::string>() + "\"");
+  }
+  if (args.count("keep") != 0) options.keep = args["keep"].as<std::string>();
+  options.isa = common.isa;
+  options.threads = common.threads;
+  options.json = common.json;
+  options.print = [](const std::string& line) { print_line(line); };
+  return bench_giant(options);
 }
 
 int decode(const Common& common, const cxxopts::ParseResult& args) {
@@ -83,11 +109,18 @@ int decode(const Common& common, const cxxopts::ParseResult& args) {
 
 /// `sterna bench`: what this machine can do, and what selective decoding saves.
 int bench_command(int argc, char** argv) {
-  Options options("bench", "kernels|model PICTURE|decode [OPTION...]",
+  Options options("bench", "kernels|model PICTURE|giant|decode [OPTION...]",
                   "kernels: the machine's limits, and each kernel's share of them.\n"
                   "model: where the time of an answer about PICTURE goes.\n"
+                  "giant: a stack of ternary blocks with dummy weights, written, mapped and run.\n"
                   "decode: score against decodes on a long labelled stream, for every policy.");
   options.add_model_options();
+  options.add()("params", "giant: about how many weights (1e9)",
+                cxxopts::value<double>()->default_value("1e9"), "N");
+  options.add()("format", "giant: t2, t5, t34 or t14",
+                cxxopts::value<std::string>()->default_value("t5"));
+  options.add()("keep", "giant: write the file here, leave it, and take it next time",
+                cxxopts::value<std::string>(), "DIR");
   options.add()("seed", "decode: which stream", cxxopts::value<uint64_t>()->default_value("1"));
   options.add()("seeds", "decode: how many streams, of this seed and those after it",
                 cxxopts::value<size_t>()->default_value("1"), "N");
@@ -115,8 +148,9 @@ int bench_command(int argc, char** argv) {
   const auto& what = options.positionals();
   if (what.size() == 1 && what[0] == "kernels") return kernels(common, args->count("isa") != 0);
   if (what.size() == 2 && what[0] == "model") return model(common, *args, what[1]);
+  if (what.size() == 1 && what[0] == "giant") return giant(common, *args);
   if (what.size() == 1 && what[0] == "decode") return decode(common, *args);
-  throw UsageError("expected kernels, model PICTURE, or decode" +
+  throw UsageError("expected kernels, model PICTURE, giant, or decode" +
                    (what.empty() ? std::string() : ", found \"" + what[0] + "\""));
 }
 

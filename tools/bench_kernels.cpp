@@ -119,7 +119,7 @@ class Case {
     }
     char line[160];
     std::snprintf(line, sizeof line,
-                  "%-4s %-4s %-6s %5zu x %-5zu n=%-4zu %7.0f %8.1f  %5.1f %% of %s", kernel,
+                  "%-4s %-4s %-7s %5zu x %-5zu n=%-4zu %7.0f %8.1f  %5.1f %% of %s", kernel,
                   std::string(quant::name(type_)).c_str(), std::string(quant::name(isa_)).c_str(),
                   m_, k_, n_, gops(), gbps(), share * 100, limit_);
     options.print(line);
@@ -160,7 +160,7 @@ const char* compute_limit(Type type, Isa isa) {
   if (!quant::is_integer(type)) {
     return type == Type::bf16 && isa == Isa::avx512 ? "bf16" : "f32";
   }
-  return isa == Isa::avx512 ? "vnni" : "maddubs";
+  return isa == Isa::avx512 ? "vnni" : isa == Isa::avxvnni ? "vnni256" : "maddubs";
 }
 
 std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
@@ -231,7 +231,7 @@ int bench_kernels(const BenchOptions& options) {
   if (options.isa) {
     isas.push_back(*options.isa);
   } else {
-    for (Isa isa : {Isa::avx512, Isa::avx2, Isa::neon})
+    for (Isa isa : {Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
       if (quant::has_isa(isa)) isas.push_back(isa);
     if (isas.empty()) isas.push_back(Isa::scalar);
   }

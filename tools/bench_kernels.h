@@ -14,8 +14,9 @@ struct BenchOptions {
   bool json = false;
   int threads = 0;                // 0: one thread, then every core
   std::optional<quant::Isa> isa;  // none: every SIMD set of this CPU
-  std::vector<quant::Type> types = {quant::Type::t5, quant::Type::t2, quant::Type::i8,
-                                    quant::Type::bf16, quant::Type::f32};
+  std::vector<quant::Type> types = {quant::Type::t5, quant::Type::t34, quant::Type::t14,
+                                    quant::Type::t2, quant::Type::i8,  quant::Type::bf16,
+                                    quant::Type::f32};
   int rounds = 7;  // each measured this often, interleaved; the best counts
   std::function<void(const std::string&)> print;  // gets finished lines
 };

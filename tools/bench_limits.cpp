@@ -61,6 +61,15 @@ struct Maddubs {
     asm volatile("vpmaddubsw %2, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(acc), "=&x"(t) : "x"(x));
   }
 };
+struct Vnni256 {
+  using V = __m256i;
+  static constexpr int kChains = 12;
+  static V zero() { return _mm256_setzero_si256(); }
+  static V one() { return _mm256_set1_epi8(1); }
+  static void step(V& acc, V x) {
+    asm volatile("%{vex%} vpdpbusd %1, %1, %0" : "+x"(acc) : "x"(x));
+  }
+};
 struct Fma256 {
   using V = __m256;
   static constexpr int kChains = 12;
@@ -220,6 +229,9 @@ double f32_512(const nn::Executor& e, std::span<const std::byte>) {
 double f32_256(const nn::Executor& e, std::span<const std::byte>) {
   return rate(e, chains_256<Fma256>, 12 * 8 * 2);
 }
+double vnni256(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_256<Vnni256>, 12 * 32 * 2);
+}
 double maddubs(const nn::Executor& e, std::span<const std::byte>) {
   return rate(e, chains_256<Maddubs>, 10 * 32 * 2);
 }
@@ -244,6 +256,7 @@ std::vector<Limit> machine_limits() {
   const bool avx512 = quant::has_isa(quant::Isa::avx512);
   if (avx512) limits.push_back({"vnni", vnni});
   if (avx512 && __builtin_cpu_supports("avx512bf16")) limits.push_back({"bf16", bf16});
+  if (quant::has_isa(quant::Isa::avxvnni)) limits.push_back({"vnni256", vnni256});
   if (quant::has_isa(quant::Isa::avx2)) {
     limits.push_back({"f32", avx512 ? f32_512 : f32_256});
     limits.push_back({"maddubs", maddubs});

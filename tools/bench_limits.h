@@ -15,7 +15,8 @@ double bench_seconds(int threads);
 
 /// What this machine can do at most, each measured by a loop that does nothing else.
 struct Limit {
-  const char* name;  // dram_read, l2_read (GB/s); vnni, maddubs (8-bit GOPS); bf16, f32 (GFLOPS)
+  const char*
+      name;  // dram_read, l2_read (GB/s); vnni, vnni256, maddubs (8-bit GOPS); bf16, f32 (GFLOPS)
   /// One run on every thread of the executor: the rate in units of 1e9 a second.
   double (*measure)(const nn::Executor& executor, std::span<const std::byte> memory);
 };

@@ -24,7 +24,8 @@ constexpr Command kCommands[] = {
     {"index", "Make an index of pictures, or add to it", index_command},
     {"search", "Find pictures in an index by words or by a picture", search_command},
     {"eval", "Ask the questions of a file and count the right answers", eval_command},
-    {"model", "Look into a model file, change its number formats, or check its numbers", model_command},
+    {"model", "Look into a model file, change its formats, check its numbers, or fetch one",
+     model_command},
     {"version", "Print the version and what this build and CPU can do", version_command},
     {"watch", "Watch a stream and say something only when what is seen changes", watch_command},
 };

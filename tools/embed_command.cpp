@@ -5,10 +5,8 @@
 #include "cli/embed_job.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
-#include "cli/model_path.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "cli/session.h"
 #include "cli/vector_store.h"
 
 namespace sterna::cli {
@@ -44,7 +42,8 @@ Options describe() {
       "INPUT is a picture, a folder (with those below it), a pattern, @LIST, or - for a list on\n"
       "standard input. OUT.npy gets a float32 row for every input that could be read, OUT.jsonl\n"
       "beside it tells which; an OUT.jsonl alone carries the vectors in its lines. Without -o the\n"
-      "lines go to standard output.\n");
+      "lines go to standard output. --model may be a folder with a checkpoint: CLIP, SigLIP, ViT,\n"
+      "DINO, I-JEPA, V-JEPA 2 for pictures; CLIP, SigLIP, sentence-transformers' for texts.\n");
   options.add_model_options();
   options.add()("o,output", "OUT.npy or OUT.jsonl", cxxopts::value<std::string>(), "OUT")(
       "list", "Names of inputs, one a line (- is standard input)",
@@ -139,20 +138,21 @@ int embed_command(int argc, char** argv) {
   const std::optional<StorePaths> paths =
       output == "-" ? std::nullopt : std::make_optional<StorePaths>(output);
   EmbedJob job = make_job(options, *args, common);
-  const Model model = open_model(common);
+  const auto input = job.text ? Embedder::Input::texts : Embedder::Input::pictures;
+  const auto embedder = open_embedder(common, input);
 
   if (!paths) {
     LineSink sink;
-    const EmbedCounts counts = run_embed_job(model, job, sink);
+    const EmbedCounts counts = run_embed_job(*embedder, job, sink);
     report(common, nullptr, job, counts, counts.rows);
     return counts.interrupted != 0 ? counts.interrupted : counts.failed > 0 ? kSomeFailed : kDone;
   }
-  const Json settings = embed_settings(find_model(common.model).string(), model, job.text);
-  VectorStore store(*paths, model.dim(), settings, job.inputs, !job.text,
+  const Json settings = embed_settings(*embedder, job.text);
+  VectorStore store(*paths, embedder->dim(), settings, job.inputs, !job.text,
                     args->count("fresh") != 0);
   job.first = store.resumed();
   job.failed = store.failed();
-  const EmbedCounts counts = run_embed_job(model, job, store);
+  const EmbedCounts counts = run_embed_job(*embedder, job, store);
   if (counts.interrupted != 0) {
     store.checkpoint();
     message("stopped after " + std::to_string(store.rows() + store.failed()) + " of " +

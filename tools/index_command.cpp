@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/embed_job.h"
+#include "cli/embedder.h"
 #include "cli/error.h"
 #include "cli/index_folder.h"
 #include "cli/inputs.h"
@@ -28,15 +29,15 @@ struct Embedded {
 };
 
 /// Embeds pictures into FOLDER/new.npy, which a later run goes on with if this one is stopped.
-Embedded embed_into(const fs::path& output, const Model& model, const Json& settings,
+Embedded embed_into(const fs::path& output, const Embedder& embedder, const Json& settings,
                     const std::vector<std::string>& inputs, int threads) {
-  VectorStore store(StorePaths(output), model.dim(), settings, inputs, true, false);
+  VectorStore store(StorePaths(output), embedder.dim(), settings, inputs, true, false);
   EmbedJob job{.inputs = inputs,
                .text = false,
                .threads = threads,
                .first = store.resumed(),
                .failed = store.failed()};
-  const EmbedCounts counts = run_embed_job(model, job, store);
+  const EmbedCounts counts = run_embed_job(embedder, job, store);
   if (counts.interrupted != 0) {
     store.checkpoint();
     message("stopped after " + std::to_string(store.rows() + store.failed()) + " of " +
@@ -72,7 +73,7 @@ int report(const Common& common, const fs::path& folder, const IndexFolder& inde
 }
 
 /// Pictures or an embeddings.npy into `index`; returns an exit code.
-int fill(IndexFolder& index, const fs::path& folder, const Common& common, const Model& model,
+int fill(IndexFolder& index, const fs::path& folder, const Common& common, const Embedder& embedder,
          const std::vector<std::string>& inputs) {
   std::vector<std::string> wanted;
   for (const std::string& input : inputs) {
@@ -83,7 +84,7 @@ int fill(IndexFolder& index, const fs::path& folder, const Common& common, const
   }
   const fs::path output = folder / "new.npy";
   fs::create_directories(folder);
-  const Embedded done = embed_into(output, model, index.settings(), wanted, common.threads);
+  const Embedded done = embed_into(output, embedder, index.settings(), wanted, common.threads);
   if (done.interrupted != 0) return done.interrupted;
   auto entries = read_manifest(StorePaths(output).manifest);
   const size_t added = entries.size();
@@ -129,18 +130,19 @@ int build_command(int argc, char** argv) {
     return report(common, folder, index, vectors.rows(), 0, 0);
   }
   const auto inputs = expand_inputs(names);
-  const Model model = open_model(common);
-  const Json settings = embed_settings(find_model(common.model).string(), model, false);
-  IndexFolder index = IndexFolder::create(folder, model.dim(), type, settings);
-  return fill(index, folder, common, model, inputs);
+  const auto embedder = open_embedder(common, Embedder::Input::pictures);
+  const Json settings = embed_settings(*embedder, false);
+  IndexFolder index = IndexFolder::create(folder, embedder->dim(), type, settings);
+  return fill(index, folder, common, *embedder, inputs);
 }
 
 /// The index and the model it was made with. Throws Error if the model is another one.
-IndexFolder open_with(const fs::path& folder, const Common& common) {
+IndexFolder open_with(const fs::path& folder, const Embedder& embedder, const Common& common) {
   IndexFolder index = IndexFolder::open(folder);
-  const std::string model = find_model(common.model).string();
-  if (index.settings().value("model_sha256", "") != hex(sha256_file(model))) {
-    throw Error(folder.string() + ": was made with another model than " + model);
+  if (index.dim() != embedder.dim() ||
+      index.settings().value("model_sha256", "") != embedder.digest()) {
+    throw Error(folder.string() + ": was made with another model than " +
+                find_model(common.model).string());
   }
   return index;
 }
@@ -157,9 +159,9 @@ int add_command(int argc, char** argv) {
   const auto& names = options.positionals();
   if (names.size() < 2) throw UsageError("expected INDEX and pictures");
   const auto inputs = expand_inputs(std::span(names).subspan(1));
-  const Model model = open_model(common);
-  IndexFolder index = open_with(names[0], common);
-  return fill(index, names[0], common, model, inputs);
+  const auto embedder = open_embedder(common, Embedder::Input::pictures);
+  IndexFolder index = open_with(names[0], *embedder, common);
+  return fill(index, names[0], common, *embedder, inputs);
 }
 
 }  // namespace
@@ -202,28 +204,29 @@ int search_command(int argc, char** argv) {
   if (names.size() == 1 && !by_image) throw UsageError("expected words or --image");
   if (names.size() == 2 && !is_utf8(names[1])) throw UsageError("the words are not valid UTF-8");
 
-  const Model model = open_model(common);
-  const IndexFolder index = open_with(names[0], common);
-  if (index.dim() != model.dim()) throw Error(names[0] + ": was made with another model");
+  const bool by_words = names.size() == 2;
+  const auto embedder = open_embedder(
+      common, by_words ? Embedder::Input::texts : Embedder::Input::pictures);
+  if (by_words && by_image) embedder->expect(Embedder::Input::pictures);
+  const IndexFolder index = open_with(names[0], *embedder, common);
   Worker worker(common.threads);
-  std::vector<float> query(model.dim(), 0.0F), vector(model.dim());
+  std::vector<float> query(embedder->dim(), 0.0F), vector(embedder->dim());
   const auto add = [&] {
     for (size_t i = 0; i < query.size(); ++i) query[i] += vector[i];
   };
-  if (names.size() == 2) {
-    model.embed(names[1], vector, worker.session);
+  if (by_words) {
+    embedder->embed(names[1], worker, vector);
     add();
   }
   if (by_image) {
     const auto image = (*args)["image"].as<std::string>();
     try {
       read_picture(image, worker);
-      see_picture(model, image, worker);
+      embedder->embed(decode_picture(image, worker).view(), worker, vector);
     } catch (const Error& e) {  // an input that failed, not the index
       message(e.what());
       return kSomeFailed;
     }
-    model.embed(worker.scene, vector, worker.session);
     add();
   }
   float norm = 0;

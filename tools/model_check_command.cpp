@@ -48,7 +48,7 @@ int model_check_command(int argc, char** argv) {
   options.add()("golden", "Inputs and expected outputs", cxxopts::value<std::string>(), "FILE")(
       "min-cosine", "What counts as agreement (default: 0.9999; 0.9995 for bf16, 0.998 for others)",
       cxxopts::value<double>(), "X");
-  options.add()("weights", "Pack a folder's transformer blocks: f32, bf16, i8, t2, t5",
+  options.add()("weights", "Pack a folder's transformer blocks: f32, bf16, i8, t2, t5, t34, t14",
                 cxxopts::value<std::string>()->default_value("f32"), "TYPE");
   options.epilogue(
       "Inputs: pixels, query_ids, query_mask, target_ids, target_mask; or pixel_values\n"

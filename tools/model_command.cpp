@@ -16,6 +16,7 @@ namespace sterna::cli {
 int model_check_command(int argc, char** argv);
 int model_convert_command(int argc, char** argv);
 int model_quantize_command(int argc, char** argv);
+int model_pull_command(int argc, char** argv);
 
 namespace {
 
@@ -130,26 +131,28 @@ int info_command(int argc, char** argv) {
 }  // namespace
 
 /// `sterna model info [FILE]`, `model convert FOLDER OUT`, `model quantize IN OUT`, `model check
-/// MODEL --golden FILE`.
+/// MODEL --golden FILE`, `model pull REPO`.
 int model_command(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "info") return info_command(argc - 1, argv + 1);
   if (verb == "quantize") return model_quantize_command(argc - 1, argv + 1);
   if (verb == "convert") return model_convert_command(argc - 1, argv + 1);
   if (verb == "check") return model_check_command(argc - 1, argv + 1);
+  if (verb == "pull") return model_pull_command(argc - 1, argv + 1);
   if (verb == "--help" || verb == "-h") {
     print(
-        "Look into a model, make one file of a folder, change its number formats, or check its\n"
-        "numbers.\n\nUsage:\n"
+        "Look into a model, make one file of a folder, change its number formats, check its\n"
+        "numbers, or fetch one.\n\nUsage:\n"
         "  sterna model info [FILE|FOLDER] [--json]\n"
         "  sterna model convert FOLDER OUT.gguf [--type PATTERN=FORMAT]... [--json]\n"
-        "  sterna model quantize IN OUT [--types 'GLOB=TYPE,...'] [--calibrate TEXTS.txt] "
-        "[--json]\n"
-        "  sterna model check MODEL --golden FILE.safetensors [--json]\n\n"
+        "  sterna model quantize IN OUT [--type PATTERN=FORMAT]... [--calibrate FILE] "
+        "[--golden FILE] [--json]\n"
+        "  sterna model check MODEL --golden FILE.safetensors [--json]\n"
+        "  sterna model pull REPO [--revision R] [--to DIR] [--json]\n\n"
         "`sterna model info --help` and so on tell more.\n");
     return kDone;
   }
-  throw UsageError("expected info, convert, quantize or check" +
+  throw UsageError("expected info, convert, quantize, check or pull" +
                    (verb.empty() ? std::string() : ", found \"" + verb + "\""));
 }
 

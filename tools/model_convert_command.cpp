@@ -21,14 +21,15 @@ int model_convert_command(int argc, char** argv) {
       "preprocessor_config.json) travel along, and tensors keep their names. `model check` gives\n"
       "for the file what it gives for the folder.");
   options.add()("type",
-                "Store the tensors that match as keep, f32, f16, bf16, i8, t2, t5 or i8row",
+                "Store the tensors that match as keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, "
+                "tq1_0 or tq2_0",
                 cxxopts::value<std::vector<std::string>>(), "PATTERN=FORMAT");
   options.epilogue(
       "A PATTERN is a tensor's name (* any text, ? one character) or a word: @maps (linear maps),\n"
       "@blocks (those of transformer blocks), @predictor, @tower, @text (of one part's blocks),\n"
       "@tables (rows looked up; their i8 has a scale a row). The first that matches counts;\n"
-      "what none matches is stored as it is. i8, t2 and t5 take a group of inputs that share a\n"
-      "scale: t5/128.\n\n"
+      "what none matches is stored as it is. i8, t2, t5, t34 and t14 take a group of inputs that\n"
+      "share a scale: t5/128. The formats: model quantize.\n\n"
       "Examples:\n"
       "  sterna model convert dinov2-small dinov2-small.gguf\n"
       "  sterna model convert vljepa vljepa.gguf --type @predictor=t5 --type @maps=i8 --type "

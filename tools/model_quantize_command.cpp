@@ -78,11 +78,13 @@ int model_quantize_command(int argc, char** argv) {
   Options options(
       "model quantize",
       "IN OUT [--type PATTERN=FORMAT]... [--calibrate FILE] [--golden FILE]",
-      "Rewrite a float GGUF, Sterna's own or one that `model convert` wrote, with other number\n"
+      "Rewrite a GGUF, Sterna's own or one that `model convert` wrote, with other number\n"
       "formats. For the latter, the cosines of its outputs before and after are reported.\n"
-      "Types: keep, f32, f16, bf16, i8, t2, t5, i8row; i8, t2 and t5 take a group of\n"
-      "inputs that share a scale (t5/128). The first pattern that matches a tensor's name\n"
-      "wins, and a tensor that none matches is kept.");
+      "Formats: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0, tq2_0; i8, t2, t5,\n"
+      "t34 and t14 take a group of inputs that share a scale (t5/128). t34 and t14 keep three\n"
+      "and one of each four weights: for models trained so. tq1_0 and tq2_0 are llama.cpp's;\n"
+      "they are read, too. The first pattern that matches a tensor's name wins, and a tensor\n"
+      "that none matches is kept.");
   options.add()("types", "Rules; `shipped` stands for those of the default model",
                 cxxopts::value<std::string>()->default_value("shipped"), "RULES");
   options.add()("type", "A rule before those; of converted files also @words (see model convert)",

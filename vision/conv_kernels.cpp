@@ -36,6 +36,7 @@ const ConvKernels* conv_kernels(quant::Isa isa) noexcept {
     case quant::Isa::scalar:
       return conv_kernels_scalar();
     case quant::Isa::avx2:
+    case quant::Isa::avxvnni:
       return conv_kernels_avx2();
     case quant::Isa::avx512:
       return conv_kernels_avx512();

@@ -48,6 +48,7 @@ const ResampleKernels* resample_kernels(quant::Isa isa) noexcept {
   switch (isa) {
 #if defined(__x86_64__)
     case quant::Isa::avx2:
+    case quant::Isa::avxvnni:
       return &kResampleAvx2;
     case quant::Isa::avx512:
       return &kResampleAvx512;

@@ -2,120 +2,18 @@
 #include <sterna/vision/resize.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <numbers>
 #include <string>
 
+#include "axis.h"
 #include "resample.h"
 
 namespace sterna::vision {
 namespace {
 
-struct FilterKernel {
-  double (*value)(double x);
-  double support;
-};
-
-double box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
-
-double bilinear(double x) {
-  x = std::fabs(x);
-  return x < 1.0 ? 1.0 - x : 0.0;
-}
-
-double hamming(double x) {
-  x = std::fabs(x);
-  if (x == 0.0) return 1.0;
-  if (x >= 1.0) return 0.0;
-  x = x * std::numbers::pi;
-  return std::sin(x) / x * (0.54F + 0.46F * std::cos(x));  // floats, as Pillow writes them
-}
-
-double bicubic(double x) {  // Keys' convolution with a = -0.5
-  constexpr double a = -0.5;
-  x = std::fabs(x);
-  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0.0;
-}
-
-double sinc(double x) {
-  if (x == 0.0) return 1.0;
-  x = x * std::numbers::pi;
-  return std::sin(x) / x;
-}
-
-double lanczos(double x) { return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
-
-FilterKernel kernel_of(Filter filter) noexcept {
-  switch (filter) {
-    case Filter::box:
-      return {box, 0.5};
-    case Filter::bilinear:
-      return {bilinear, 1.0};
-    case Filter::hamming:
-      return {hamming, 1.0};
-    case Filter::bicubic:
-      return {bicubic, 2.0};
-    case Filter::lanczos:
-      return {lanczos, 3.0};
-  }
-  return {bicubic, 2.0};
-}
-
 template <class T>
 T* take(nn::Workspace& w, size_t n) {
   return reinterpret_cast<T*>(w.bytes(n * sizeof(T)));
-}
-
-/// Weights of outputs [begin, begin + n) of an axis of `in` inputs and `out` outputs. The order of
-/// every operation is precompute_coeffs' and normalize_coeffs_8bpc's: their roundings are ours.
-Axis make_axis(size_t in, size_t out, size_t begin, size_t n, Filter filter,
-               const ResampleKernels& kernels, nn::Workspace& workspace) {
-  const FilterKernel f = kernel_of(filter);
-  const double scale = static_cast<double>(static_cast<float>(in)) / static_cast<double>(out);
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = f.support * filter_scale;
-  const auto taps = static_cast<size_t>(std::ceil(support)) * 2 + 1;
-
-  Axis axis;
-  axis.size = n;
-  axis.groups = (std::min(taps, in) + kTapGroup - 1) / kTapGroup;
-  axis.words = kernels.words;
-  axis.first = take<int32_t>(workspace, n);
-  axis.count = take<int32_t>(workspace, n);
-  axis.packed = take<int32_t>(workspace, n * axis.groups * axis.words);
-  const nn::Workspace::Frame scratch(workspace);
-  auto* value = take<double>(workspace, taps);
-  auto* weight = take<int32_t>(workspace, axis.groups * kTapGroup);
-
-  const double inverse = 1.0 / filter_scale;
-  const auto limit = static_cast<int64_t>(in);
-  for (size_t i = 0; i < n; ++i) {
-    const double center = (static_cast<double>(begin + i) + 0.5) * scale;
-    const auto first = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
-    const auto last = std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), limit);
-    const auto count = static_cast<size_t>(std::max<int64_t>(last - first, 0));
-    double total = 0.0;
-    for (size_t t = 0; t < count; ++t) {
-      const double x = static_cast<double>(static_cast<int64_t>(t) + first);
-      value[t] = f.value((x - center + 0.5) * inverse);
-      total += value[t];
-    }
-    std::fill_n(weight, axis.groups * kTapGroup, 0);
-    for (size_t t = 0; t < count; ++t) {
-      if (total != 0.0) value[t] /= total;
-      const double fixed = value[t] * (1 << kPrecision);
-      weight[t] = static_cast<int32_t>(value[t] < 0 ? -0.5 + fixed : 0.5 + fixed);
-    }
-    axis.first[i] = static_cast<int32_t>(first);
-    axis.count[i] = static_cast<int32_t>(count);
-    for (size_t g = 0; g < axis.groups; ++g) {
-      kernels.pack(weight + g * kTapGroup, axis.packed + (i * axis.groups + g) * axis.words);
-    }
-  }
-  return axis;
 }
 
 /// RGB8 rows that the passes hand to each other.
@@ -186,6 +84,21 @@ void vertical_pass(const ResampleKernels& k, const Axis& axis, const Rows& src, 
   });
 }
 
+/// Filter::nearest: the window of width x height picked pixels.
+void pick_nearest(const Rows& src, size_t width, size_t height, const Window& window, uint8_t* out,
+                  nn::Workspace& workspace) {
+  const std::span columns(take<uint32_t>(workspace, width), width);
+  const std::span rows(take<uint32_t>(workspace, height), height);
+  nearest_places(src.width, width, columns);
+  nearest_places(src.height, height, rows);
+  for (size_t y = 0; y < window.height; ++y) {
+    const uint8_t* row = src.row(rows[window.y + y]);
+    for (size_t x = 0; x < window.width; ++x, out += 3) {
+      std::memcpy(out, row + size_t{3} * columns[window.x + x], 3);
+    }
+  }
+}
+
 void swap_red_blue(uint8_t* rgb, size_t pixels) {
   for (size_t i = 0; i < pixels; ++i, rgb += 3) std::swap(rgb[0], rgb[2]);
 }
@@ -194,7 +107,7 @@ void swap_red_blue(uint8_t* rgb, size_t pixels) {
 
 void resize_window(const ImageView& view, size_t width, size_t height, Filter filter,
                    const Window& window, uint8_t* out, nn::Workspace& workspace,
-                   const nn::Executor* executor, quant::Isa isa) {
+                   const nn::Executor* executor, quant::Isa isa, Rounding rounding) {
   check_view(view);
   constexpr size_t kMaxSide = size_t{1} << 24;  // Pillow's boxes are floats: exact up to here
   const auto text = [](size_t w, size_t h) {
@@ -234,12 +147,21 @@ void resize_window(const ImageView& view, size_t width, size_t height, Filter fi
     return static_cast<int64_t>(from) - static_cast<int64_t>(to);
   };
   const int64_t dy = shrink(src.height, height), dx = shrink(src.width, width);
-  const bool vertical_first = dy > 0 && dy > 2 * dx;
+  const bool vertical_first = rounding == Rounding::pillow && dy > 0 && dy > 2 * dx;
   const size_t out_stride = window.width * 3;
 
+  if (filter == Filter::nearest && (horizontal || vertical)) {
+    pick_nearest(src, width, height, window, out, workspace);
+    if (bgr) swap_red_blue(out, window.width * window.height);
+    return;
+  }
   Axis ax, ay;
-  if (horizontal) ax = make_axis(src.width, width, window.x, window.width, filter, k, workspace);
-  if (vertical) ay = make_axis(src.height, height, window.y, window.height, filter, k, workspace);
+  if (horizontal) {
+    ax = make_axis(src.width, width, window.x, window.width, filter, rounding, k, workspace);
+  }
+  if (vertical) {
+    ay = make_axis(src.height, height, window.y, window.height, filter, rounding, k, workspace);
+  }
   // Without a pass along an axis its window is a plain crop.
   if (!horizontal) {
     src.data += window.x * 3;
@@ -285,32 +207,6 @@ Image resize(const ImageView& src, size_t width, size_t height, Filter filter) {
   Image out{width, height, std::vector<uint8_t>(width * height * 3)};
   resize_window(src, width, height, filter, {0, 0, width, height}, out.rgb.data(), workspace);
   return out;
-}
-
-std::string_view name(Filter filter) noexcept {
-  switch (filter) {
-    case Filter::box:
-      return "box";
-    case Filter::bilinear:
-      return "bilinear";
-    case Filter::hamming:
-      return "hamming";
-    case Filter::bicubic:
-      return "bicubic";
-    case Filter::lanczos:
-      return "lanczos";
-  }
-  return "?";
-}
-
-Filter parse_filter(std::string_view text) {
-  std::string known;
-  for (Filter f :
-       {Filter::box, Filter::bilinear, Filter::hamming, Filter::bicubic, Filter::lanczos}) {
-    if (text == name(f)) return f;
-    known += (known.empty() ? "" : ", ") + std::string(name(f));
-  }
-  throw Error("resize filter: expected one of " + known + ", found \"" + std::string(text) + '"');
 }
 
 }  // namespace sterna::vision

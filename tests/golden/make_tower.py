@@ -92,6 +92,9 @@ def make_weights():
     linear("predictor.pointer_query", POINTER, d, bias=False)
     linear("predictor.pointer_key", POINTER, d, bias=False)
     linear("predictor.gate", 1, d)
+    linear("predictor.read", d, VISION["width"], bias=False)
+    linear("predictor.read_gate", d, d)
+    linear("predictor.match", d, 8, bias=False)
 
 
 def same(x, w, bias, stride, groups=1):
@@ -202,9 +205,16 @@ def predict(hidden, vision, meaning, mode):
                    vision @ w["vision.weight"].T + w["vision.bias"]])
     z = rms(run_blocks("predictor", z, PREDICTOR["heads"], PREDICTOR["blocks"], mode), w["norm.weight"])
     z0, places = z[0], z[1 + len(hidden):]
-    alpha = (places @ w["pointer_key.weight"].T @ (w["pointer_query.weight"] @ z0) / math.sqrt(POINTER)).softmax(0)
+    score = places @ w["pointer_key.weight"].T @ (w["pointer_query.weight"] @ z0) / math.sqrt(POINTER)
+    alpha = score.softmax(0)
     gate = torch.sigmoid(w["gate.weight"] @ z0 + w["gate.bias"])
-    return F.normalize(w["head.weight"] @ z0 + w["head.bias"] + gate * (alpha @ meaning), dim=0)
+    asked = F.normalize(hidden.sum(0), dim=0)
+    cosine = 5 * meaning @ asked
+    matches = torch.stack([score.max(), score.mean(), score.exp().mean().log(), score.sigmoid().mean(),
+                           cosine.max(), cosine.mean(), 5 * (alpha @ meaning) @ asked, cosine[0]])
+    gate_in = torch.sigmoid(w["read_gate.weight"] @ z0 + w["read_gate.bias"])
+    found = gate_in * (w["read.weight"] @ (alpha @ vision) + w["match.weight"] @ matches)
+    return F.normalize(w["head.weight"] @ (z0 + found) + w["head.bias"] + gate * (alpha @ meaning), dim=0)
 
 
 def text_tower():
@@ -265,7 +275,7 @@ def write_gguf(vocabulary):
     w.add_bool("sterna.tokenizer.lowercase", True)
     for key, value in {"cls_id": 2, "sep_id": 3, "pad_id": 0, "unk_id": 1, "max_word_chars": 100}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", value)
-    w.add_string("sterna.predictor.kind", "ternary_pointer")
+    w.add_string("sterna.predictor.kind", "ternary_reading_pointer")
     for key, value in (PREDICTOR | {"pointer_width": POINTER}).items():
         w.add_uint32(f"sterna.predictor.{key}", value)
     w.add_string("sterna.embed.prompt", QUESTIONS[0])

@@ -1,26 +1,42 @@
 #!/usr/bin/env python3
-"""Compares WordPiece with Hugging Face `tokenizers`, id for id; exits 1 on the first difference.
+"""Compares our tokenizers with Hugging Face `tokenizers`, id for id; exits 1 if any differ.
 
-    compare_tokenizers.py BUILD/bin/tokenize_file tokenizer.json [--count 300000] [--seed 1]
+    compare_tokenizers.py BUILD/bin/tokenize_file [--count 1000000] [--seed 1] [--family NAME ...]
+    compare_tokenizers.py BUILD/bin/tokenize_file --tokenizer tokenizer.json [--wordpiece]
 
-Strings: tests/language/strings.py, without and with a token limit; then every code point alone,
-between letters, after a capital with an accent, and before a mark; then lines of 10 MB.
+Of each family (families.py) the tokenizers are trained on the spot. A family sees `count` strings
+(strings.py: pipeline_strings), its tokenizers in turn, the first time with a token limit too; then every
+code point alone, between letters, after a capital with an accent, before a mark and in a row; then lines of
+1 MB. --wordpiece asks the class WordPiece instead of Tokenizer.
 """
 import argparse
+import glob
+import os
+import pathlib
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 from tokenizers import Tokenizer
 
+import families
 import strings
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONTEXTS = [("alone", "{}"), ("between letters", "a{}b"), ("after E acute", "É{}"),
+            ("between marks", "k\u0323{}\u302e\u0301\u0b3e"), ("twice, upper", "AB{0}{0}C"),
+            ("in a row", " '{0} {0}1{0}\n{0}\u0340")]
+LINES = [("words", (" ".join(strings.WORDS) + " ").encode()), ("one word", b"a"), ("spaces", b" "),
+         ("accents", "é̂".encode()), ("spacing marks", "\u302e".encode()), ("ideographs", "語".encode()),
+         ("bad bytes", b"\xff\xc3"), ("brackets", b"[MASK"), ("digits", b"0123"), ("newlines", b"\n \n\n")]
 
-def ours(driver, tokenizer, texts, limit):
+
+def ours(driver, path, texts, limit, wordpiece):
     data = b"".join(struct.pack("<I", len(t)) + t for t in texts)
-    out = subprocess.run([driver, tokenizer, str(limit)], input=data, stdout=subprocess.PIPE,
-                         check=True).stdout
+    out = subprocess.run([driver, path, str(limit)] + ["wordpiece"] * wordpiece, input=data,
+                         stdout=subprocess.PIPE, check=True).stdout
     at, all_ids = 0, []
     for _ in texts:
         n, = struct.unpack_from("<I", out, at)
@@ -30,61 +46,102 @@ def ours(driver, tokenizer, texts, limit):
     return all_ids
 
 
-def compare(what, driver, path, reference, texts, limit=0):
-    reference.no_truncation()
-    if limit:
-        reference.enable_truncation(limit)
-    start = time.time()
-    decoded = [t.decode("utf-8", "replace") for t in texts]
-    theirs = [e.ids for e in reference.encode_batch(decoded)]
-    middle = time.time()
-    mine = ours(driver, path, texts, limit)
-    wrong = [i for i, (a, b) in enumerate(zip(theirs, mine)) if a != b]
-    for i in wrong[:10]:
-        print(f"  {texts[i][:200]!r}: expected {theirs[i][:40]}, found {mine[i][:40]}")
-    print(f"{what}: {len(texts)} strings, {sum(map(len, theirs))} ids, {len(wrong)} differ "
-          f"(tokenizers {middle - start:.1f} s, ours {time.time() - middle:.1f} s)", flush=True)
-    return len(wrong)
+class Compared:
+    """One tokenizer: a file for ours, an object for theirs."""
+
+    def __init__(self, name, driver, path, wordpiece=False):
+        self.name, self.driver, self.path, self.wordpiece = name, driver, path, wordpiece
+        self.reference = Tokenizer.from_file(path)
+        self.reference.no_padding()
+
+    def check(self, what, texts, limit=0):
+        self.reference.no_truncation()
+        if limit:
+            self.reference.enable_truncation(limit)
+        start = time.time()
+        decoded = [t.decode("utf-8", "replace") for t in texts]
+        theirs = [e.ids for e in self.reference.encode_batch_fast(decoded)]
+        middle = time.time()
+        mine = ours(self.driver, self.path, texts, limit, self.wordpiece)
+        wrong = [i for i, (a, b) in enumerate(zip(theirs, mine)) if a != b]
+        for i in wrong[:5]:
+            print(f"  {texts[i][:200]!r}: expected {theirs[i][:40]}, found {mine[i][:40]}")
+        print(f"{self.name}: {what}: {len(texts)} strings, {sum(map(len, theirs))} ids, {len(wrong)} differ "
+              f"(tokenizers {middle - start:.1f} s, ours {time.time() - middle:.1f} s)", flush=True)
+        return len(wrong)
+
+
+def corpus(count=20000):
+    """Text to train on: this repository's, and strings like those compared, of another seed."""
+    texts = [t.decode("utf-8", "replace") for t in strings.pipeline_strings(count, 987654321)]
+    for path in sorted(glob.glob(str(ROOT / "*.md")) + glob.glob(str(ROOT / "*" / "*.md")) +
+                       glob.glob(str(ROOT / "language" / "*.h"))):
+        texts += open(path, encoding="utf-8").read().splitlines(keepends=True)
+    return texts
+
+
+def check_points(compared):
+    points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    wrong = 0
+    for what, form in CONTEXTS:
+        for first in range(0, len(points), 400000):
+            part = [form.format(c).encode() for c in points[first:first + 400000]]
+            wrong += compared.check(f"every code point {what} from {first}", part)
+    return wrong
+
+
+def check_strings(groups, count, seed, step=50000):
+    """{family: strings that differ}"""
+    wrong = dict.fromkeys(groups, 0)
+    for turn, first in enumerate(range(0, count, step)):
+        texts = strings.pipeline_strings(min(step, count - first), seed + first)
+        for family, members in groups.items():
+            compared = members[turn % len(members)]
+            wrong[family] += compared.check(f"varied from {first}", texts)
+            if turn < len(members):
+                wrong[family] += compared.check(f"varied from {first}, at most 12 ids", texts[:10000], 12)
+    return wrong
+
+
+def check_lines(compared, size):
+    return sum(compared.check(f"a line of {size} bytes of {what}", [unit * (size // len(unit))])
+               for what, unit in LINES)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("driver")
-    parser.add_argument("tokenizer")
-    parser.add_argument("--count", type=int, default=300000)
+    parser.add_argument("--tokenizer")
+    parser.add_argument("--wordpiece", action="store_true")
+    parser.add_argument("--family", action="append", choices=list(families.FAMILIES))
+    parser.add_argument("--vocabulary", type=int, default=4000)
+    parser.add_argument("--count", type=int, default=1000000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--line", type=int, default=10_000_000, help="bytes of the long lines")
-    parser.add_argument("--only-lines", action="store_true")
+    parser.add_argument("--line", type=int, default=1_000_000, help="bytes of the long lines")
+    parser.add_argument("--parts", default="strings,points,lines")
     args = parser.parse_args()
-    reference = Tokenizer.from_file(args.tokenizer)
-    reference.no_padding()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    parts = args.parts.split(",")
 
-    def check(what, texts, limit=0):
-        return compare(what, args.driver, args.tokenizer, reference, texts, limit)
-
-    wrong = 0
-    step = 100000
-    if args.only_lines:
-        args.count = 0
-    for first in range(0, args.count, step):
-        texts = strings.strings(min(step, args.count - first), args.seed + first)
-        wrong += check(f"varied from {first}", texts)
-        wrong += check(f"varied from {first}, at most 12 ids", texts, 12)
-    points = [chr(c) for c in range(0x110000)
-              if not 0xD800 <= c < 0xE000 and not args.only_lines]
-    for what, form in [("alone", "{}"), ("between letters", "a{}b"), ("after E acute", "É{}"),
-                       ("between marks", "k\u0323{}\u302e\u0301\u0b3e"), ("twice, upper", "AB{0}{0}C")]:
-        for first in range(0, len(points), 400000):
-            part = [form.format(c).encode() for c in points[first:first + 400000]]
-            wrong += check(f"every code point {what} from {first}", part)
-    words = (" ".join(strings.WORDS) + " ").encode()
-    for what, unit in [("words", words), ("one word", b"a"), ("spaces", b" "),
-                       ("accents", "é̂".encode()), ("spacing marks", "\u302e".encode()),
-                       ("ideographs", "語".encode()), ("bad bytes", b"\xff\xc3"),
-                       ("brackets", b"[MASK")]:
-        wrong += check(f"a line of {args.line} bytes of {what}", [unit * (args.line // len(unit))])
-    print("all equal" if wrong == 0 else f"{wrong} differ")
-    return 1 if wrong else 0
+    with tempfile.TemporaryDirectory() as folder:
+        if args.tokenizer:
+            groups = {"file": [Compared(args.tokenizer, args.driver, args.tokenizer, args.wordpiece)]}
+        else:
+            texts, groups = corpus(), {}
+            for family in args.family or families.FAMILIES:
+                groups[family] = []
+                for name, tokenizer in families.FAMILIES[family](texts, args.vocabulary):
+                    path = os.path.join(folder, f"{family}{len(groups[family])}.json")
+                    tokenizer.save(path)
+                    groups[family].append(Compared(name, args.driver, path))
+        wrong = check_strings(groups, args.count if "strings" in parts else 0, args.seed)
+        for family, members in groups.items():
+            for compared in members:
+                wrong[family] += check_points(compared) if "points" in parts else 0
+                wrong[family] += check_lines(compared, args.line) if "lines" in parts else 0
+    for family, n in wrong.items():
+        print(f"{family}: {args.count if 'strings' in parts else 0} strings, {n} differ")
+    return 1 if any(wrong.values()) else 0
 
 
 if __name__ == "__main__":

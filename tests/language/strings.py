@@ -69,6 +69,49 @@ def text(rng):
     return s.encode("utf-8")
 
 
+PIPELINE = ["<|endoftext|>", "<|startoftext|>", "<|begin_of_text|>", "<|im_start|>", "<s>", "</s>", "<mask>", "<unk>",
+            "<pad>", "<bos>", "<eos>", "<0x0A>", "<table>", "<unused0>", "<tool_call>", "<extra_id_0>", "<sep>", "</w>",
+            "[MASK]", "Ångström", "ångström", "Café", "cafe\u0301", "dog", "dogs", "▁", "▁▁", "▁▁▁", "``", "Ġ", "Ċ"]
+SPACES = [" ", " ", " ", "  ", "   ", "\n", "\n\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\x85", "\x0b",
+          "\u200b", " \n ", "\n" * 5, " " * 9]
+ENDINGS = ["'s", "'S", "'\u017f", "'t", "'re", "'RE", "'ve", "'m", "'LL", "'ll", "'d", "'x", "'", "\u2019s"]
+
+
+def pipeline_text(rng):
+    """One string that tries splits, spaces, digits, added tokens and normal forms, as bytes."""
+    if rng.random() < 0.3:
+        return text(rng)
+    parts = []
+    for _ in range(rng.randrange(1, 14)):
+        kind = rng.random()
+        if kind < 0.25:
+            parts.append(rng.choice(WORDS))
+        elif kind < 0.33:
+            parts.append("".join(c.upper() if rng.random() < 0.5 else c for c in rng.choice(WORDS)))
+        elif kind < 0.55:
+            parts.append(rng.choice(SPACES))
+        elif kind < 0.63:
+            parts.append(rng.choice(PIPELINE))
+        elif kind < 0.69:
+            parts.append(rng.choice(ENDINGS))
+        elif kind < 0.75:
+            parts.append("".join(rng.choice("0123456789٣५Ⅷ½²") for _ in range(rng.randrange(1, 8))))
+        elif kind < 0.80:
+            parts.append("".join(rng.choice("!?.,;:-_/\\()[]{}<>|@#$%^&*~`\"'=+") for _ in range(rng.randrange(1, 6))))
+        elif kind < 0.86:
+            parts.append(rng.choice("aeoKかがक©☃\u1100\u0600") + "".join(
+                rng.choice([chr(rng.choice(MARKS)), rng.choice(ODD), rng.choice("\u0340\u094d\u200d\u0915\u1161\u11a8")])
+                for _ in range(rng.randrange(1, 4))))
+        else:
+            parts.append("".join(character(rng) for _ in range(rng.randrange(1, 6))))
+    return "".join(parts).encode("utf-8")
+
+
+def pipeline_strings(count, seed):
+    rng = random.Random(seed)
+    return [pipeline_text(rng) for _ in range(count)]
+
+
 def strings(count, seed):
     rng = random.Random(seed)
     return [text(rng) for _ in range(count)]

@@ -1,7 +1,8 @@
-// Driver of tests/language/compare_tokenizers.py: tokenize_file TOKENIZER.json MAX_TOKENS < in >
-// out In: records of a little-endian uint32 length and that many bytes. Out: per record a uint32
-// count and that many uint32 ids. With "time" as MAX_TOKENS: tokenizes stdin as one text and prints
-// MB/s.
+// Driver of tests/language/compare_tokenizers.py: tokenize_file TOKENIZER.json MAX_TOKENS
+// [wordpiece] In: records of a little-endian uint32 length and that many bytes. Out: per record a
+// uint32 count and that many uint32 ids. With "time" as MAX_TOKENS: tokenizes stdin as one text and
+// prints MB/s. "wordpiece": by the class WordPiece instead of Tokenizer.
+#include <sterna/language/tokenizer.h>
 #include <sterna/language/tokenizer_json.h>
 
 #include <algorithm>
@@ -24,8 +25,8 @@ std::string read_all() {
   return all;
 }
 
-int run(const char* file, const std::string& limit) {
-  const auto tokenizer = sterna::language::load_tokenizer_json(file);
+template <class Tokenizer>
+int run(const Tokenizer& tokenizer, const std::string& limit) {
   const std::string in = read_all();
   std::vector<uint32_t> ids;
   if (limit == "time") {
@@ -58,9 +59,10 @@ int run(const char* file, const std::string& limit) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 3 && argc != 4) return 2;
   try {
-    return run(argv[1], argv[2]);
+    if (argc == 4) return run(sterna::language::load_tokenizer_json(argv[1]), argv[2]);
+    return run(sterna::language::Tokenizer::load(argv[1]), argv[2]);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -52,7 +52,7 @@ TEST_CASE("every family converts, and its GGUF gives exactly what the folder giv
 TEST_CASE("blocks stored as bf16, int8 or ternary are those that `check --weights` packs") {
   const test::Scratch scratch;
   for (const std::string& name : test::goldens()) {
-    for (const char* type : {"bf16", "i8", "t5", "t2"}) {
+    for (const char* type : {"bf16", "i8", "t5", "t2", "t34", "t14"}) {
       CAPTURE(name + " " + type);
       const auto folder = test::folder_of(name), file = scratch / (name + type + ".gguf");
       models::convert(folder, file, parse_rules("@blocks=" + std::string(type)));

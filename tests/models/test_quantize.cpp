@@ -309,7 +309,8 @@ TEST_CASE("binding errors name file, tensor, expected and found") {
   CHECK(error([&] { w.in("vision.blocks.0").linear("qkv.weight", 40, 48); }) ==
         m + "\"vision.blocks.0.qkv.weight\": expected a linear map [40, 48], found t5 [48, 40]");
   CHECK(error([&] { w.linear("decoder.answers", 5, 12); }) ==
-        m + "\"decoder.answers\": expected a linear map [5, 12] in f32, bf16, i8, t2 or t5, found "
+        m + "\"decoder.answers\": expected a linear map [5, 12] in f32, bf16, i8, t2, t5, t34 or "
+            "t14, found "
             "i8row [5, 12]");
   CHECK(error([&] {
           w.floats("vision.stem.head.bias", {2, 12});
@@ -352,8 +353,9 @@ TEST_CASE("metadata that don't fit their tensor are refused") {
     return bound;
   };
   CHECK(fault({}).empty());
-  CHECK(contains(fault({.type = "t9\n"}),
-                 "\"sterna.tensor.t.type\": expected f32, bf16, i8, t2 or t5, found \"t9\\x0a\""));
+  CHECK(contains(
+      fault({.type = "t9\n"}),
+      "\"sterna.tensor.t.type\": expected f32, bf16, i8, t2, t5, t34 or t14, found \"t9\\x0a\""));
   CHECK(contains(fault({.rows = 17}), "expected 128 bytes for t5 [17, 20], found 64"));
   CHECK(contains(fault({.rows = 0}), "expected an integer from 1 to"));
   CHECK(contains(fault({.rows = UINT64_MAX}), "expected an integer from 1 to"));

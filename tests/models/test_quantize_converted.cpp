@@ -7,8 +7,10 @@
 #include <sterna/quant/error.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "checkpoints.h"
+#include "models/sample_inputs.h"
 #include "scratch.h"
 
 using namespace sterna;
@@ -18,6 +20,43 @@ namespace {
 
 std::filesystem::path golden_file(const std::string& name) {
   return test::kCheckpoints / (name + ".golden.safetensors");
+}
+
+/// A bert of one block whose maps have rows of 256 weights.
+std::filesystem::path wide_bert(const test::Scratch& scratch) {
+  std::ofstream(scratch / "config.json")
+      << R"({"model_type": "bert", "hidden_size": 256, "intermediate_size": 512,
+             "num_attention_heads": 4, "num_hidden_layers": 1, "vocab_size": 50,
+             "max_position_embeddings": 24, "type_vocab_size": 2})";
+  models::SafetensorsBytes file;
+  unsigned seed = 1;
+  const auto add = [&](const std::string& name, std::vector<uint64_t> shape) {
+    std::vector<float> values;
+    uint64_t n = 1;
+    for (const uint64_t d : shape) n *= d;
+    for (; values.size() < n; seed = seed * 1664525 + 1013904223)
+      values.push_back(static_cast<float>(seed >> 8) / 16777216.0F - 0.5F);
+    file.add(name, models::Dtype::f32, shape, std::as_bytes(std::span(values)));
+  };
+  const auto map = [&](const std::string& name, uint64_t rows, uint64_t cols) {
+    add(name + ".weight", {rows, cols});
+    add(name + ".bias", {rows});
+  };
+  add("embeddings.word_embeddings.weight", {50, 256});
+  add("embeddings.position_embeddings.weight", {24, 256});
+  add("embeddings.token_type_embeddings.weight", {2, 256});
+  const std::string block = "encoder.layer.0.";
+  for (const char* name : {"query", "key", "value"})
+    map(block + "attention.self." + name, 256, 256);
+  map(block + "attention.output.dense", 256, 256);
+  map(block + "intermediate.dense", 512, 256);
+  map(block + "output.dense", 256, 512);
+  for (const std::string& name : {std::string("embeddings"), block + "attention.output", block + "output"}) {
+    add(name + ".LayerNorm.weight", {256});
+    add(name + ".LayerNorm.bias", {256});
+  }
+  scratch.file("model.safetensors", file.bytes());
+  return scratch.directory();
 }
 
 }  // namespace
@@ -39,6 +78,50 @@ TEST_CASE("quantising a converted file gives the file that converting with the r
     models::quantize(scratch / "two.gguf", scratch / "two.gguf", rules);
     CHECK(test::check(scratch / "two.gguf", name)[0].max_rel_err == one[0].max_rel_err);
   }
+}
+
+TEST_CASE("llama.cpp's ternary blocks: converted to, run, and quantised from") {
+  const test::Scratch scratch, folder;
+  Session session(1);
+  const auto type_of = [&](const char* file) {
+    for (const auto& tensor : models::describe(scratch / file).tensors)
+      if (tensor.name == "encoder.layer.0.output.dense.weight") return tensor.type;
+    return std::string();
+  };
+  const auto same = [&](const char* a, const char* b) {
+    for (const auto& change : models::compare(scratch / a, scratch / b, {}, session))
+      CHECK(change.after == doctest::Approx(1).epsilon(1e-9));
+  };
+  models::convert(wide_bert(folder), scratch / "f32.gguf");
+  models::convert(folder.directory(), scratch / "tq1.gguf", parse_rules("@blocks=tq1_0"));
+  CHECK(type_of("tq1.gguf") == "tq1_0");
+  models::quantize(scratch / "f32.gguf", scratch / "also.gguf", parse_rules("@blocks=tq1_0"));
+  CHECK(test::read_file(scratch / "tq1.gguf").size() == test::read_file(scratch / "also.gguf").size());
+  same("tq1.gguf", "also.gguf");
+  models::quantize(scratch / "tq1.gguf", scratch / "t2.gguf", parse_rules("@blocks=t2/256"));
+  CHECK(type_of("t2.gguf") == "t2");
+  same("tq1.gguf", "t2.gguf");
+  models::quantize(scratch / "t2.gguf", scratch / "tq2.gguf", parse_rules("@blocks=tq2_0"));
+  CHECK(type_of("tq2.gguf") == "tq2_0");
+  same("tq1.gguf", "tq2.gguf");
+  models::quantize(scratch / "tq2.gguf", scratch / "back.gguf", parse_rules("@blocks=f32"));
+  CHECK(type_of("back.gguf") == "f32");
+  const std::string table = test::message_of<Error>([&] {
+    models::quantize(scratch / "f32.gguf", scratch / "no.gguf", parse_rules("@tables=tq2_0"));
+  });
+  CHECK(table.find("expected i8row, f32 or f16 for a table") != std::string::npos);
+}
+
+TEST_CASE("sparse types beside calibration: packed, while the others are calibrated") {
+  const test::Scratch scratch;
+  models::convert(test::kCheckpoints / "open_vljepa", scratch / "f32.gguf");
+  const auto report = models::quantize(scratch / "f32.gguf", scratch / "q.gguf",
+                                       parse_rules("@tower=t34,@predictor=t5"),
+                                       {.inputs = golden_file("open_vljepa"), .threads = 1});
+  CHECK(!report.calibrated.empty());
+  for (const auto& map : report.calibrated) CHECK(map.name.starts_with("predictor.layers."));
+  CHECK(std::any_of(report.tensors.begin(), report.tensors.end(),
+                    [](const auto& tensor) { return tensor.to == "t34"; }));
 }
 
 TEST_CASE("compare: made-up inputs for every family, and golden ones") {

@@ -14,7 +14,7 @@ using predictor::Query;
 namespace {
 
 // d width, q question width, v vision width, n text space, c pointer
-constexpr size_t d = 24, hidden = 40, q = 18, v = 20, n = 22, c = 10;
+constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
 
 struct Fixture {
   std::list<std::vector<float>> memory;  // never moves
@@ -44,7 +44,8 @@ struct Fixture {
   PointerPredictor::Weights weights() {
     return {numbers(d, 1),       linear(d, q, true),  linear(d, v, true),
             {block(), block()},  numbers(d, 1),       linear(n, d, true),
-            linear(c, d, false), linear(c, d, false), linear(1, d, true)};
+            linear(c, d, false), linear(c, d, false), linear(1, d, true),
+            linear(d, v, false), linear(d, d, true),  linear(d, PointerPredictor::kMatches, false)};
   }
   nn::Mat<const float> mat(size_t rows, size_t cols) {
     return {numbers(rows * cols, 1).data(), rows, cols};
@@ -104,6 +105,20 @@ TEST_CASE_FIXTURE(Fixture, "the gate: shut, the head alone speaks; open, a lone 
   CHECK(b > 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "reading: with its gate shut the head sees what it sees without") {
+  auto w = weights();
+  const Query query{mat(2, q), mat(4, v), mat(4, n)};
+  std::vector<float> without(n), shut(n), read(n);
+  const std::vector<float> zeros(d * d), closed(d, -200.0f);
+  PointerPredictor(w).forward({&query, 1}, {read.data(), 1, n}, executor, workspace);
+  w.read_gate = quant::Linear({quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, closed);
+  PointerPredictor(w).forward({&query, 1}, {shut.data(), 1, n}, executor, workspace);
+  w.read = {}, w.read_gate = {}, w.match = {};
+  PointerPredictor(w).forward({&query, 1}, {without.data(), 1, n}, executor, workspace);
+  CHECK(test::same_bits(shut, without));
+  CHECK_FALSE(test::same_bits(read, without));
+}
+
 TEST_CASE_FIXTURE(Fixture, "head_scale is a factor of the head's weights and bias") {
   auto w = weights();
   const Query query{mat(3, q), mat(5, v), mat(5, n)};
@@ -145,6 +160,11 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refused([&](W& w) { w.gate = linear(2, d, true); });
   refused([&](W& w) { w.pointer_key = linear(c + 1, d, false); });
   refused([&](W& w) { w.head = linear(n, d + 1, true); });
+  refused([&](W& w) { w.read = linear(d, v + 1, false); });
+  refused([&](W& w) { w.read = {}; });
+  refused([&](W& w) { w.match = {}; });
+  refused([&](W& w) { w.question = linear(d, q + 1, true); });
+  refused([&](W& w) { w.read_gate = linear(d + 1, d, true); });
 
   const PointerPredictor predictor(weights());
   std::vector<float> out(n);

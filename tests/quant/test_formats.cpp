@@ -127,7 +127,7 @@ TEST_CASE("absmean ternary and absmax int8, by hand") {
 
 TEST_CASE("quantising what was dequantised changes nothing") {
   for (const size_t group : std::initializer_list<size_t>{0, 64, 128, 256}) {
-    for (Type type : {Type::t2, Type::t5, Type::i8, Type::bf16, Type::f32}) {
+    for (Type type : {Type::t2, Type::t5, Type::t34, Type::t14, Type::i8, Type::bf16, Type::f32}) {
       CAPTURE(group);
       CAPTURE(name(type));
       const size_t m = 37, k = 331;
@@ -152,7 +152,7 @@ TEST_CASE("quantising what was dequantised changes nothing") {
 }
 
 TEST_CASE("integers laid out are the integers read back, and those of pack()") {
-  for (const Type type : {Type::i8, Type::t2, Type::t5}) {
+  for (const Type type : {Type::i8, Type::t2, Type::t5, Type::t34, Type::t14}) {
     for (const size_t group : {size_t{0}, size_t{64}}) {
       const size_t m = 19, k = 83;
       const Weights w(type, normal(m * k, 7), m, k, group);
@@ -175,7 +175,7 @@ TEST_CASE("integers laid out are the integers read back, and those of pack()") {
 }
 
 TEST_CASE("rows of zeros, tiny and huge weights") {
-  for (Type type : {Type::t2, Type::t5, Type::i8}) {
+  for (Type type : {Type::t2, Type::t5, Type::t34, Type::t14, Type::i8}) {
     std::vector<float> w(3 * 5, 0.0f);
     for (size_t c = 0; c < 5; ++c) {
       w[5 + c] = 1e-30f;                              // scale rounds to zero
@@ -225,9 +225,9 @@ TEST_CASE("errors name what was expected and found") {
           Linear({Type::t5, 4, 8, p.data, p.scale, 0}, std::span(w).first(3));
         }) == "bias: expected 4 numbers, found 3");
   CHECK(message([&] { parse_type("q4"); }) ==
-        "weight type: expected one of f32, bf16, i8, t2, t5, found \"q4\"");
+        "weight type: expected one of f32, bf16, i8, t2, t5, t34, t14, found \"q4\"");
   CHECK(message([&] { parse_isa("sse9"); }) ==
-        "instruction set: expected one of scalar, avx2, avx512, neon, found \"sse9\"");
+        "instruction set: expected one of scalar, avx2, avxvnni, avx512, neon, found \"sse9\"");
   CHECK_THROWS_AS(weight_bytes(Type::f32, SIZE_MAX / 2, 9), sterna::Error);
   CHECK_THROWS_AS(weight_bytes(Type::t5, SIZE_MAX, SIZE_MAX), sterna::Error);
   CHECK(has_isa(parse_isa(name(best_isa()))));

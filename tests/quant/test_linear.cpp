@@ -20,8 +20,8 @@ namespace {
 using MatrixF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using MatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr Type kIntegers[] = {Type::i8, Type::t2, Type::t5};
-constexpr Type kAll[] = {Type::f32, Type::bf16, Type::i8, Type::t2, Type::t5};
+constexpr Type kIntegers[] = {Type::i8, Type::t2, Type::t5, Type::t34, Type::t14};
+constexpr Type kAll[] = {Type::f32, Type::bf16, Type::i8, Type::t2, Type::t5, Type::t34, Type::t14};
 
 MatrixD real_weights(const WeightView& w) {
   std::vector<float> real(w.m * w.k);
@@ -148,6 +148,7 @@ TEST_CASE("extremes stay exact: nothing saturates, nothing wraps") {
       for (const size_t k : std::initializer_list<size_t>{64, 4096, 8191, 131072}) {
         if (k == 131072 && type != Type::i8 && isa == Isa::scalar) continue;
         for (float sign : {1.0f, -1.0f}) {
+          if (is_sparse(type)) continue;
           const Weights w(type, std::vector<float>(m * k, sign), m, k);
           const double s =
               static_cast<double>(f16_to_f32(w.view.scale[0])) * (type == Type::i8 ? 127 : 1);
@@ -168,6 +169,39 @@ TEST_CASE("extremes stay exact: nothing saturates, nothing wraps") {
             const double expected = sum * s * static_cast<double>(sign);
             for (size_t r = 0; r < m; ++r)
               REQUIRE(static_cast<double>(y[t * m + r]) == doctest::Approx(expected).epsilon(2e-7));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("extremes of sparse weights stay exact") {
+  // Weights of size 1 all of one sign, at any place, by inputs of +-127, alone and in company.
+  const size_t m = 19;
+  for (Isa isa : isas()) {
+    for (const Type type : {Type::t34, Type::t14}) {
+      for (const size_t k : std::initializer_list<size_t>{64, 4096, 8191, 131072}) {
+        if (k == 131072 && isa == Isa::scalar) continue;
+        for (const float sign : {1.0f, -1.0f}) {
+          for (const size_t n : std::initializer_list<size_t>{1, 9}) {
+            const Weights w(type, std::vector<float>(m * k, sign), m, k);
+            std::vector<int8_t> q(m * k);
+            unpack_integers(w.view, q);
+            const auto kept = static_cast<double>(std::count_if(
+                q.begin(), q.begin() + static_cast<ptrdiff_t>(k), [](int8_t v) { return v != 0; }));
+            CHECK(kept == static_cast<double>(type == Type::t34 ? k - k / 4 : (k + 3) / 4));
+            for (const float input : {127.0f, -127.0f}) {
+              const std::vector<float> x(n * k, input);
+              const auto y = apply(Linear(w.view, {}, isa), x, n);
+              CAPTURE(name(isa));
+              CAPTURE(name(type));
+              CAPTURE(k);
+              CAPTURE(n);
+              const double expected = kept * static_cast<double>(input) * static_cast<double>(sign);
+              for (const float v : y)
+                REQUIRE(static_cast<double>(v) == doctest::Approx(expected).epsilon(2e-7));
+            }
           }
         }
       }
@@ -282,6 +316,13 @@ TEST_CASE("AVX-512 kernels for CPUs with fewer extensions") {
       const Weights t5(Type::t5, normal(m * k, seed + 1000), m, k, group);
       REQUIRE(same_bits(run(*avx512_kernels(Type::t5, plain), t5, x, n),
                         apply(Linear(t5.view, {}, Isa::scalar), x, n)));
+    }
+    for (const Type type : {Type::t34, Type::t14}) {
+      for (const size_t group : std::initializer_list<size_t>{0, 64}) {
+        const Weights sparse(type, normal(m * k, seed + 1000), m, k, group);
+        REQUIRE(same_bits(run(*avx512_kernels(type, plain), sparse, x, n),
+                          apply(Linear(sparse.view, {}, Isa::scalar), x, n)));
+      }
     }
     Weights broken(Type::t5, normal(m * k, seed + 1000), m, k);  // bytes above 242 as well
     for (size_t i = 0; i < broken.packed.data.size(); ++i)

@@ -18,7 +18,7 @@ namespace {
 
 std::vector<Isa> isas() {
   std::vector<Isa> found;
-  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon}) {
+  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::neon}) {
     if (quant::has_isa(isa)) found.push_back(isa);
   }
   return found;
@@ -153,8 +153,8 @@ TEST_CASE("impossible resizes are refused") {
   CHECK_THROWS_AS(resize_window(image.view(), 4, 4, Filter::box, {2, 0, 3, 1}, out.data(), w),
                   Error);
   CHECK_THROWS_WITH_AS(parse_filter("cubic"),
-                       "resize filter: expected one of box, bilinear, hamming, bicubic, lanczos, "
-                       "found \"cubic\"",
+                       "resize filter: expected one of nearest, box, bilinear, hamming, bicubic, "
+                       "lanczos, found \"cubic\"",
                        Error);
 }
 

@@ -29,21 +29,22 @@ struct Embedded {
   size_t decodes = 0;
 };
 
-void embed_text(const Model& model, const std::string& text, Worker& worker, Embedded& out) {
+void embed_text(const Embedder& embedder, const std::string& text, Worker& worker, Embedded& out) {
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw Error("the text is empty");
   if (!is_utf8(text)) throw Error(printable(text) + ": the text is not valid UTF-8");
-  out.cut = !model.reads_whole(text);
-  out.vector.resize(model.dim());
-  model.embed(text, out.vector, worker.session);
+  out.cut = !embedder.reads_whole(text);
+  out.vector.resize(embedder.dim());
+  embedder.embed(text, worker, out.vector);
 }
 
-void embed_picture(const Model& model, const std::string& name, Worker& worker, Embedded& out) {
-  see_picture(model, name, worker);
-  out.vector.resize(model.dim());
-  model.embed(worker.scene, out.vector, worker.session);
+void embed_picture(const Embedder& embedder, const std::string& name, Worker& worker,
+                   Embedded& out) {
+  const vision::Image image = decode_picture(name, worker);
+  out.vector.resize(embedder.dim());
+  embedder.embed(image.view(), worker, out.vector);
 }
 
-Embedded embed(const Model& model, const EmbedJob& job, const VectorSink& sink,
+Embedded embed(const Embedder& embedder, const EmbedJob& job, const VectorSink& sink,
                const std::string& input, Worker& worker) {
   Embedded out;
   const size_t decodes = worker.session.decodes;
@@ -54,9 +55,9 @@ Embedded embed(const Model& model, const EmbedJob& job, const VectorSink& sink,
       out.vector.assign(known->begin(), known->end());
       out.reused = true;
     } else if (job.text) {
-      embed_text(model, input, worker, out);
+      embed_text(embedder, input, worker, out);
     } else {
-      embed_picture(model, input, worker, out);
+      embed_picture(embedder, input, worker, out);
     }
   } catch (...) {
     out.error = current_fault(input);
@@ -67,7 +68,7 @@ Embedded embed(const Model& model, const EmbedJob& job, const VectorSink& sink,
 
 }  // namespace
 
-EmbedCounts run_embed_job(const Model& model, const EmbedJob& job, VectorSink& sink) {
+EmbedCounts run_embed_job(const Embedder& embedder, const EmbedJob& job, VectorSink& sink) {
   EmbedCounts counts;
   counts.failed = job.failed;
   const auto start = std::chrono::steady_clock::now();
@@ -82,7 +83,7 @@ EmbedCounts run_embed_job(const Model& model, const EmbedJob& job, VectorSink& s
         [&](size_t i) {
           if (!job.text && i + kPrefetch < n) prefetch_file(job.inputs[i + kPrefetch]);
         },
-        [&](Worker& worker, size_t i) { return embed(model, job, sink, job.inputs[i], worker); },
+        [&](Worker& worker, size_t i) { return embed(embedder, job, sink, job.inputs[i], worker); },
         [&](size_t i, Embedded&& result) {
           if (result.cut) {
             message("text " + std::to_string(i + 1) + " is too long: its end is not read");
@@ -106,10 +107,10 @@ EmbedCounts run_embed_job(const Model& model, const EmbedJob& job, VectorSink& s
   return counts;
 }
 
-Json embed_settings(const std::string& model_file, const Model& model, bool text) {
-  Json settings{{"model_sha256", hex(sha256_file(model_file))},
+Json embed_settings(const Embedder& embedder, bool text) {
+  Json settings{{"model_sha256", embedder.digest()},
                 {"kind", text ? "text" : "picture"},
-                {"dim", model.dim()}};
+                {"dim", embedder.dim()}};
   // Another JPEG decoder gives slightly other pixels.
   if (!text) settings["decoder"] = vision::decoder_name();
   return settings;

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <sterna/models/model.h>
-
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "cli/embedder.h"
 #include "cli/names.h"
 #include "cli/sha256.h"
 
@@ -45,9 +44,9 @@ struct EmbedCounts {
 /// Embeds everything, several inputs at a time: while some are read and decoded others are
 /// computed. An input that fails is reported on standard error and to the sink. Ctrl-C ends it
 /// early. Shows progress on a terminal.
-EmbedCounts run_embed_job(const Model& model, const EmbedJob& job, VectorSink& sink);
+EmbedCounts run_embed_job(const Embedder& embedder, const EmbedJob& job, VectorSink& sink);
 
 /// What embeddings depend on beside their input, for VectorStore.
-Json embed_settings(const std::string& model_file, const Model& model, bool text);
+Json embed_settings(const Embedder& embedder, bool text);
 
 }  // namespace sterna::cli

@@ -23,11 +23,11 @@ Options::Options(std::string verb, std::string usage, std::string description)
 
 void Options::add_model_options() {
   has_model_ = true;
-  options_.add_options()("model", "Model file (default: $STERNA_MODEL, else the one installed)",
+  options_.add_options()("model", "Model (default: $STERNA_MODEL, else the one installed)",
                          cxxopts::value<std::string>(), "FILE")(
       "threads", "Threads (0 = all cores)", cxxopts::value<int>()->default_value("0"), "N")(
-      "isa", "Force an instruction set: scalar, avx2, avx512, neon", cxxopts::value<std::string>(),
-      "NAME");
+      "isa", "Force an instruction set: scalar, avx2, avxvnni, avx512, neon",
+      cxxopts::value<std::string>(), "NAME");
 }
 
 std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {

@@ -23,9 +23,12 @@ void read_picture(const std::string& name, Worker& worker) {
   read_file(name, kLimits.max_file_bytes, worker.bytes);
 }
 
+vision::Image decode_picture(const std::string& name, const Worker& worker) {
+  return vision::decode(worker.bytes, kLimits, name == "-" ? "standard input" : name);
+}
+
 vision::Image see_picture(const Model& model, const std::string& name, Worker& worker) {
-  vision::Image image =
-      vision::decode(worker.bytes, kLimits, name == "-" ? "standard input" : name);
+  vision::Image image = decode_picture(name, worker);
   model.see(image.view(), worker.scene, worker.session);
   return image;
 }

@@ -25,6 +25,8 @@ struct Worker {
 
 /// Reads picture `name` ("-": standard input) into worker.bytes. Throws Error naming it.
 void read_picture(const std::string& name, Worker& worker);
+/// The upright pixels of worker.bytes. Throws Error naming the picture.
+vision::Image decode_picture(const std::string& name, const Worker& worker);
 /// Decodes worker.bytes and runs the vision tower: worker.scene. Returns the upright pixels. Throws
 /// Error naming the picture.
 vision::Image see_picture(const Model& model, const std::string& name, Worker& worker);

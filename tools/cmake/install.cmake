@@ -12,7 +12,7 @@ foreach(module quant nn vision language predictor decoder models)
 endforeach()
 
 install(TARGETS sterna_tool)
-set(modules sterna_index)
+set(modules sterna_index sterna_http)
 if(TARGET sterna_opencv)
   list(APPEND modules sterna_opencv)
 endif()

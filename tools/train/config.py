@@ -52,7 +52,7 @@ class ModelConfig:
 @dataclass
 class TrainConfig:
     seed: int = 20260
-    batch_pictures: int = 40
+    batch_pictures: int = 32
     questions_per_picture: int = 5
     renamed: float = 0.75  # share of the photos shown as another class (swap.py)
     learning_rate: float = 1.6e-3
@@ -63,7 +63,7 @@ class TrainConfig:
     temperature: float = 0.05
     all_answers_weight: float = 0.5
     cosine_weight: float = 0.5
-    whole_weight: float = 0.15  # of -log(pointer's share of the pooled place), for questions about the whole picture
+    pointing_weight: float = 0.15  # of -log(pointer's share of the places that show what is asked about)
     ema: float = 0.995
     bf16: bool = True
     fuse: bool = True

@@ -1,7 +1,8 @@
 """Builds the pictures of the recipe and caches what the frozen stem says about each: features fp16 and facts.
 
 WORK/<part>/features.npy [n, T, 966] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`
-to train on; `dev`, `eval`, `cifar_held`, `scenes_held` never. Photo files are named NNN_class.jpg; classes
+to train on; `dev`, `eval`, `cifar_held`, `scenes_held` (stamps and drawings of words kept from training), `cuts_held` (things cut out of
+the evaluation photos) never. Photo files are named NNN_class.jpg; classes
 that are multiples of five are only ever in `eval`. Without photos only `scenes` and `scenes_held` exist.
 """
 
@@ -23,12 +24,13 @@ from colours import paint, rotate
 from config import ModelConfig, Paths
 from cutouts import CutOut, clipart, grab_cut, stamps
 from labels import COLOURS, Labels, load_labels
-from scenes import compose
+from scenes import cells, compose
 from stem import Features, load_picture, resize
 from text import Text
 
 TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes"]
-SIZES = {"photo_variants": 8, "recolours": 3, "cifar": 800, "cifar_held": 200, "scenes": 5000, "scenes_held": 400}
+SIZES = {"photo_variants": 8, "recolours": 8, "cifar": 4000, "cifar_held": 400, "scenes": 16000, "scenes_held": 400, "cuts_held": 800}
+REAL_SCENES = 0.5  # share of the composed training pictures whose things are all cut out of photos
 CIFAR = {"airplane": ("vehicle", "airplane"), "automobile": ("vehicle", "car"), "bird": ("animal", "bird"),
          "cat": ("animal", "cat"), "deer": ("animal", "deer"), "dog": ("animal", "dog"), "frog": ("animal", "frog"),
          "horse": ("animal", "horse"), "ship": ("vehicle", "boat"), "truck": ("vehicle", "truck")}
@@ -170,14 +172,14 @@ def build_photos(setting: Setting, features: Features):
         writer.close()
 
 
-def object_masks(setting: Setting, features: Features) -> dict[str, np.ndarray]:
-    """GrabCut masks of the training photos whose object the stem sees, by file name."""
-    cache = setting.paths.work / "masks.npz"
+def object_masks(setting: Setting, features: Features, split: str) -> dict[str, np.ndarray]:
+    """GrabCut masks of a split's photos whose object the stem sees, by file name."""
+    cache = setting.paths.work / f"masks-{split}.npz"
     if not cache.exists():
         found = {}
         stem, g = features.stem, setting.config.grid
         weight = stem.tensor("classifier.weight")
-        for path in photo_files(setting, "train"):
+        for path in photo_files(setting, split):
             pixels = load_picture(path, setting.config.image_size)
             _, head = stem(torch.tensor(pixels)[None].to(weight.device))
             label = int(path.name[:3])
@@ -189,8 +191,30 @@ def object_masks(setting: Setting, features: Features) -> dict[str, np.ndarray]:
             if mask is not None:
                 found[path.name] = (mask * 255).astype(np.uint8)
         np.savez_compressed(cache, **found)
-        print(f"masks: {len(found)} of {len(photo_files(setting, 'train'))} photos", flush=True)
+        print(f"{split} masks: {len(found)} of {len(photo_files(setting, split))} photos", flush=True)
     return dict(np.load(cache))
+
+
+def zoomed(pixels: np.ndarray, mask: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Half of the time a crop of pixels [S,S,3] in 0..1 and mask [S,S] that keeps most of the masked object, enlarged to S x S."""
+    size = mask.shape[0]
+    if rng.random() < 0.5:
+        return pixels, mask
+    for _ in range(10):
+        side = int(size * rng.uniform(0.55, 0.95))
+        x, y = (int(v) for v in rng.integers(0, size - side + 1, 2))
+        inner = mask[y:y + side, x:x + side]
+        if inner.sum() > 0.8 * mask.sum():
+            crop = Image.fromarray((np.ascontiguousarray(pixels[y:y + side, x:x + side]) * 255).astype(np.uint8))
+            return resize(crop, size) / 255.0, np.asarray(Image.fromarray(inner).resize((size, size), Image.Resampling.NEAREST))
+    return pixels, mask
+
+
+def mask_cells(mask: np.ndarray, grid: int) -> int:
+    """Bits, as `scenes.cells`, of the places at least a third of which `mask` [S,S] covers; else of the best one."""
+    p = mask.shape[0] // grid
+    share = mask[:p * grid, :p * grid].reshape(grid, p, grid, p).mean((1, 3)).ravel()
+    return sum(1 << i for i in np.flatnonzero(share >= min(1 / 3, share.max())).tolist())
 
 
 def build_recolour(setting: Setting, features: Features, masks: dict):
@@ -202,11 +226,13 @@ def build_recolour(setting: Setting, features: Features, masks: dict):
         pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
         for _ in range(SIZES["recolours"]):
             colour = COLOURS[rng.integers(len(COLOURS))]
-            out = paint(pixels / 255.0, mask / 255.0, colour, rng)
+            out, where = paint(pixels / 255.0, mask / 255.0, colour, rng), mask > 128
             if rng.random() < 0.5:
-                out = out[:, ::-1]
+                out, where = out[:, ::-1], where[:, ::-1]
+            out, where = zoomed(out, where, rng)
             writer.add((np.ascontiguousarray(out) * 255).astype(np.uint8),
-                       {"source": "recolour", "file": name, "label": int(name[:3]), "colour": colour, "area": 1.0, "turns": 0})
+                       {"source": "recolour", "file": name, "label": int(name[:3]), "colour": colour, "area": 1.0, "turns": 0,
+                        "cells": mask_cells(where, setting.config.grid)})
     writer.close()
 
 
@@ -240,23 +266,33 @@ def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
     return out
 
 
-def build_scenes(setting: Setting, features: Features, masks: dict):
-    for part, held, seed in (("scenes", False, 13), ("scenes_held", True, 14)):
+def by_word(cuts: list[CutOut]) -> dict[str, list[CutOut]]:
+    words: dict[str, list[CutOut]] = {}
+    for cut in cuts:
+        words.setdefault(cut.word, []).append(cut)
+    return words
+
+
+def build_scenes(setting: Setting, features: Features):
+    """Each part draws its pictures from one or two tables of cut-outs: drawings and stamps, things from photos."""
+    for part, seed in (("scenes", 13), ("scenes_held", 14), ("cuts_held", 15)):
         writer, rng = Writer(setting, features, part), np.random.default_rng(seed)
         if writer.done:
             continue
-        cuts = [c for c in cut_outs(setting) if held_word(c.word) == held]
-        if not held:
-            cuts += photo_cut_outs(setting, masks)
-        words: dict[str, list[CutOut]] = {}
-        for cut in cuts:
-            words.setdefault(cut.word, []).append(cut)
+        held = part != "scenes"
+        real = by_word(photo_cut_outs(setting, object_masks(setting, features, "eval" if held else "train")))
+        drawn = by_word([c for c in cut_outs(setting) if held_word(c.word) == held])
+        share = {"scenes": REAL_SCENES if real else 0.0, "scenes_held": 0.0, "cuts_held": 1.0}[part]
+        if share == 1.0 and not real:
+            continue
         photos = []
         for path in photo_files(setting, "dev" if held else "train"):
             with Image.open(path) as file:
                 photos.append(file.convert("RGB"))
         for _ in range(SIZES[part]):
-            pixels, objects = compose(rng, cuts, photos, words)
+            pixels, objects = compose(rng, photos, real if rng.random() < share else drawn)
+            for o in objects:
+                o["cells"] = cells([(o["x"], o["y"], o["w"], o["h"])], setting.config.grid)
             writer.add(pixels, {"source": "scene", "objects": objects})
         writer.close()
 
@@ -276,9 +312,8 @@ def main():
     features = Features(config, setting.text.embed(setting.labels.names)).to(device)
     with torch.no_grad():
         build_photos(setting, features)
-        masks = object_masks(setting, features)
-        build_recolour(setting, features, masks)
-        build_scenes(setting, features, masks)
+        build_recolour(setting, features, object_masks(setting, features, "train"))
+        build_scenes(setting, features)
         build_cifar(setting, features)
     print(f"data: {time.time() - start:.0f} s", flush=True)
 

@@ -90,7 +90,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
     for key, token in {"cls_id": "[CLS]", "sep_id": "[SEP]", "pad_id": "[PAD]", "unk_id": "[UNK]"}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", vocabulary.index(token))
     w.add_uint32("sterna.tokenizer.max_word_chars", 100)
-    w.add_string("sterna.predictor.kind", "ternary_pointer")
+    w.add_string("sterna.predictor.kind", "ternary_reading_pointer")
     for key, value in {"width": c.width, "blocks": c.predictor_blocks, "heads": c.heads, "mlp": c.mlp,
                        "pointer_width": c.pointer_width}.items():
         w.add_uint32(f"sterna.predictor.{key}", value)

@@ -27,7 +27,7 @@ class Item:
 def choices_of(task: str, setting: Setting, used: dict[str, set]) -> list[str]:
     """The answers that compete when the question brings no choices."""
     labels = setting.labels
-    fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "name": labels.raw,
+    fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "relation": ["yes", "no"], "name": labels.raw,
              "inout": ["indoors", "outdoors"], "category": sorted({c for c in labels.category if c})}
     for group in KINDS:
         fixed[f"kind_{group}"] = sorted({k[1] for k in labels.kind if k and k[0] == group})
@@ -48,7 +48,7 @@ def held_out(setting: Setting, part: str, seed: int = 5) -> tuple[torch.Tensor, 
         asked = [[("cifar", q[1], q[2]) for q in qs if q[0] == "name"][:1] for qs in asked]
     used: dict[str, set] = {}
     for qs in asked:
-        for task, _, answer in qs:
+        for task, _, answer, *_ in qs:
             used.setdefault(task, set()).add(answer)
     items = [Item(i, q[1], q[2], choices_of(q[0], setting, used), q[0]) for i, qs in enumerate(asked) for q in qs
              if q[2] in choices_of(q[0], setting, used)]

@@ -45,7 +45,7 @@ def write_pictures(setting, folder: Path, n: int, seed: int, own_answer: bool) -
             photos.append(file.convert("RGB"))
     rng, lines, made = np.random.default_rng(seed), [], 0
     while made < n:
-        pixels, objects = compose(rng, cuts, photos, words)
+        pixels, objects = compose(rng, photos, words)
         there = [o["word"] for o in objects]
         lone = [o for o in objects if there.count(o["word"]) == 1]
         if not lone:

@@ -16,7 +16,7 @@ from stem import stem_tensors
 from swap import ClassSwap, class_weights, shown_class
 
 ROUNDS = 3  # questions of a class shown by renaming: so many times all that are known of it
-LIMITS = {"recolour": 5, "cifar": 4, "scenes": 7}  # questions kept a picture: wordings cost text-tower time
+LIMITS = {"recolour": 4, "cifar": 3, "scenes": 7}  # questions kept a picture: wordings cost text-tower time
 NOTES = Path(__file__).with_name("photo_notes.tsv")
 
 
@@ -71,7 +71,7 @@ def even_share(task: np.ndarray, favour: np.ndarray | None = None) -> np.ndarray
 
 class Pool:
     """Pictures with questions: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
-    [m, 3] = question, answer, task; entry n + c holds the questions of class c, asked of pictures renamed to it
+    [m, 4] = question, answer, task, places (scenes.cells; 0: not known); entry n + c holds the questions of class c, asked of pictures renamed to it
     (swap.py). Answers: the first `base` compete always, captions only in their batch."""
 
     def __init__(self, setting: Setting, seed: int, parts=tuple(TRAIN_PARTS)):
@@ -105,7 +105,7 @@ class Pool:
         self.questions = sorted({q[1] for qs in asked for q in qs})
         q_of, a_of = ({x: i for i, x in enumerate(xs)} for xs in (self.questions, self.answers))
         t_of = {t: i for i, t in enumerate(self.tasks)}
-        self.items = np.array([(q_of[q[1]], a_of[q[2]], t_of[q[0]]) for qs in asked for q in qs], dtype=np.int64)
+        self.items = np.array([(q_of[q[1]], a_of[q[2]], t_of[q[0]], *(q[3:] or (0,))) for qs in asked for q in qs], dtype=np.int64)
         self.start = np.concatenate([[0], np.cumsum([len(qs) for qs in asked])])
         self.candidates = self._candidates(labels, a_of, asked)
         self.digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
@@ -115,7 +115,7 @@ class Pool:
     def _candidates(self, labels, a_of, asked) -> torch.Tensor:
         """[tasks, base] bool: which answers compete for a task."""
         used = {t: {q[2] for qs in asked for q in qs if q[0] == t} for t in self.tasks}
-        fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "name": labels.raw,
+        fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "relation": ["yes", "no"], "name": labels.raw,
                  "scene": SCENES, "action": ACTIONS, "inout": ["indoors", "outdoors"]}
         for group in KINDS:
             fixed[f"kind_{group}"] = {k[1] for k in labels.kind if k and k[0] == group}
@@ -146,7 +146,7 @@ class Pool:
         return torch.from_numpy(tokens), np.stack([offset[rows], offset[rows + 1]])
 
     def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
-        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n].
+        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g].
 
         A share `renamed` of the photos is shown as another class.
         """
@@ -167,11 +167,13 @@ class Pool:
         items = self.items[chosen]
         first, last = self.span[:, items[:, 0]]
         length = last - first
-        question = torch.zeros(len(items), int(length.max()), self.tokens.shape[1])
+        longest = -(-int(length.max()) // 4) * 4  # few different shapes: PyTorch's memory grows with their number
+        question = torch.zeros(len(items), longest, self.tokens.shape[1])
         for row, (at, n) in enumerate(zip(first, length)):
             question[row, :n] = self.tokens[at:at + n].float()
+        shown = torch.from_numpy((items[:, 3:] >> np.arange(features.shape[1] - 1)) & 1).bool()
         return (features, question, torch.from_numpy(length), torch.tensor(owner),
-                torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()))
+                torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()), shown)
 
     def draw(self, rng, n: int, weights: dict[str, float]) -> np.ndarray:
         """Picture rows: a part by weight, then a picture of it that has questions."""

@@ -1,6 +1,7 @@
 """Turns what is known about a picture into questions with answers: many wordings a task, some held out.
 
-A question is (task, text, answer). The task decides which answers compete (train.py's candidate sets).
+A question is (task, text, answer) or (task, text, answer, where). The task decides which answers compete (train.py's
+candidate sets); `where` has the bits of the places that show what is asked about (scenes.cells), as far as that is known.
 """
 
 import hashlib
@@ -76,6 +77,10 @@ def plural(word: str) -> str:
     return word + "s"
 
 
+def located(questions: list[tuple], where: int) -> list[tuple]:
+    return [(*q[:3], where) for q in questions]
+
+
 def held_template(template: str) -> bool:
     return hashlib.sha256(template.encode()).digest()[0] % 8 == 0
 
@@ -149,7 +154,7 @@ class Asker:
                 out.append(("action", self.word(ACTION), lab.action[label]))
         if fact.get("colour"):
             words = ["object", "main object", "thing"] + lab.words[label] * 2 + ([lab.kind[label][0], lab.kind[label][1]] if lab.kind[label] else [])
-            out += self.coloured(words, fact["colour"])
+            out += located(self.coloured(words, fact["colour"]), fact["cells"])
         return out
 
     def coloured(self, words: list[str], colour: str):
@@ -169,8 +174,9 @@ class Asker:
             if moved:
                 out += self.coloured([noun], moved)
         for noun, n in note["counts"].items():
-            if n <= 6:
-                out += [("count", self.word(COUNT, tail=False, x=noun), str(n)) for _ in range(2)]
+            if n <= 6:  # most photos show one of a thing: asked as often as shown, one would be the answer to everything
+                rounds = 3 if n != 1 else int(self.rng.random() < 0.35)
+                out += [("count", self.word(COUNT, tail=False, x=noun), str(n)) for _ in range(rounds)]
                 out.append(("yesno", self.word(IS_THERE, x=noun), "yes" if n else "no"))
         if note["scene"]:
             out += [("scene", self.word(SCENE, tail=False), note["scene"]) for _ in range(2)]
@@ -199,7 +205,9 @@ class Asker:
         for o in objects:
             by_word.setdefault(o["word"], []).append(o)
         for word, group in by_word.items():
-            first = group[0]
+            first, where, asked = group[0], 0, []
+            for o in group:
+                where |= o["cells"]
             names = [word] * 3
             kind = first["kind"]
             if kind and sum(1 for o in objects if o["kind"] and o["kind"][0] == kind[0]) == len(group):
@@ -207,11 +215,12 @@ class Asker:
             if len(by_word) == 1:
                 names += ["object", "thing"]
             if first["colour"] and all(o["colour"] == first["colour"] for o in group):
-                out += self.coloured(names, first["colour"])
-            out += [("count", self.word(COUNT, tail=False, x=word), str(len(group)))] * (2 if len(group) > 1 else 1)
-            out.append(("yesno", self.word(IS_THERE, x=word), "yes"))
+                asked += self.coloured(names, first["colour"])
+            asked += [("count", self.word(COUNT, tail=False, x=self.one(names)), str(len(group))) for _ in range(2 if len(group) > 1 else int(self.rng.random() < 0.5))]
+            asked.append(("yesno", self.word(IS_THERE, x=word), "yes"))
             if len(group) == 1:
-                out += self.position(first)
+                asked += self.position(first)
+            out += located(asked, where)
         absent = [w for w in (self.one(self.things) for _ in range(6)) if w not in by_word] if self.things else []
         for word in absent[:len(by_word)]:
             out.append(("yesno", self.word(IS_THERE, x=word), "no"))
@@ -219,9 +228,10 @@ class Asker:
             out.append(("count", self.word(COUNT, tail=False, x=absent[0]), "0"))
         if len(by_word) == 1 and objects and objects[0]["w"] * objects[0]["h"] * len(objects) > 0.12:
             word, kind = objects[0]["word"], objects[0]["kind"]
-            out.append(("thing", self.word(NAMING), word))
+            asked = [("thing", self.word(NAMING), word)]
             if kind:
-                out.append((f"kind_{kind[0]}", self.word(KIND[kind[0]]), kind[1]))
+                asked.append((f"kind_{kind[0]}", self.word(KIND[kind[0]]), kind[1]))
+            out += located(asked, where)
         singles = [g[0] for g in by_word.values() if len(g) == 1]
         if len(singles) >= 2:
             out += self.relations(singles)
@@ -248,9 +258,10 @@ class Asker:
             ax, ay = RELATIONS[relation]
             along = (x["x"] - y["x"]) * ax + (x["y"] - y["y"]) * ay
             if abs(along) > 0.15:
-                out.append(("yesno", self.word(RELATION, x=x["word"], y=y["word"], r=relation), "yes" if along > 0 else "no"))
+                out.append(("relation", self.word(RELATION, x=x["word"], y=y["word"], r=relation), "yes" if along > 0 else "no",
+                            x["cells"] | y["cells"]))
             if along > 0.2 and len(singles) == 2:
-                out.append(("thing", self.word(BESIDE, y=y["word"], r=relation), x["word"]))
+                out.append(("thing", self.word(BESIDE, y=y["word"], r=relation), x["word"], x["cells"]))
         return out
 
     def describe(self, by_word: dict) -> str:

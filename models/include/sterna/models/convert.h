@@ -19,10 +19,11 @@ struct ConvertReport {
 };
 
 /// Writes a folder as Hugging Face's libraries save it (of any family that check() runs, of
-/// open-vljepa, of sentence-transformers, or composed by sterna.json) as one GGUF, which check()
-/// and quantize() take in its place: `general.architecture` is "sterna-folder", the texts that
-/// describe the model, its tokenizer and its preprocessing are metadata `sterna.file.NAME`, and
-/// tensors keep their names, those of a folder in the folder with its name and a slash before.
+/// open-vljepa, of sentence-transformers, or composed by sterna.json) as one GGUF, which check(),
+/// quantize() and CheckpointModel take in its place: `general.architecture` is "sterna-folder", the
+/// texts that describe the model, its tokenizer and its preprocessing are metadata
+/// `sterna.file.NAME`, and tensors keep their names, those of a folder in the folder with its name
+/// and a slash before.
 ///
 /// Each tensor is stored by the first rule that matches its name or what it is there for (see
 /// QuantizeRule), and without one as it is: F32, F16 or BF16, row by row. Types that make no sense

@@ -16,12 +16,14 @@ namespace sterna::models {
 /// @predictor, @tower, @text (those of the blocks of one part), @tables (rows looked up).
 ///   keep               as they are
 ///   f32, f16           plain, any shape
-///   bf16, i8, t2, t5   weights of a linear map in quant's layouts; two or more dimensions
+///   bf16, i8, t2, t5, t34, t14
+///                      weights of a linear map in quant's layouts; two or more dimensions
+///   tq1_0, tq2_0       ggml's ternary blocks, for programs that read those; rows of n * 256
 ///   i8row              a table that is looked up by row; two dimensions
 struct QuantizeRule {
   std::string pattern;
   std::string type;
-  size_t group = 0;  // i8, t2, t5: inputs that share a scale (64, 128, 256), or 0: a row
+  size_t group = 0;  // i8, t2, t5, t34, t14: inputs that share a scale (64, 128, 256), or 0: a row
 };
 
 /// Reads "pattern=type,pattern=type/group,...". The word `shipped` stands for shipped_rules().
@@ -68,8 +70,10 @@ struct QuantizeReport {
 /// Rewrites the GGUF `in` as `out`: metadata are copied, and each tensor is stored by the first
 /// rule that matches its name; without one it is kept. Tensors are read, packed and written one
 /// after another, so memory holds one of them at a time. `out` appears only when complete, and may
-/// be `in`. Only f32, f16 and bf16 (ggml's, row-major) tensors can change type; asking for another
-/// type of an already quantised one is an error.
+/// be `in`. Only f32, f16, bf16, tq1_0 and tq2_0 (ggml's, row-major) tensors can change type, and
+/// t2, t5, t34, t14, tq1_0 and tq2_0 to one of t2, t5, tq1_0, tq2_0: their integers and scales go
+/// over as they are, where the scales fit the group that is asked for (tq1_0, tq2_0: 256). Asking
+/// for another type of an already quantised tensor is an error.
 ///
 /// Of a converted file, rules also know tensors by what they are there for, and types that make no
 /// sense for a tensor are refused, as in convert().
@@ -80,9 +84,9 @@ struct QuantizeReport {
 /// outputs on such texts (GPTQ, Frantar et al., arXiv 2210.17323), and their biases take up what is
 /// left of the mean error. Maps of a converted file's blocks, whose networks were trained in float
 /// too, are rounded so to i8, t2 or t5, block after block, each on inputs that carry the rounding of
-/// those before it; what ternary costs without training is in the report. The types, sizes and layout of the file stay the same. Calibrating
-/// needs a converted file or a sterna GGUF with the text tower in f32, and memory for the texts' activations beside one map's
-/// matrices in double.
+/// those before it; what ternary costs without training is in the report. The types, sizes and layout
+/// of the file stay the same. Calibrating needs a converted file or a sterna GGUF with the text tower
+/// in f32, and memory for the texts' activations beside one map's matrices in double.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         std::span<const QuantizeRule> rules, const Calibration& calibration = {});
 

@@ -21,10 +21,15 @@ struct Query {
 
 /// The joint-embedding predictor: a bidirectional transformer over [answer token; question; vision]
 /// that predicts the embedding of the answer (the shape of VL-JEPA, arXiv 2512.10942), with a gated
-/// pointer (after See et al., arXiv 1704.04368) that copies what a place of the picture says:
+/// pointer (after See et al., arXiv 1704.04368) that reads the places of the picture it points at
+/// twice: what they say in the text space, and their vision tokens, as the question wants them. Beside
+/// these it is told how well the picture matches the question at all, which the softmax hides:
 ///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
-///   e = W_head z_0 + b;  alpha = softmax over vision of (W_pq z_0) . (W_pk z_i) / sqrt(c)
-///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) sum alpha_i s_i), g = `head_scale`
+///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) for vision tokens i;  alpha = softmax(a)
+///   p = sum alpha_i s_i;  q = L2norm(sum h);  c_i = 5 s_i . q
+///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0)
+///   y = z_0 + sigmoid(W_rg z_0 + b_rg) * (W_r sum alpha_i v_i + W_m m);  e = W_head y + b
+///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) p), g = `head_scale`
 /// Const after construction, shared by threads.
 class PointerPredictor {
  public:
@@ -38,7 +43,13 @@ class PointerPredictor {
     quant::Linear pointer_query;  // [c, d]
     quant::Linear pointer_key;    // [c, d]
     quant::Linear gate;           // [1, d] + bias
+    // All three or none: y = z_0. With them the question's width must be dim.
+    quant::Linear read = {};       // [d, vision width]
+    quant::Linear read_gate = {};  // [d, d] + bias
+    quant::Linear match = {};      // [d, kMatches]
   };
+
+  static constexpr size_t kMatches = 8;
 
   PointerPredictor() = default;
   /// Throws sterna::Error where shapes disagree.
@@ -57,8 +68,11 @@ class PointerPredictor {
 
  private:
   void check(const Query& query) const;
-  void point(const Query& query, nn::Mat<const float> keys, const float* ask, float gate,
-             nn::Mat<float> alpha, float* out, const nn::Executor& executor) const;
+  void point(const Query& query, nn::Mat<const float> keys, const float* ask, float* looked,
+             float* said, float* matches, const nn::Executor& executor,
+             nn::Workspace& workspace) const;
+  void read(nn::Mat<const float> looked, nn::Mat<const float> matches, nn::Mat<float> z0,
+            const nn::Executor& executor, nn::Workspace& workspace) const;
 
   Weights weights_;
   quant::Isa isa_ = quant::Isa::scalar;

@@ -4,15 +4,16 @@
 
 namespace sterna::quant {
 
-/// Instruction sets that kernels exist for, weakest first. `avx512` means F+BW+VL+DQ+VNNI;
-/// further extensions (VBMI, BF16) are used inside it where the CPU has them.
-enum class Isa { scalar, avx2, avx512, neon };
+/// Instruction sets that kernels exist for, weakest first. `avxvnni` is avx2 with the
+/// 256-bit dot products of CPUs that lack AVX-512; `avx512` means F+BW+VL+DQ+VNNI; further
+/// extensions (VBMI, BF16) are used inside it where the CPU has them.
+enum class Isa { scalar, avx2, avxvnni, avx512, neon };
 
 /// The strongest set this CPU and operating system support.
 Isa best_isa() noexcept;
 /// Whether this build has kernels for `isa` and this CPU can run them.
 bool has_isa(Isa isa) noexcept;
-/// "scalar", "avx2", "avx512", "neon".
+/// "scalar", "avx2", "avxvnni", "avx512", "neon".
 std::string_view name(Isa isa) noexcept;
 /// Inverse of name(); throws sterna::Error for an unknown name (listing the known ones), or for one
 /// that this CPU lacks.

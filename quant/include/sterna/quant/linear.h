@@ -12,7 +12,7 @@ namespace sterna::quant {
 /// How the weights of a linear map W [m, k] lie in a model file, which is also how kernels read
 /// them (no repack at load). `f32` is row-major; the others lie in panels of rows; see formats.h
 /// for each layout byte by byte.
-enum class Type { f32, bf16, i8, t2, t5 };
+enum class Type { f32, bf16, i8, t2, t5, t34, t14 };
 
 /// Weights as they lie in the file. Owns nothing: the file stays mapped while a Linear lives.
 struct WeightView {
@@ -32,9 +32,9 @@ Type parse_type(std::string_view text);
 
 /// y [n, m] = x [n, k] W^T (+ bias [m]).
 ///
-/// f32: products and sums in f32. bf16: x rounded to bf16, sums in f32. i8, t2, t5: x quantised a
-/// token (row of x) by absmax to int8 in [-127, 127], integer sums exact on every ISA, then scaled
-/// (BitNet b1.58, arXiv 2402.17764, eq. 1-3; activations arXiv 2310.11453, eq. 4-5).
+/// f32: products and sums in f32. bf16: x rounded to bf16, sums in f32. integer types: x quantised
+/// a token (row of x) by absmax to int8 in [-127, 127], integer sums exact on every ISA, then
+/// scaled (BitNet b1.58, arXiv 2402.17764, eq. 1-3; activations arXiv 2310.11453, eq. 4-5).
 ///
 /// Immutable after construction; every method is const, noexcept, allocates nothing, and may be
 /// called by any number of threads.

@@ -11,10 +11,15 @@
 
 namespace sterna::vision {
 
-/// Resampling filters of Pillow, all antialiased: support grows with the reduction.
-enum class Filter { box, bilinear, hamming, bicubic, lanczos };
+/// Resampling filters of Pillow. All but nearest antialias: support grows with the reduction.
+enum class Filter { nearest, box, bilinear, hamming, bicubic, lanczos };
 
-/// "box", "bilinear", "hamming", "bicubic", "lanczos".
+/// Whose fixed point the weights of a resize have. torch is PyTorch's `interpolate` of uint8 with
+/// antialias=True, which torchvision's resize of bytes runs on processors with AVX2: weights of 16
+/// bits, and never the vertical pass first. The two differ by a level here and there.
+enum class Rounding { pillow, torch };
+
+/// "nearest", "box", "bilinear", "hamming", "bicubic", "lanczos".
 std::string_view name(Filter filter) noexcept;
 /// Inverse of name(); throws sterna::Error listing the known names.
 Filter parse_filter(std::string_view text);
@@ -34,14 +39,16 @@ struct Window {
 /// (libImaging/Resample.c, 8bpc): weights in double, rounded to 22 fractional bits, a horizontal
 /// and a vertical pass with a rounding to 8 bits between. Pillow 13 runs the vertical pass first
 /// where height shrinks by more than twice the pixels that width does; older Pillows never do, and
-/// differ by a level there. Formats other than RGB8 are taken as to_rgb8() takes them.
+/// differ by a level there. With Rounding::torch it is PyTorch's result instead, bit for bit.
+/// Formats other than RGB8 are taken as to_rgb8() takes them.
 ///
 /// The result is the same for every ISA and any number of threads. Allocates nothing once
 /// `workspace` is warm. Throws sterna::Error for an empty size, a window outside it, or an
 /// impossible view.
 void resize_window(const ImageView& src, size_t width, size_t height, Filter filter,
                    const Window& window, uint8_t* out, nn::Workspace& workspace,
-                   const nn::Executor* executor = nullptr, quant::Isa isa = quant::best_isa());
+                   const nn::Executor* executor = nullptr, quant::Isa isa = quant::best_isa(),
+                   Rounding rounding = Rounding::pillow);
 
 /// The whole picture, allocated.
 Image resize(const ImageView& src, size_t width, size_t height, Filter filter);

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Gives the folders in tests/golden/checkpoints preprocessors, and writes what transformers makes of
+synthetic pictures with both: from pixels to the embedding of a picture.
+
+    pip install transformers==5.23.0 pillow==13.0.0 torch==2.15.* torchvision==0.29.2 numpy
+    tests/golden/make_checkpoints.py && tests/golden/make_embeddings.py
+
+checkpoints/NAME/preprocessor_config.json, V-JEPA 2's video_preprocessor_config.json
+embeddings.tsv   folder, kind and seed of the picture (make_pixels.noise), width, height, and the
+                 numbers of its embedding, of unit length
+"""
+import json
+from pathlib import Path
+
+import torch
+from make_pixels import noise
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel, VJEPA2VideoProcessor
+
+HERE = Path(__file__).parent
+HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+
+def square(side):
+    return {"height": side, "width": side}
+
+
+CONFIGS = {
+    "clip": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 16}, "crop_size": square(16)},
+    "tinyclip": {"feature_extractor_type": "CLIPFeatureExtractor", "size": 12, "crop_size": 12},
+    "siglip": {"image_processor_type": "SiglipImageProcessor", "size": square(12), **HALF},
+    "siglip2": {"image_processor_type": "Siglip2ImageProcessor", "patch_size": 2, "max_num_patches": 24, **HALF},
+    "vit": {"image_processor_type": "ViTImageProcessor", "size": square(20), **HALF},
+    "deit": {"image_processor_type": "DeiTImageProcessor", "size": square(14), "crop_size": square(12), **IMAGENET},
+    "dinov2": {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 18}, "crop_size": square(16),
+               "resample": 3, **IMAGENET},
+    "dinov2_registers": {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 14},
+                         "crop_size": square(12), "resample": 3, **IMAGENET},
+    "dinov3": {"image_processor_type": "DINOv3ViTImageProcessorFast", "size": square(16), **IMAGENET},
+    "ijepa": {"image_processor_type": "ViTImageProcessor", "size": square(12), **IMAGENET},
+    "vjepa2": {"video_processor_type": "VJEPA2VideoProcessor", "crop_size": square(12), **IMAGENET},
+}
+PICTURES = [("blocks", 21, 33, 50), ("noise", 22, 64, 40)]
+
+
+def embedding(name, model, processor, rgb):
+    if name == "vjepa2":
+        video = torch.from_numpy(rgb).permute(2, 0, 1)[None]
+        inputs = processor(video, return_tensors="pt")
+        return model(**inputs, skip_predictor=True).last_hidden_state.mean(1)
+    inputs = processor(Image.fromarray(rgb), return_tensors="pt")
+    if hasattr(model, "get_image_features"):
+        out = model.get_image_features(**inputs)
+        return out if torch.is_tensor(out) else out.pooler_output
+    out = model(**inputs)
+    return out.last_hidden_state.mean(1) if name == "ijepa" else out.pooler_output
+
+
+@torch.no_grad()
+def main():
+    lines = []
+    for name, config in CONFIGS.items():
+        folder = HERE / "checkpoints" / name
+        video = name == "vjepa2"
+        file = folder / ("video_preprocessor_config.json" if video else "preprocessor_config.json")
+        file.write_text(json.dumps(config, indent=2) + "\n")
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+        processor = (VJEPA2VideoProcessor.from_pretrained(folder) if video else
+                     AutoImageProcessor.from_pretrained(folder, backend="torchvision" if name == "dinov3" else "pil"))
+        for kind, seed, width, height in PICTURES:
+            x = embedding(name, model, processor, noise(width, height, seed, kind))[0]
+            x = (x / x.norm()).tolist()
+            lines.append("\t".join([name, kind, str(seed), str(width), str(height), " ".join(f"{v:.9g}" for v in x)]))
+    (HERE / "embeddings.tsv").write_text("\n".join(lines) + "\n")
+    print(len(lines), "embeddings")
+
+
+main()

@@ -1,0 +1,231 @@
+#include <doctest/doctest.h>
+#include <sterna/models/checkpoint_model.h>
+#include <sterna/models/convert.h>
+#include <sterna/quant/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/models/counting_new.h"
+#include "tests/models/scratch.h"
+#include "tests/vision/pixels_support.h"
+
+using namespace sterna;
+
+namespace {
+
+const std::filesystem::path kGolden = std::filesystem::path(STERNA_TEST_DATA) / "golden";
+
+std::vector<float> embed(const CheckpointModel& model, const vision::Image& picture, int threads) {
+  Session session(threads);
+  std::vector<float> out(model.dim());
+  model.embed(picture.view(), out, session);
+  return out;
+}
+
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+}  // namespace
+
+TEST_CASE("a picture's embedding is transformers', from pixels on, for every family") {
+  size_t seen = 0;
+  for (const auto& row : test::table((kGolden / "embeddings.tsv").string())) {
+    const auto number = [&](size_t i) { return static_cast<size_t>(std::stoul(row.at(i))); };
+    const vision::Image picture =
+        test::noise(number(3), number(4), number(2), row.at(1) == "blocks");
+    std::vector<float> want;
+    std::istringstream numbers(row.at(5));
+    for (float x; numbers >> x;) want.push_back(x);
+    const auto model = CheckpointModel::open(kGolden / "checkpoints" / row.at(0));
+    INFO(row.at(0), " ", picture.width, " x ", picture.height);
+    REQUIRE(model.dim() == want.size());
+    const std::vector<float> found = embed(model, picture, 1);
+    CHECK(cosine(found, want) >= 0.999999);
+    double square = 0;
+    for (const float x : found) square += static_cast<double>(x) * static_cast<double>(x);
+    CHECK(square == doctest::Approx(1).epsilon(1e-6));
+    CHECK(embed(model, picture, 3) == found);
+    const auto scalar = CheckpointModel::open(kGolden / "checkpoints" / row.at(0),
+                                              {.isa = quant::Isa::scalar});
+    CHECK(cosine(embed(scalar, picture, 1), found) >= 0.999999);
+    ++seen;
+  }
+  CHECK(seen == 22);
+}
+
+TEST_CASE("a text's embedding is transformers', from words on, for every kind of folder") {
+  size_t seen = 0;
+  for (const auto& row : test::table((kGolden / "texts.tsv").string())) {
+    const auto text = nlohmann::json::parse(row.at(1)).get<std::string>();
+    std::vector<float> want;
+    std::istringstream numbers(row.at(2));
+    for (float x; numbers >> x;) want.push_back(x);
+    const auto model = CheckpointModel::open(kGolden / "texts" / row.at(0));
+    INFO(row.at(0), " ", row.at(1));
+    REQUIRE(model.dim() == want.size());
+    Session session(1), three(3);
+    std::vector<float> found(model.dim()), again(model.dim());
+    model.embed(text, found, session);
+    CHECK(cosine(found, want) >= 0.999999);
+    model.embed(text, again, three);
+    CHECK(found == again);
+    ++seen;
+  }
+  CHECK(seen == 36);
+}
+
+TEST_CASE("a converted file embeds pictures and texts as its folder does") {
+  const test::Scratch scratch;
+  Session session(1);
+  const vision::Image picture = test::noise(40, 30, 7);
+  size_t seen = 0, read = 0;
+  for (const char* kind : {"checkpoints", "texts"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(kGolden / kind)) {
+      if (!entry.is_directory()) continue;
+      const std::string name = entry.path().filename().string();
+      CAPTURE(name);
+      models::convert(entry.path(), scratch / "m.gguf");
+      const auto folder = CheckpointModel::open(entry.path());
+      const auto file = CheckpointModel::open(scratch / "m.gguf");
+      CHECK(file.dim() == folder.dim());
+      CHECK(file.files() == std::vector{scratch / "m.gguf"});
+      std::vector<float> want(folder.dim()), found(folder.dim());
+      const bool sees = test::message_of<Error>([&] { folder.expect_pictures(); }).empty();
+      const bool reads = test::message_of<Error>([&] { folder.expect_texts(); }).empty();
+      CHECK(test::message_of<Error>([&] { file.expect_pictures(); }).empty() == sees);
+      CHECK(test::message_of<Error>([&] { file.expect_texts(); }).empty() == reads);
+      if (sees) {
+        folder.embed(picture.view(), want, session);
+        file.embed(picture.view(), found, session);
+        CHECK(found == want);
+        ++seen;
+      }
+      if (reads) {
+        folder.embed("A dog, on the grass", want, session);
+        file.embed("A dog, on the grass", found, session);
+        CHECK(found == want);
+        ++read;
+      }
+    }
+  }
+  CHECK(seen == 11);
+  CHECK(read == 6);
+}
+
+TEST_CASE("texts that are cut off are told") {
+  const auto clip = CheckpointModel::open(kGolden / "texts/clip");
+  clip.expect_pictures();  // processor_config.json
+  clip.expect_texts();
+  CHECK(clip.reads_whole("a cat"));
+  CHECK_FALSE(clip.reads_whole("a cat and a dog and a fox and a cat and a dog and a fox"));
+  const auto fault = [](const std::filesystem::path& folder) {
+    const auto model = CheckpointModel::open(folder);
+    return test::message_of<Error>([&] { model.expect_texts(); });
+  };
+  const auto folder = kGolden / "checkpoints";
+  CHECK(fault(folder / "vit") ==
+        (folder / "vit").string() + ": expected a text tower, found a vision tower alone");
+  CHECK(fault(folder / "bert").find("tokenizer.json") != std::string::npos);
+  CHECK(fault(folder / "composed").find("wants a picture") != std::string::npos);
+}
+
+TEST_CASE("SiglipTokenizer's texts lose their punctuation, capitals and spaces first") {
+  const test::Scratch scratch;
+  std::filesystem::copy(kGolden / "texts/siglip", scratch / "m");
+  std::ofstream(scratch / "m/tokenizer_config.json")
+      << R"({"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>",)"
+      << R"("model_input_names": ["input_ids"]})";
+  const auto plain = CheckpointModel::open(kGolden / "texts/siglip");
+  const auto model = CheckpointModel::open(scratch / "m");
+  Session session(1);
+  std::vector<float> want(plain.dim()), found(plain.dim());
+  plain.embed("its a cat on grass", want, session);
+  model.embed("  It's a CAT,\ton \n [grass]! ", found, session);
+  CHECK(found == want);
+}
+
+TEST_CASE("settings of texts that are not run are errors that name file and key") {
+  const auto fault = [](const char* name, const char* file, const char* json) {
+    const test::Scratch scratch;
+    std::filesystem::copy(kGolden / "texts" / name, scratch / "m",
+                          std::filesystem::copy_options::recursive);
+    std::ofstream(scratch / "m" / file) << json;
+    std::string message =
+        test::message_of<Error>([&] { CheckpointModel::open(scratch / "m"); });
+    const std::string folder = (scratch / "m").string() + "/";
+    CHECK((message.empty() || message.starts_with(folder)));
+    return message.substr(std::min(message.size(), folder.size()));
+  };
+  CHECK(fault("sentence_bert", "sentence_bert_config.json", R"({"do_lower_case": true})") ==
+        "sentence_bert_config.json: do_lower_case: expected false, found true");
+  CHECK(fault("sentence_bert", "config_sentence_transformers.json",
+              R"({"prompts": {}, "default_prompt_name": "query"})")
+            .starts_with("config_sentence_transformers.json: default_prompt_name: expected"));
+  CHECK(fault("sentence_qwen3", "1_Pooling/config.json",
+              R"({"pooling_mode": "lasttoken", "include_prompt": false})")
+            .starts_with("1_Pooling/config.json: include_prompt: expected true"));
+  CHECK(fault("siglip", "tokenizer_config.json", R"({"pad_token": "<nothing>"})")
+            .starts_with("tokenizer_config.json: pad_token: expected a token of tokenizer.json"));
+  CHECK(fault("siglip", "tokenizer_config.json", R"({"pad_token": "</s>", "padding_side": "up"})")
+            .starts_with("tokenizer_config.json: padding_side: expected"));
+  CHECK(fault("clip", "tokenizer_config.json", R"({"truncation_side": "left"})")
+            .starts_with("tokenizer_config.json: truncation_side: expected"));
+  CHECK(fault("clip", "tokenizer.json", "{").starts_with("tokenizer.json"));
+  CHECK(fault("clip", "tokenizer_config.json", R"({"model_max_length": 1e30})").empty());
+}
+
+TEST_CASE("packed blocks cost a checkpoint's embeddings little") {
+  const vision::Image picture = test::noise(40, 30, 7);
+  const auto path = kGolden / "checkpoints/clip";
+  const auto whole = CheckpointModel::open(path);
+  const auto half = CheckpointModel::open(path, {.blocks = quant::Type::bf16});
+  CHECK(cosine(embed(half, picture, 1), embed(whole, picture, 1)) >= 0.999);
+}
+
+TEST_CASE("embedding a picture allocates nothing once the session is warm") {
+  for (const char* name : {"clip", "siglip2", "dinov3", "vjepa2", "ijepa"}) {
+    const auto model = CheckpointModel::open(kGolden / "checkpoints" / name);
+    const vision::Image picture = test::noise(50, 40, 3);
+    Session session(1);
+    std::vector<float> out(model.dim());
+    for (int i = 0; i < 2; ++i) model.embed(picture.view(), out, session);
+    const size_t before = test::news();
+    model.embed(picture.view(), out, session);
+    INFO(name);
+    CHECK(test::news() == before);
+  }
+}
+
+TEST_CASE("a folder that embeds no pictures says why") {
+  const auto fault = [](const std::filesystem::path& folder) {
+    const auto model = CheckpointModel::open(folder);
+    return test::message_of<Error>([&] { model.expect_pictures(); });
+  };
+  const auto folder = kGolden / "checkpoints";
+  CHECK(fault(folder / "bert") ==
+        (folder / "bert").string() + ": expected a vision tower, found a text tower alone");
+  CHECK(fault(folder / "composed").find("whose predictor wants a question") != std::string::npos);
+  CHECK(fault(folder / "dinov2_gelu").find("expected preprocessor_config.json or") !=
+        std::string::npos);
+  const auto clip = CheckpointModel::open(folder / "clip");
+  CHECK(clip.files().size() == 3);
+  Session session(1);
+  std::vector<float> small(clip.dim() - 1), out(clip.dim());
+  const vision::Image picture = test::noise(5, 5, 1);
+  CHECK_THROWS_AS(clip.embed(picture.view(), small, session), Error);
+  CHECK_THROWS_AS(clip.embed(vision::ImageView{}, out, session), Error);
+}
