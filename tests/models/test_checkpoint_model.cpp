@@ -122,7 +122,7 @@ TEST_CASE("a converted file embeds pictures and texts as its folder does") {
       }
     }
   }
-  CHECK(seen == 11);
+  CHECK(seen == 12);
   CHECK(read == 6);
 }
 

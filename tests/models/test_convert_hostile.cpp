@@ -142,7 +142,7 @@ TEST_CASE("tensors of a converted file: missing, of another type or shape, of a 
   const std::string key = "sterna.tensor." + map;
   has(bert.fault({{{key + ".rows", GgufValue(uint64_t{1} << 63)}}}), "expected an integer from 1");
   has(bert.fault({{{key + ".cols", GgufValue(uint64_t{3})}}}), "bytes for i8");
-  has(bert.fault({{{key + ".type", text("q9")}}}), "expected f32, bf16, i8, t2 or t5, found \"q9\"");
+  has(bert.fault({{{key + ".type", text("q9")}}}), "expected f32, bf16, i8, t2, t5, t34 or t14, found \"q9\"");
   has(bert.fault({{{key + ".group", GgufValue(uint64_t{7})}}}), "expected scales f16");
   has(bert.fault({{{"sterna.tensor." + norm + ".name", text(map)}}}), "occurs twice");
   has(bert.fault({{{"sterna.tensor." + norm + ".name", GgufValue(true)}}}), "expected a string");

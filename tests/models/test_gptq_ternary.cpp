@@ -118,5 +118,5 @@ TEST_CASE("ternary: rows of zeros, inputs that never vary, types without integer
   CHECK(std::all_of(r.q.begin() + k, r.q.begin() + 2 * k, [](int8_t q) { return q == 0; }));
   const std::string message =
       test::message_of<Error>([&] { gptq(w, m, k, nothing, 0, quant::Type::bf16); });
-  CHECK(message == "calibrated rounding: expected a type of integers, found bf16");
+  CHECK(message == "calibrated rounding: expected i8, t2 or t5, found bf16");
 }

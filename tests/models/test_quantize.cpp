@@ -271,8 +271,8 @@ TEST_CASE("every type, groups, and what can't be") {
                  "expected two dimensions, found f32 [24, 1, 1, 7]"));
   quantize(in, scratch / "small.gguf", shipped_rules());
   CHECK(contains(
-      error([&] { quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*=t2")); }),
-      "expected f32, f16 or bf16, found t5 [48, 40]"));
+      error([&] { quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*.qkv.weight=i8")); }),
+      "expected f32, f16, bf16, tq1_0 or tq2_0, found t5 [48, 40]"));
   CHECK(!std::filesystem::exists(scratch / "no.gguf"));
 }
 
