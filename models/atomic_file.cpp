@@ -45,6 +45,16 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
+void AtomicFile::expect_room(uint64_t bytes) const {
+  std::error_code fault;
+  const auto space = std::filesystem::space(temporary_, fault);
+  // File systems that can't tell say so by an error, by -1, or by zeros.
+  if (fault || space.available == static_cast<std::uintmax_t>(-1) || space.capacity == 0) return;
+  if (bytes <= space.available) return;
+  throw Error(path_.string() + ": expected " + std::to_string(bytes) +
+              " bytes of free disk, found " + std::to_string(space.available));
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "source.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/quantize.h"
 
@@ -14,7 +15,7 @@ namespace sterna::models {
 
 /// What calibration puts in the place of tensors of the file, by their names.
 struct Calibrated {
-  std::map<std::string, quant::Packed, std::less<>> weights;    // i8
+  std::map<std::string, quant::Packed, std::less<>> weights;    // integers
   std::map<std::string, std::vector<float>, std::less<>> bias;  // [m]
   std::vector<CalibratedMap> maps;                              // in the order of a forward pass
 };
@@ -29,5 +30,13 @@ struct Calibrated {
 /// rules store none of its maps as i8, or for no texts.
 Calibrated calibrate_text(const Gguf& file, std::span<const QuantizeRule> rules,
                           const Calibration& calibration);
+
+/// Rounds the maps of a converted file's transformer blocks that `rules` store as i8, t2 or t5 by
+/// gptq(), on what goes into them when the model runs on `calibration.inputs`. Blocks are taken in
+/// the order of a forward pass, so each sees inputs that carry the rounding of all before it; the
+/// maps of one block see the same pass. A pass is run for every block: time grows with the square of
+/// the depth. Throws sterna::Error for inputs that don't fit, or reach no map of the rules.
+Calibrated calibrate_model(const Source& source, const Roles& roles,
+                           std::span<const QuantizeRule> rules, const Calibration& calibration);
 
 }  // namespace sterna::models

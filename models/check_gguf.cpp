@@ -126,11 +126,10 @@ Found GgufRunner::target() {
 
 }  // namespace
 
-std::vector<Agreement> check_gguf(const std::filesystem::path& path, const Golden& golden,
-                                  Session& session, quant::Isa isa) {
-  const Gguf file = Gguf::open(path);
+std::vector<Agreement> check_gguf(const Gguf& file, const Golden& golden, Session& session,
+                                  quant::Isa isa) {
   GgufRunner runner(file, golden, session, isa);
-  return golden.compare_all(path.string(),
+  return golden.compare_all(file.file(),
                             [&](const std::string& output) { return runner.run(output); });
 }
 

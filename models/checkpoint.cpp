@@ -4,214 +4,222 @@
 #include <sterna/quant/formats.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
+#include "quantize_ternary.h"
 #include "shard_index.h"
+#include "stored.h"
 #include "text.h"
 
 namespace sterna::models {
-namespace {
 
-std::string shown(const SafeTensor& tensor) {
-  return std::string(name(tensor.dtype)) + " " + shape_text(tensor.shape);
+bool HeldTensor::is_floats() const {
+  const Dtype type = plain.dtype;
+  return !map && (type == Dtype::f32 || type == Dtype::f16 || type == Dtype::bf16);
 }
 
-bool is_float(Dtype type) {
-  return type == Dtype::f32 || type == Dtype::f16 || type == Dtype::bf16;
+std::string HeldTensor::text() const {
+  const std::string type(map                  ? quant::name(map->type)
+                         : !row_scale.empty() ? std::string_view("i8row")
+                                              : name(plain.dtype));
+  return type + " " + shape_text(plain.shape);
 }
 
-/// The spellings of "a|b".
-std::vector<std::string> spellings(std::string_view names) {
-  std::vector<std::string> list;
-  while (true) {
-    const size_t bar = names.find('|');
-    list.emplace_back(names.substr(0, bar));
-    if (bar == std::string_view::npos) return list;
-    names.remove_prefix(bar + 1);
-  }
-}
-
-}  // namespace
-
-Checkpoint::Checkpoint(const std::filesystem::path& folder, quant::Type blocks) : blocks_(blocks) {
+Checkpoint::Checkpoint(const std::filesystem::path& folder, const Opening& opening,
+                       std::string prefix)
+    : prefix_(std::move(prefix)),
+      blocks_(opening.blocks),
+      roles_(opening.roles),
+      places_(opening.places) {
   const auto single = folder / "model.safetensors";
   const auto index = folder / "model.safetensors.index.json";
   if (!std::filesystem::exists(single) && std::filesystem::exists(index)) {
-    file_ = index.string();
-    for (const auto& [shard, tensors] : read_shard_index(index)) {
-      shards_.push_back(Safetensors::open(folder / shard));
-      for (const std::string& tensor : tensors) {
-        if (shards_.back().find(tensor) == nullptr) {
-          throw Error(shards_.back().file() + ": tensor " + in_quotes(tensor) +
-                      " is missing: model.safetensors.index.json says it is here");
-        }
-        shard_of_.emplace(tensor, shards_.size() - 1);
-      }
-    }
-    return;
+    list_shards(index);
+  } else {
+    file_ = single.string();
+    files_ = {file_};
+    shards_.push_back(Safetensors::open(single));
+    for (const SafeTensor& tensor : shards_[0].tensors()) tensors_[tensor.name] = {tensor};
   }
-  file_ = single.string();
-  shards_.push_back(Safetensors::open(single));
-  for (const SafeTensor& tensor : shards_[0].tensors()) shard_of_.emplace(tensor.name, 0);
+  replace(opening);
 }
 
-const SafeTensor* Checkpoint::find(std::string_view name) const {
-  const auto at = shard_of_.find(name);
-  return at == shard_of_.end() ? nullptr : shards_[at->second].find(name);
+void Checkpoint::list_shards(const std::filesystem::path& index) {
+  file_ = index.string();
+  for (const auto& [shard, names] : read_shard_index(index)) {
+    const Safetensors& file =
+        shards_.emplace_back(Safetensors::open(index.parent_path() / shard));
+    files_.push_back(file.file());
+    for (const std::string& name : names) {
+      const SafeTensor* tensor = file.find(name);
+      if (tensor == nullptr) {
+        throw Error(file.file() + ": tensor " + in_quotes(name) +
+                    " is missing: model.safetensors.index.json says it is here");
+      }
+      tensors_[name] = {.plain = *tensor, .file = files_.size() - 1};
+    }
+  }
+}
+
+Checkpoint::Checkpoint(std::shared_ptr<const Gguf> file, std::string prefix,
+                       const Opening& opening)
+    : file_(file->file()),
+      prefix_(std::move(prefix)),
+      gguf_(std::move(file)),
+      files_{file_},
+      blocks_(opening.blocks),
+      roles_(opening.roles),
+      places_(opening.places) {
+  for (const GgufTensor& tensor : gguf_->tensors()) {
+    if (is_scale(*gguf_, tensor)) continue;
+    const StoredTensor s = stored(*gguf_, tensor);
+    if (!s.name.starts_with(prefix_)) continue;
+    HeldTensor held;
+    held.plain = {s.name.substr(prefix_.size()), Dtype::i8, s.shape, tensor.data};
+    if (s.layout) {
+      held.map = view_of(*gguf_, s);
+    } else if (s.row_table) {
+      held.row_scale = scales_of(*gguf_, s);
+    } else if (const auto type = plain_dtype(tensor.type)) {
+      held.plain.dtype = *type;
+    } else if (ternary_block(tensor.type) && s.shape.size() > 1) {
+      held.map = unblocked(s);
+    } else {
+      continue;  // a type that no binder asks for, and so no tensor of a model
+    }
+    const std::string name = held.plain.name;
+    if (!tensors_.emplace(name, std::move(held)).second) {
+      throw Error(file_ + ": tensor " + in_quotes(tensor.name) + ": name " + in_quotes(s.name) +
+                  " occurs twice");
+    }
+  }
+  replace(opening);
+}
+
+void Checkpoint::replace(const Opening& opening) {
+  if (opening.replaced == nullptr) return;
+  for (const auto& [name, view] : *opening.replaced) {
+    if (!name.starts_with(prefix_)) continue;
+    const auto at = tensors_.find(std::string_view(name).substr(prefix_.size()));
+    if (at != tensors_.end()) at->second.map = view;
+  }
+}
+
+const HeldTensor* Checkpoint::find(std::string_view name) const {
+  const auto at = tensors_.find(name);
+  return at == tensors_.end() ? nullptr : &at->second;
 }
 
 bool Checkpoint::has_prefix(std::string_view prefix) const {
-  const auto at = shard_of_.lower_bound(prefix);
-  return at != shard_of_.end() && at->first.starts_with(prefix);
+  const auto at = tensors_.lower_bound(prefix);
+  return at != tensors_.end() && at->first.starts_with(prefix);
 }
 
-const std::string& Checkpoint::file_of(std::string_view tensor) const {
-  const auto at = shard_of_.find(tensor);
-  return at == shard_of_.end() ? file_ : shards_[at->second].file();
+const std::string& Checkpoint::file_of(const HeldTensor& tensor) const {
+  return files_[tensor.file];
+}
+
+uint64_t Checkpoint::file_bytes() const {
+  uint64_t bytes = gguf_ ? gguf_->file_bytes() : 0;
+  for (const Safetensors& shard : shards_) bytes += shard.file_bytes();
+  return bytes;
+}
+
+void Checkpoint::note(const HeldTensor& tensor, Use use, Part part) {
+  if (roles_ == nullptr) return;
+  const auto [at, first] = roles_->emplace(prefix_ + tensor.plain.name, Role{use, part});
+  if (first || at->second.use == use) return;
+  // One use that needs plain numbers is enough to keep them.
+  const bool maps = use <= Use::map && at->second.use <= Use::map;
+  at->second.use = maps ? Use::block_map : Use::numbers;
+}
+
+void Checkpoint::place(const HeldTensor& tensor, size_t row, std::span<const float> weights) {
+  if (places_ != nullptr)
+    (*places_)[std::as_bytes(weights).data()] = {prefix_ + tensor.plain.name, row};
 }
 
 std::vector<float>& Checkpoint::keep(std::vector<float> numbers) {
   return kept_.emplace_back(std::move(numbers));
 }
 
-quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k) {
-  if (blocks_ == quant::Type::f32) return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
-  const size_t bytes = quant::weight_bytes(blocks_, m, k);
+quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t group,
+                                   size_t scales) {
+  const size_t bytes = quant::weight_bytes(type, m, k);
   auto& lines = packed_.emplace_back((bytes + sizeof(Line) - 1) / sizeof(Line));
-  auto& scale = scales_.emplace_back(quant::is_integer(blocks_) ? m : 0);
-  const auto data = std::as_writable_bytes(std::span(lines)).first(bytes);
-  quant::pack(blocks_, w, m, k, 0, data, scale);
-  return {blocks_, m, k, data, scale, 0};
+  const auto& scale = scales_.emplace_back(scales);
+  return {type, m, k, std::as_bytes(std::span(lines)).first(bytes), scale, group};
 }
 
-std::span<const float> Checkpoint::floats(const SafeTensor& tensor) {
-  if (!is_float(tensor.dtype)) {
-    throw Error(file_of(tensor.name) + ": tensor " + in_quotes(tensor.name) +
-                ": expected F32, F16 or BF16, found " + std::string(name(tensor.dtype)));
+quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t group,
+                                   const quant::Packed& packed) {
+  const quant::WeightView view = stay(type, m, k, group, packed.scale.size());
+  std::copy(packed.data.begin(), packed.data.end(),
+            std::as_writable_bytes(std::span(packed_.back())).begin());
+  std::copy(packed.scale.begin(), packed.scale.end(), scales_.back().begin());
+  return view;
+}
+
+quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k) {
+  if (blocks_ == quant::Type::f32 || roles_ != nullptr)
+    return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
+  const quant::WeightView view = stay(blocks_, m, k, 0, quant::is_integer(blocks_) ? m : 0);
+  auto data = std::as_writable_bytes(std::span(packed_.back())).first(view.data.size());
+  quant::pack(blocks_, w, m, k, 0, data, scales_.back());
+  return view;
+}
+
+quant::WeightView Checkpoint::rows_of(const quant::WeightView& map, size_t first, size_t m) {
+  const size_t groups = map.scale.size() / std::max<size_t>(1, map.m), k = map.k;
+  const auto scale = map.scale.subspan(first * groups, m * groups);
+  const bool panels = first % quant::kPanelRows == 0 &&
+                      (m % quant::kPanelRows == 0 || first + m == map.m);
+  if (panels || map.type == quant::Type::f32) {
+    const size_t before = quant::weight_bytes(map.type, first, k);
+    return {map.type, m,        k,
+            map.data.subspan(before, quant::weight_bytes(map.type, m, k)), scale, map.group};
   }
-  const bool aligned = reinterpret_cast<uintptr_t>(tensor.data.data()) % alignof(float) == 0;
-  if (tensor.dtype != Dtype::f32 || !aligned) return keep(tensor.floats());
-  return {reinterpret_cast<const float*>(tensor.data.data()), tensor.data.size() / sizeof(float)};
-}
-
-Tensors Tensors::in(std::string_view name) const {
-  const auto names = spellings(name);
-  const auto found = std::find_if(names.begin(), names.end(), [&](const std::string& spelling) {
-    return file_->has_prefix(prefix_ + spelling + ".");
-  });
-  Tensors inner(*this);
-  inner.prefix_ += (found == names.end() ? names[0] : *found) + ".";
-  return inner;
-}
-
-Tensors Tensors::either(std::string_view probe,
-                        std::initializer_list<std::string_view> names) const {
-  if (has(probe)) return *this;
-  // The probe itself may be what is missing: then any tensor below a name will do.
-  for (const std::string_view name : names) {
-    if (in(name).has(probe)) return in(name);
+  // The same numbers in panels of their own.
+  quant::Packed packed;
+  if (quant::is_integer(map.type)) {
+    std::vector<int8_t> all(map.m * k);
+    quant::unpack_integers(map, all);
+    packed = quant::pack_integers(map.type, std::span(all).subspan(first * k, m * k), scale, m, k,
+                                  map.group);
+  } else {
+    std::vector<float> all(map.m * k);
+    quant::dequantise(map, all);
+    packed = quant::pack(map.type, std::span(all).subspan(first * k, m * k), m, k);
   }
-  for (const std::string_view name : names) {
-    if (file_->has_prefix(prefix_ + std::string(name) + ".")) return in(name);
+  return stay(map.type, m, k, map.group, packed);
+}
+
+quant::WeightView Checkpoint::unblocked(const StoredTensor& tensor) {
+  try {
+    const Ternary t = ternary(tensor);
+    return stay(quant::Type::t5, t.rows, t.cols, t.group,
+                quant::pack_integers(quant::Type::t5, t.q, t.scale, t.rows, t.cols, t.group));
+  } catch (const Error& e) {
+    throw Error(file_ + ": tensor " + in_quotes(tensor.name) + ": " + e.what());
   }
-  return *this;
 }
 
-Tensors Tensors::packed() const {
-  Tensors inner(*this);
-  inner.packed_ = true;
-  return inner;
-}
-
-quant::WeightView Tensors::view(std::span<const float> w, size_t m, size_t k) const {
-  if (packed_) return file_->pack(w, m, k);
-  return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
-}
-
-std::string Tensors::full(std::string_view name) const {
-  const auto names = spellings(name);
-  for (const std::string& spelling : names) {
-    if (file_->find(prefix_ + spelling) != nullptr) return prefix_ + spelling;
+std::span<const float> Checkpoint::floats(const HeldTensor& tensor) {
+  const SafeTensor& plain = tensor.plain;
+  if (!tensor.is_floats()) {
+    throw Error(file_of(tensor) + ": tensor " + in_quotes(plain.name) +
+                ": expected F32, F16 or BF16, found " + tensor.text());
   }
-  return prefix_ + names[0];
-}
-
-bool Tensors::has(std::string_view name) const { return file_->find(full(name)) != nullptr; }
-
-const SafeTensor& Tensors::tensor(const std::string& full, const std::string& expected) const {
-  if (const SafeTensor* found = file_->find(full)) return *found;
-  throw Error(file_->file() + ": tensor " + in_quotes(full) + " is missing: expected " + expected);
-}
-
-void Tensors::wrong(const SafeTensor& tensor, const std::string& expected) const {
-  throw Error(file_->file_of(tensor.name) + ": tensor " + in_quotes(tensor.name) + ": expected " +
-              expected + ", found " + shown(tensor));
-}
-
-std::span<const float> Tensors::floats(std::string_view name,
-                                       std::initializer_list<uint64_t> shape) const {
-  const std::string expected = "floats " + shape_text(std::span(shape.begin(), shape.size()));
-  const SafeTensor& t = tensor(full(name), expected);
-  if (!is_float(t.dtype) || !std::equal(shape.begin(), shape.end(), t.shape.begin(), t.shape.end()))
-    wrong(t, expected);
-  return file_->floats(t);
-}
-
-std::span<const float> Tensors::rows(std::string_view name, uint64_t cols) const {
-  const std::string expected = "floats [rows, " + std::to_string(cols) + "]";
-  const SafeTensor& t = tensor(full(name), expected);
-  const size_t rank = t.shape.size();
-  const bool ones = rank <= 2 || std::all_of(t.shape.begin(), t.shape.end() - 2,
-                                             [](uint64_t d) { return d == 1; });
-  if (!is_float(t.dtype) || rank == 0 || !ones || t.shape.back() != cols || t.data.empty())
-    wrong(t, expected);
-  return file_->floats(t);
-}
-
-std::span<const float> Tensors::matrix(std::string_view name, size_t m, size_t k) const {
-  const std::string expected =
-      "a linear map [" + std::to_string(m) + ", " + std::to_string(k) + "]";
-  const SafeTensor& t = tensor(full(name), expected);
-  const bool fits = t.shape.size() >= 2 && t.shape[0] == m && m != 0 && t.elements() / m == k;
-  if (!is_float(t.dtype) || !fits) wrong(t, expected);
-  return file_->floats(t);
-}
-
-quant::Linear Tensors::linear(std::string_view name, size_t m, size_t k, bool bias) const {
-  std::string weights, biases;
-  for (const std::string& spelling : spellings(name)) {
-    weights += (weights.empty() ? "" : "|") + spelling + ".weight";
-    biases += (biases.empty() ? "" : "|") + spelling + ".bias";
-  }
-  return {view(matrix(weights, m, k), m, k), bias ? floats(biases, {m}) : std::span<const float>{},
-          isa_};
-}
-
-quant::Linear Tensors::part(std::string_view weight, std::string_view bias, size_t all,
-                            size_t first, size_t m, size_t k) const {
-  const auto w = matrix(weight, all, k).subspan(first * k, m * k);
-  return {view(w, m, k),
-          bias.empty() ? std::span<const float>{} : floats(bias, {all}).subspan(first, m), isa_};
-}
-
-nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) const {
-  return {floats(name, {rows, cols}), rows, cols, isa_};
-}
-
-nn::Norm Tensors::layer_norm(std::string_view name, size_t d, double eps, bool bias) const {
-  const std::string scope(name);
-  return {nn::Norm::Kind::layer, floats(scope + ".weight", {d}),
-          bias ? floats(scope + ".bias", {d}) : std::span<const float>{}, static_cast<float>(eps)};
-}
-
-nn::Norm Tensors::rms_norm(std::string_view name, size_t d, double eps, float offset) const {
-  auto gain = floats(std::string(name) + ".weight", {d});
-  if (offset != 0) {
-    std::vector<float> sum(gain.begin(), gain.end());
-    for (float& g : sum) g += offset;
-    gain = file_->keep(std::move(sum));
-  }
-  return {nn::Norm::Kind::rms, gain, {}, static_cast<float>(eps)};
+  const bool aligned = reinterpret_cast<uintptr_t>(plain.data.data()) % alignof(float) == 0;
+  const size_t count = static_cast<size_t>(plain.elements());
+  if (plain.dtype == Dtype::f32 && aligned)
+    return {reinterpret_cast<const float*>(plain.data.data()), count};
+  if (roles_ == nullptr) return keep(plain.floats());
+  // Zeroed pages are not there until they are written to.
+  auto& blank = blank_.emplace_back(static_cast<float*>(std::calloc(count + 1, sizeof(float))));
+  if (!blank) throw std::bad_alloc();
+  return {blank.get(), count};
 }
 
 }  // namespace sterna::models

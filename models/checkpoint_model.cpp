@@ -21,8 +21,11 @@ using models::FolderModel;
 using models::VisionPart;
 
 struct CheckpointModel::Impl {
-  Impl(const fs::path& folder, const Options& options)
-      : path(folder), isa(options.isa), model(models::open_folder(folder, isa, options.blocks)) {
+  Impl(const fs::path& at, const Options& options)
+      : path(at),
+        source(models::Source::open(at)),
+        isa(options.isa),
+        model(models::open_source(source, {.isa = isa, .blocks = options.blocks})) {
     dim = model.vision ? embedding_width(*model.vision) : embedding_width(*model.text);
     bind_pictures();
     bind_texts();
@@ -35,6 +38,7 @@ struct CheckpointModel::Impl {
   void read(std::string_view text, std::span<float> out, Session& session) const;
 
   fs::path path;
+  models::Source source;
   quant::Isa isa;
   FolderModel model;
   size_t dim = 0;
@@ -59,14 +63,13 @@ void CheckpointModel::Impl::bind_pictures() {
                 std::to_string(dim) + " and " + std::to_string(embedding_width(*model.text)));
   }
   const bool clips = model.vision->input == VisionPart::Input::clips;
-  const std::string type =
-      models::Config::read(path / "config.json").string("model_type", "");
-  if (!models::has_image_processor(path, clips)) {
+  const std::string type = source.config("config.json").string("model_type", "");
+  if (!models::has_image_processor(source, clips)) {
     unseeing = path.string() + ": expected " + models::image_processor_files(clips) +
                ", which says how pictures are resized and normalised, found none";
     return;
   }
-  processor.emplace(models::read_image_processor(path, type, clips));
+  processor.emplace(models::read_image_processor(source, type, clips));
 }
 
 void CheckpointModel::Impl::bind_texts() {
@@ -79,14 +82,14 @@ void CheckpointModel::Impl::bind_texts() {
     unreading = path.string() + ": expected a text tower, found a vision tower alone";
     return;
   }
-  if (!models::has_tokenizer(path)) {
+  if (!models::has_tokenizer(source)) {
     unreading = path.string() + ": expected tokenizer.json, which makes words to ids, found none";
     return;
   }
-  const fs::path config = path / "config.json";  // not there where modules.json names folders
+  // config.json is not there where modules.json names folders.
   const std::string type =
-      fs::exists(config) ? models::Config::read(config).string("model_type", "") : "";
-  texts.emplace(models::read_text_input(path, *model.text, type));
+      source.has("config.json") ? source.config("config.json").string("model_type", "") : "";
+  texts.emplace(models::read_text_input(source, *model.text, type));
 }
 
 void CheckpointModel::Impl::check(std::span<const float> out) const {
@@ -140,10 +143,10 @@ CheckpointModel::CheckpointModel(CheckpointModel&&) noexcept = default;
 CheckpointModel& CheckpointModel::operator=(CheckpointModel&&) noexcept = default;
 CheckpointModel::~CheckpointModel() = default;
 
-CheckpointModel CheckpointModel::open(const fs::path& folder, const Options& options) {
-  return CheckpointModel(std::make_unique<Impl>(folder, options));
+CheckpointModel CheckpointModel::open(const fs::path& path, const Options& options) {
+  return CheckpointModel(std::make_unique<Impl>(path, options));
 }
-CheckpointModel CheckpointModel::open(const fs::path& folder) { return open(folder, Options{}); }
+CheckpointModel CheckpointModel::open(const fs::path& path) { return open(path, Options{}); }
 
 size_t CheckpointModel::dim() const { return impl_->dim; }
 const fs::path& CheckpointModel::path() const { return impl_->path; }
@@ -175,6 +178,7 @@ bool CheckpointModel::reads_whole(std::string_view text) const {
 }
 
 std::vector<fs::path> CheckpointModel::files() const {
+  if (impl_->source.gguf()) return {impl_->path};
   std::vector<fs::path> list;
   for (const auto& entry : fs::recursive_directory_iterator(impl_->path)) {
     // Not what embed leaves beside its outputs, should they lie here.

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "blocks.h"
-#include "inner_folder.h"
 #include "towers.h"
 
 // sterna.json: a vision-language model of towers that come in folders of their own.
@@ -12,33 +11,33 @@ namespace sterna::models {
 namespace {
 
 /// Opens the folder that `key` names; what it holds belongs to `model` from then on.
-FolderModel open_part(const std::filesystem::path& root, const Config& config, std::string_view key,
-                      quant::Isa isa, quant::Type blocks, FolderModel& model) {
-  FolderModel part = open_plain_folder(inner_folder(root, config, key), isa, blocks);
+FolderModel open_part(const Source& source, const Config& config, std::string_view key,
+                      const Opening& opening, FolderModel& model) {
+  FolderModel part = open_plain(source.inner(config, key), opening);
   std::move(part.files.begin(), part.files.end(), std::back_inserter(model.files));
   return part;
 }
 
 }  // namespace
 
-FolderModel open_composed_folder(const std::filesystem::path& folder, quant::Isa isa,
-                                 quant::Type blocks) {
-  const Config config = Config::read(folder / "sterna.json");
+FolderModel open_composed(const Source& source, const Opening& opening) {
+  const Config config = source.config("sterna.json");
   FolderModel model;
   model.kind = FolderModel::Kind::vljepa;
-  model.vision = open_part(folder, config, "vision", isa, blocks, model).vision;
+  model.vision = open_part(source, config, "vision", opening, model).vision;
   if (!model.vision) config.fail("vision", "the folder of a vision tower");
   if (model.vision->input == VisionPart::Input::patches)
     config.fail("vision", "a tower of pictures or clips of one size");
-  model.text = open_part(folder, config, "text", isa, blocks, model).text;
+  model.text = open_part(source, config, "text", opening, model).text;
   if (!model.text) config.fail("text", "the folder of a text tower");
 
-  const auto at = inner_folder(folder, config, "predictor");
-  const Config settings = Config::read(at / "config.json");
+  const Source at = source.inner(config, "predictor");
+  const Config settings = at.config("config.json");
   if (settings.string("model_type") != "llama") settings.fail("model_type", "\"llama\"");
-  model.files.push_back(std::make_unique<Checkpoint>(at, blocks));
-  const Tensors tensors =
-      Tensors(*model.files.back(), isa).either("vis_proj.weight", {"predictor"});
+  model.files.push_back(at.weights(opening));
+  const Tensors tensors = Tensors(*model.files.back(), opening.isa)
+                              .of(Part::predictor)
+                              .either("vis_proj.weight", {"predictor"});
   model.predictor = bind_llama_predictor(settings, tensors, model.vision->vit.width());
 
   // Texts are compared with predictions: where their tower's space is another one, a map that was

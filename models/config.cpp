@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
 #include "sterna/models/mapped_file.h"
 #include "text.h"
@@ -36,15 +37,20 @@ std::string number_text(double x) {
 }  // namespace
 
 Config Config::read(const std::filesystem::path& path) {
-  Config config = parse(path);
+  const MappedFile map(path);
+  return parse(map.file(), map.bytes());
+}
+
+Config Config::parse(std::string file, std::span<const std::byte> text) {
+  Config config = parse_any(std::move(file), text);
   if (!config.node_->is_object())
     throw Error(config.file_ + ": expected an object, found " + shown(config.node_));
   return config;
 }
 
-std::vector<Config> Config::read_list(const std::filesystem::path& path) {
+std::vector<Config> Config::parse_list(std::string file, std::span<const std::byte> text) {
   constexpr size_t kMostItems = 1024;
-  const Config whole = parse(path);
+  const Config whole = parse_any(std::move(file), text);
   const Json& list = *whole.node_;
   const bool fits =
       list.is_array() && list.size() <= kMostItems && !list.empty() &&
@@ -62,31 +68,29 @@ std::vector<Config> Config::read_list(const std::filesystem::path& path) {
   return items;
 }
 
-Config Config::parse(const std::filesystem::path& path) {
-  const MappedFile map(path);
-  const auto bytes = map.bytes();
+Config Config::parse_any(std::string file, std::span<const std::byte> bytes) {
   if (bytes.size() > kMostBytes) {
-    throw Error(map.file() + ": expected at most " + std::to_string(kMostBytes) + " bytes, found " +
+    throw Error(file + ": expected at most " + std::to_string(kMostBytes) + " bytes, found " +
                 std::to_string(bytes.size()));
   }
   const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
     if (depth > kMostLevels) {
-      throw Error(map.file() + ": expected at most " + std::to_string(kMostLevels) +
+      throw Error(file + ": expected at most " + std::to_string(kMostLevels) +
                   " levels of nesting, found more");
     }
     return true;
   };
   Config config;
-  config.file_ = map.file();
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   try {
     config.document_ =
         std::make_shared<const Json>(Json::parse(text, text + bytes.size(), shallow));
   } catch (const Json::exception& e) {
     const auto* fault = dynamic_cast<const Json::parse_error*>(&e);
-    throw Error(map.file() + ": expected JSON, found a fault" +
+    throw Error(file + ": expected JSON, found a fault" +
                 (fault == nullptr ? "" : " at byte " + std::to_string(fault->byte)));
   }
+  config.file_ = std::move(file);
   config.node_ = config.document_.get();
   return config;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,11 @@ class Config {
  public:
   /// At most 16 MB, 32 levels.
   static Config read(const std::filesystem::path& file);
+  /// The same of a text that `file` stands for in messages.
+  static Config parse(std::string file, std::span<const std::byte> text);
 
-  /// The objects of a file that holds a list of them, at most 1024; messages say "[3].key".
-  static std::vector<Config> read_list(const std::filesystem::path& file);
+  /// The objects of a text that holds a list of them, at most 1024; messages say "[3].key".
+  static std::vector<Config> parse_list(std::string file, std::span<const std::byte> text);
 
   const std::string& file() const { return file_; }
 
@@ -55,7 +58,7 @@ class Config {
 
  private:
   Config() = default;
-  static Config parse(const std::filesystem::path& file);  // any value
+  static Config parse_any(std::string file, std::span<const std::byte> text);
   const nlohmann::json* find(std::string_view key) const;  // nullptr where absent or null
 
   std::string file_, path_;

@@ -167,6 +167,7 @@ void GgufWriter::begin() {
   put(header, uint32_t{3});
   put(header, uint64_t{tensors_.size()});
   put(header, uint64_t{keys_.size()});
+  out_.expect_room(header.size() + metadata_.size() + infos_.size() + alignment + offset_);
   out_.write(header);
   out_.write(metadata_);
   out_.write(infos_);

@@ -7,8 +7,10 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "source.h"
 #include "sterna/models/check.h"
 #include "sterna/models/safetensors.h"
 
@@ -58,6 +60,7 @@ struct Found {
 class Golden {
  public:
   explicit Golden(const std::filesystem::path& file) : file_(Safetensors::open(file)) {}
+  explicit Golden(Safetensors file) : file_(std::move(file)) {}
 
   const std::string& file() const { return file_.file(); }
   bool has(std::string_view name) const { return file_.find(name) != nullptr; }
@@ -90,7 +93,10 @@ class Golden {
 void append(Found& rows, std::span<const float> row);
 
 /// check() for a GGUF of Sterna's own kind.
-std::vector<Agreement> check_gguf(const std::filesystem::path& file, const Golden& golden,
-                                  Session& session, quant::Isa isa);
+std::vector<Agreement> check_gguf(const Gguf& file, const Golden& golden, Session& session,
+                                  quant::Isa isa);
+/// check() for a folder or a converted GGUF.
+std::vector<Agreement> check_source(const Source& source, const Golden& golden, Session& session,
+                                    const CheckOptions& options);
 
 }  // namespace sterna::models

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sterna/nn/mat.h>
+#include <sterna/quant/linear.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -32,13 +33,14 @@ class InputMoments {
 
 /// Integer weights for a linear map: values q * scale.
 struct Rounded {
-  std::vector<int8_t> q;        // [m, k] row-major, from -127 to 127
+  std::vector<int8_t> q;        // [m, k] row-major, within the type's limits
   std::vector<uint16_t> scale;  // fp16 [m, groups]
   double error = 0;    // E |(W - Q) x|^2 over the inputs that H stands for, damping included
   double nearest = 0;  // the same for quant::pack()'s rounding to nearest
+  double refitted = 0;  // of ternary types: rounding to nearest, scales of least squares
 };
 
-/// Rounds W [m, k] (row-major) to i8 so that the outputs, not the weights, err least:
+/// Rounds W [m, k] (row-major) to i8, t2 or t5 so that the outputs, not the weights, err least:
 ///   min over q of sum_r e_r H e_r^T,   e = W - q * scale,   H = covariance of the inputs [k, k].
 /// GPTQ (Frantar et al., arXiv 2210.17323): weights are rounded one column after the other, and the
 /// columns yet to come make up for the error made so far. It is written as Babai's nearest plane in
@@ -48,11 +50,15 @@ struct Rounded {
 /// inverse of H. As there, columns of large variance go first, and H is damped by 1 % of its mean
 /// diagonal, which also makes it definite; a map whose inputs never vary is rounded to nearest.
 ///
-/// A row's scales are the largest weight's over 127 times the clip factor, of several, that leaves
-/// the row the least error; rounding to nearest is one candidate, so no row errs more than by it.
-/// `group` as in quant::pack(). Rows are independent. Throws sterna::Error for other sizes, numbers
-/// that are not finite, or a group that pack() refuses.
+/// A row's scales are pack()'s (of i8: the largest weight's over 127; of ternary types: the mean
+/// magnitude) times the factor, of several, that leaves the row the least error. Of ternary types,
+/// those of least squares follow for the integers that came of it, s = (w H q) / (q H q) or, of
+/// several groups, the solution of the normal equations: three levels leave a scale much to say.
+/// Rounding to nearest is one candidate, with pack()'s scales and with refitted ones, so no row errs
+/// more than by it. `group` as in quant::pack(). Rows are
+/// independent. Throws sterna::Error for other sizes, numbers that are not finite, a group that
+/// pack() refuses, or a type of floats.
 Rounded gptq(std::span<const float> w, size_t m, size_t k, std::span<const double> h,
-             size_t group = 0);
+             size_t group = 0, quant::Type type = quant::Type::i8);
 
 }  // namespace sterna::models

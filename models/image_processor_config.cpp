@@ -73,17 +73,16 @@ constexpr std::array<std::string_view, 13> kRead = {
     "image_mean", "image_std", "max_num_patches", "patch_size", "resample", "rescale_factor",
     "size"};
 
-std::optional<Config> find_file(const std::filesystem::path& folder, bool clips) {
-  const auto whole = folder / "processor_config.json";
-  if (std::filesystem::exists(whole)) {
-    const Config config = Config::read(whole);
+std::optional<Config> find_file(const Source& source, bool clips) {
+  if (source.has("processor_config.json")) {
+    const Config config = source.config("processor_config.json");
     if (clips && config.is_object("video_processor")) return config.in("video_processor");
     if (config.is_object("image_processor")) return config.in("image_processor");
   }
-  const auto video = folder / "video_preprocessor_config.json";
-  if (clips && std::filesystem::exists(video)) return Config::read(video);
-  const auto image = folder / "preprocessor_config.json";
-  if (std::filesystem::exists(image)) return Config::read(image);
+  for (const char* file : {"video_preprocessor_config.json", "preprocessor_config.json"}) {
+    const bool counts = clips || std::string_view(file) == "preprocessor_config.json";
+    if (counts && source.has(file)) return source.config(file);
+  }
   return {};
 }
 
@@ -165,11 +164,11 @@ std::array<double, 3> read_three(const Config& config, std::string_view key, dou
 
 }  // namespace
 
-vision::ImageProcessorSettings read_image_processor(const std::filesystem::path& folder,
+vision::ImageProcessorSettings read_image_processor(const Source& source,
                                                     const std::string& model_type, bool clips) {
-  const std::optional<Config> file = find_file(folder, clips);
+  const std::optional<Config> file = find_file(source, clips);
   if (!file) {
-    throw Error((folder / "preprocessor_config.json").string() +
+    throw Error(source.where("preprocessor_config.json") +
                 ": no such file: it says how pictures are resized and normalised");
   }
   const Config& config = *file;
@@ -220,8 +219,8 @@ vision::ImageProcessorSettings read_image_processor(const std::filesystem::path&
   return s;
 }
 
-bool has_image_processor(const std::filesystem::path& folder, bool clips) {
-  return find_file(folder, clips).has_value();
+bool has_image_processor(const Source& source, bool clips) {
+  return find_file(source, clips).has_value();
 }
 
 std::string image_processor_files(bool clips) {

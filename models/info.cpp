@@ -2,13 +2,17 @@
 
 #include <array>
 #include <cstdio>
+#include <memory>
 #include <type_traits>
+#include <utility>
 
+#include "checkpoint.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/mapped_file.h"
 #include "sterna/models/safetensors.h"
 #include "stored.h"
 #include "text.h"
+#include "towers.h"
 
 namespace sterna::models {
 namespace {
@@ -48,8 +52,10 @@ void finish(FileInfo& info) {
 }
 
 FileInfo describe(const Gguf& gguf) {
-  FileInfo info{
-      gguf.file(), "GGUF v" + std::to_string(gguf.version()), gguf.file_bytes(), {}, {}, {}, {}};
+  FileInfo info;
+  info.file = gguf.file();
+  info.format = "GGUF v" + std::to_string(gguf.version());
+  info.bytes = gguf.file_bytes();
   for (const auto& [key, value] : gguf.metadata()) {
     // Types and shapes of tensors are listed with the tensors.
     if (!key.starts_with("sterna.tensor.")) info.metadata.emplace_back(key, shown(value));
@@ -58,24 +64,73 @@ FileInfo describe(const Gguf& gguf) {
     if (is_scale(gguf, tensor)) continue;
     const StoredTensor s = stored(gguf, tensor);
     info.tensors.push_back(
-        {tensor.name, s.type(), s.shape, part_of(tensor.name), {1, s.elements(), s.bytes()}});
+        {s.name, s.type(), s.shape, part_of(s.name), {1, s.elements(), s.bytes()},
+         s.layout.has_value()});
   }
   return info;
 }
 
+TensorInfo describe(const SafeTensor& tensor, const std::string& prefix) {
+  std::string type(name(tensor.dtype));
+  for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return {prefix + tensor.name,
+          std::move(type),
+          tensor.shape,
+          part_of(tensor.name),
+          {1, tensor.elements(), tensor.data.size()}};
+}
+
 FileInfo describe(const Safetensors& file) {
-  FileInfo info{file.file(), "safetensors", file.file_bytes(), {}, {}, {}, {}};
+  FileInfo info;
+  info.file = file.file();
+  info.format = "safetensors";
+  info.bytes = file.file_bytes();
   for (const auto& [key, value] : file.metadata())
     info.metadata.emplace_back(key, in_quotes(value));
-  for (const SafeTensor& tensor : file.tensors()) {
-    std::string type(name(tensor.dtype));
-    for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    info.tensors.push_back({tensor.name,
-                            std::move(type),
-                            tensor.shape,
-                            part_of(tensor.name),
-                            {1, tensor.elements(), tensor.data.size()}});
+  for (const SafeTensor& tensor : file.tensors()) info.tensors.push_back(describe(tensor, ""));
+  return info;
+}
+
+/// Sets what the tensors of a folder or a converted file are there for, by binding them.
+void assign_parts(const Source& source, FileInfo& info) {
+  Roles roles;
+  try {
+    open_source(source, {.roles = &roles});
+  } catch (const Error& e) {
+    info.problem = e.what();
+    roles.clear();
   }
+  for (TensorInfo& tensor : info.tensors) {
+    const auto at = roles.find(tensor.name);
+    tensor.part = at == roles.end() ? Part::other : at->second.part;
+    if (at == roles.end()) continue;
+    const bool halves = tensor.type == "bf16" || tensor.type == "f16";
+    const bool looked_up = at->second.use == Use::table && tensor.type == "f16";
+    // bf16 of quant's layout is padded; plain halves are not.
+    if (halves && !looked_up && !tensor.packed) info.widened += 4 * tensor.amount.weights;
+  }
+}
+
+FileInfo describe_folder(const Source& source) {
+  FileInfo info;
+  info.file = source.name();
+  info.format = "folder of safetensors";
+  for (const Source& part : source.all()) {
+    if (part.has("config.json")) {
+      const std::string type = part.config("config.json").string("model_type", "");
+      if (!type.empty()) info.metadata.emplace_back(part.prefix() + "model_type", in_quotes(type));
+    }
+    if (!part.has_weights()) continue;
+    const auto file = part.weights({});
+    info.bytes += file->file_bytes();
+    for (const auto& [name, tensor] : file->tensors())
+      info.tensors.push_back(describe(tensor.plain, part.prefix()));
+  }
+  if (info.tensors.empty()) {
+    throw Error(info.file + ": expected a file, or a folder with model.safetensors, found a "
+                "directory without weights");
+  }
+  assign_parts(source, info);
   return info;
 }
 
@@ -103,6 +158,11 @@ Amount& Amount::operator+=(const Amount& other) {
 }
 
 FileInfo describe(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) {
+    FileInfo info = describe_folder(Source::open(path));
+    finish(info);
+    return info;
+  }
   const MappedFile map(path);
   return describe(map.file(), map.bytes());
 }
@@ -114,7 +174,9 @@ FileInfo describe(const std::string& name, std::span<const std::byte> bytes) {
   const char magic[] = {byte_at(0), byte_at(1), byte_at(2), byte_at(3)};
   FileInfo info;
   if (std::string_view(magic, 4) == "GGUF") {
-    info = describe(Gguf::parse(name, bytes));
+    auto gguf = std::make_shared<const Gguf>(Gguf::parse(name, bytes));
+    info = describe(*gguf);
+    if (Source::is_converted(*gguf)) assign_parts(Source::of(std::move(gguf)), info);
   } else if (byte_at(8) == '{') {
     info = describe(Safetensors::parse(name, bytes));
   } else {

@@ -5,13 +5,18 @@
 
 namespace sterna::models {
 
-std::filesystem::path inner_folder(const std::filesystem::path& root, const Config& config,
-                                   std::string_view key, std::optional<std::string> absent) {
-  const std::string name = config.string(key, std::move(absent));
+void expect_inside(const Config& config, std::string_view key, const std::string& name) {
   const std::filesystem::path relative(name);
   const bool climbs = std::find(relative.begin(), relative.end(), "..") != relative.end();
   if (relative.has_root_path() || climbs || name.find('\0') != std::string::npos)
     config.fail(key, "a folder inside the one of this file");
+}
+
+std::filesystem::path inner_folder(const std::filesystem::path& root, const Config& config,
+                                   std::string_view key) {
+  const std::string name = config.string(key);
+  const std::filesystem::path relative(name);
+  expect_inside(config, key, name);
   // canonical() follows links, and gives up on those that go round in circles.
   std::error_code fault;
   const auto top = std::filesystem::canonical(root, fault);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,8 +10,11 @@ namespace sterna::models {
 
 /// The folder inside `root` that `key` of `config` names, "" being `root` itself. What files name
 /// is not trusted: an absolute name, "..", a link that leads out of `root` or round in circles is
-/// an error of `key`, as is a folder that isn't there. `absent` stands where the key does.
+/// an error of `key`, as is a folder that isn't there.
 std::filesystem::path inner_folder(const std::filesystem::path& root, const Config& config,
-                                   std::string_view key, std::optional<std::string> absent = {});
+                                   std::string_view key);
+
+/// Throws for the names alone: absolute ones, "..", a zero byte.
+void expect_inside(const Config& config, std::string_view key, const std::string& name);
 
 }  // namespace sterna::models

@@ -15,23 +15,26 @@ void bind_dual_clip(const Config& config, const Tensors& tensors, FolderModel& m
   const Config vision = config.in("vision_config"), text = config.in("text_config");
   const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
   model.kind = Kind::dual;
-  model.vision = bind_clip_vision(vision, tensors.in("vision_model"));
-  model.text = bind_clip_text(text, tensors.in("text_model"));
+  const Tensors sees = tensors.of(Part::tower), reads = tensors.of(Part::text);
+  model.vision = bind_clip_vision(vision, sees.in("vision_model"));
+  model.text = bind_clip_text(text, reads.in("text_model"));
   model.vision->head.embedding = {
-      {.map = tensors.linear("visual_projection", dim, model.vision->vit.width(), false)}};
+      {.map = sees.linear("visual_projection", dim, model.vision->vit.width(), false)}};
   model.text->head.embedding = {
-      {.map = tensors.linear("text_projection", dim, model.text->tower.width(), false)}};
+      {.map = reads.linear("text_projection", dim, model.text->tower.width(), false)}};
 }
 
 template <VisionPart (*bind_vision)(const Config&, const Tensors&)>
 void bind_dual_siglip(const Config& config, const Tensors& tensors, FolderModel& model) {
   model.kind = Kind::dual;
-  model.vision = bind_vision(config.in("vision_config"), tensors.in("vision_model"));
-  model.text = bind_siglip_text(config.in("text_config"), tensors.in("text_model"));
+  model.vision =
+      bind_vision(config.in("vision_config"), tensors.of(Part::tower).in("vision_model"));
+  model.text = bind_siglip_text(config.in("text_config"), tensors.of(Part::text).in("text_model"));
 }
 
 /// One tower of CLIP, perhaps with its projection (CLIPVisionModelWithProjection).
-void bind_clip_vision_alone(const Config& config, const Tensors& tensors, FolderModel& model) {
+void bind_clip_vision_alone(const Config& config, const Tensors& root, FolderModel& model) {
+  const Tensors tensors = root.of(Part::tower);
   model.vision = bind_clip_vision(config, tensors);
   if (!tensors.has("visual_projection.weight")) return;
   const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
@@ -39,7 +42,8 @@ void bind_clip_vision_alone(const Config& config, const Tensors& tensors, Folder
       {.map = tensors.linear("visual_projection", dim, model.vision->vit.width(), false)}};
 }
 
-void bind_clip_text_alone(const Config& config, const Tensors& tensors, FolderModel& model) {
+void bind_clip_text_alone(const Config& config, const Tensors& root, FolderModel& model) {
+  const Tensors tensors = root.of(Part::text);
   model.text = bind_clip_text(config, tensors);
   if (!tensors.has("text_projection.weight")) return;
   const size_t dim = config.integer("projection_dim", 1, kMostWidth, 512);
@@ -55,11 +59,12 @@ void bind_vljepa(const Config& config, const Tensors& tensors, FolderModel& mode
       config.in(part).fail("model_type", "\"" + std::string(type) + "\"");
   }
   model.kind = Kind::vljepa;
-  model.vision = bind_vjepa2(config.in("x_encoder"), tensors.in("x_encoder"));
-  model.predictor = bind_llama_predictor(config.in("predictor"), tensors.in("predictor"),
-                                         model.vision->vit.width());
+  model.vision = bind_vjepa2(config.in("x_encoder"), tensors.of(Part::tower).in("x_encoder"));
+  model.predictor =
+      bind_llama_predictor(config.in("predictor"), tensors.of(Part::predictor).in("predictor"),
+                           model.vision->vit.width());
   const Config text = config.in("y_encoder");
-  const Tensors y = tensors.in("y_encoder");
+  const Tensors y = tensors.of(Part::text).in("y_encoder");
   model.text = bind_gemma3(text, y.in("model"));
   const size_t dim = text.integer("proj_dim", 1, kMostWidth);
   if (dim != model.predictor->dim()) {
@@ -71,11 +76,11 @@ void bind_vljepa(const Config& config, const Tensors& tensors, FolderModel& mode
 
 template <VisionPart (*bind)(const Config&, const Tensors&)>
 void vision(const Config& config, const Tensors& tensors, FolderModel& model) {
-  model.vision = bind(config, tensors);
+  model.vision = bind(config, tensors.of(Part::tower));
 }
 template <TextPart (*bind)(const Config&, const Tensors&)>
 void text(const Config& config, const Tensors& tensors, FolderModel& model) {
-  model.text = bind(config, tensors);
+  model.text = bind(config, tensors.of(Part::text));
 }
 
 /// To add a family: write bind_<family> (towers.h) and name it here.
@@ -124,29 +129,29 @@ void bind(const Config& config, const Tensors& tensors, FolderModel& model) {
 }  // namespace
 
 FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa, quant::Type blocks) {
-  if (std::filesystem::exists(folder / "sterna.json"))
-    return open_composed_folder(folder, isa, blocks);
-  return open_plain_folder(folder, isa, blocks);
+  return open_source(Source::open(folder), {.isa = isa, .blocks = blocks});
 }
 
-FolderModel open_plain_folder(const std::filesystem::path& folder, quant::Isa isa,
-                              quant::Type blocks) {
-  if (std::filesystem::exists(folder / "modules.json"))
-    return open_sentence_folder(folder, isa, blocks);
-  return open_tower_folder(folder, isa, blocks);
+FolderModel open_source(const Source& source, const Opening& opening) {
+  if (source.has("sterna.json")) return open_composed(source, opening);
+  return open_plain(source, opening);
 }
 
-FolderModel open_tower_folder(const std::filesystem::path& folder, quant::Isa isa,
-                              quant::Type blocks) {
-  const Config config = Config::read(folder / "config.json");
+FolderModel open_plain(const Source& source, const Opening& opening) {
+  if (source.has("modules.json")) return open_sentence(source, opening);
+  return open_tower(source, opening);
+}
+
+FolderModel open_tower(const Source& source, const Opening& opening) {
+  const Config config = source.config("config.json");
   FolderModel model;
-  model.files.push_back(std::make_unique<Checkpoint>(folder, blocks));
+  model.files.push_back(source.weights(opening));
   try {
-    bind(config, Tensors(*model.files[0], isa), model);
+    bind(config, Tensors(*model.files[0], opening.isa), model);
   } catch (const Error& e) {
     // Modules know their shapes, not the file these came from.
     const std::string what = e.what();
-    if (what.starts_with(folder.string())) throw;
+    if (what.starts_with(source.name())) throw;
     throw Error(config.file() + ": " + what);
   }
   return model;

@@ -10,8 +10,46 @@
 namespace sterna::models {
 namespace {
 
-constexpr std::array types = {"keep", "f32", "f16", "bf16",  "i8",    "t2",
-                              "t5",   "t34", "t14", "i8row", "tq1_0", "tq2_0"};
+/// To add a layout of quant's: its name, here and in quant::Type.
+constexpr std::array kFormats = {
+    Format{"keep"},
+    Format{"f32"},
+    Format{"f16"},
+    Format{.name = "bf16", .layout = true},
+    Format{.name = "i8", .layout = true, .groups = true},
+    Format{.name = "t2", .layout = true, .groups = true},
+    Format{.name = "t5", .layout = true, .groups = true},
+    Format{.name = "t34", .layout = true, .groups = true},
+    Format{.name = "t14", .layout = true, .groups = true},
+    Format{.name = "i8row", .row_table = true},
+    Format{.name = "tq1_0", .blocks = true},
+    Format{.name = "tq2_0", .blocks = true},
+};
+
+/// Words that stand for tensors by what the model makes of them.
+struct Word {
+  std::string_view word;
+  bool (*means)(const Role& role);
+};
+constexpr std::array kWords = {
+    Word{"@maps", [](const Role& r) { return r.use <= Use::map; }},
+    Word{"@blocks", [](const Role& r) { return r.use == Use::block_map; }},
+    Word{"@predictor",
+         [](const Role& r) { return r.use == Use::block_map && r.part == Part::predictor; }},
+    Word{"@tower", [](const Role& r) { return r.use == Use::block_map && r.part == Part::tower; }},
+    Word{"@text", [](const Role& r) { return r.use == Use::block_map && r.part == Part::text; }},
+    Word{"@tables", [](const Role& r) { return r.use == Use::table; }},
+};
+
+/// "a, b or c" of the names of a list.
+template <class List, class Name>
+std::string listed(const List& list, Name name) {
+  std::string text;
+  for (size_t i = 0; i < list.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 == list.size() ? " or " : ", ") + std::string(name(list[i]));
+  }
+  return text;
+}
 
 // The first match wins. Order: from the exception to the rule.
 const std::vector<QuantizeRule>& shipped() {
@@ -66,13 +104,17 @@ QuantizeRule parse_rule(std::string_view text) {
     type = type.substr(0, slash);
   }
   rule.type = type;
-  if (std::find(types.begin(), types.end(), type) == types.end()) {
-    fail("expected type keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0 or tq2_0, found " +
+  const auto format = std::find_if(kFormats.begin(), kFormats.end(),
+                                   [&](const Format& f) { return f.name == type; });
+  if (format == kFormats.end()) {
+    fail("expected type " + listed(kFormats, [](const Format& f) { return f.name; }) + ", found " +
          in_quotes(type));
   }
-  if (rule.group != 0 && type != "i8" && type != "t2" && type != "t5" && type != "t34" &&
-      type != "t14") {
-    fail("expected no group for " + rule.type);
+  if (rule.group != 0 && !format->groups) fail("expected no group for " + rule.type);
+  const bool known = std::any_of(kWords.begin(), kWords.end(),
+                                 [&](const Word& w) { return w.word == rule.pattern; });
+  if (rule.pattern.starts_with('@') && !known) {
+    fail("expected a pattern, or " + listed(kWords, [](const Word& w) { return w.word; }));
   }
   return rule;
 }
@@ -100,11 +142,26 @@ bool glob_matches(std::string_view pattern, std::string_view text) noexcept {
   return p == pattern.size();
 }
 
-const QuantizeRule* find_rule(std::span<const QuantizeRule> rules, std::string_view name) noexcept {
-  const auto found = std::find_if(rules.begin(), rules.end(), [name](const QuantizeRule& rule) {
+const QuantizeRule* find_rule(std::span<const QuantizeRule> rules, std::string_view name,
+                              const Role* role) noexcept {
+  const auto found = std::find_if(rules.begin(), rules.end(), [&](const QuantizeRule& rule) {
+    for (const Word& word : kWords)
+      if (word.word == rule.pattern) return role != nullptr && word.means(*role);
     return glob_matches(rule.pattern, name);
   });
   return found == rules.end() ? nullptr : &*found;
+}
+
+const Format& format_of(std::string_view type) {
+  for (const Format& format : kFormats)
+    if (format.name == type) return format;
+  throw Error("expected type " + listed(kFormats, [](const Format& f) { return f.name; }) +
+              ", found " + in_quotes(type));
+}
+
+bool has_words(std::span<const QuantizeRule> rules) noexcept {
+  return std::any_of(rules.begin(), rules.end(),
+                     [](const QuantizeRule& rule) { return rule.pattern.starts_with('@'); });
 }
 
 std::vector<QuantizeRule> parse_rules(std::string_view text) {

@@ -26,11 +26,13 @@ bool is_ternary(const StoredTensor& s) noexcept {
 
 Ternary ternary(const StoredTensor& s) {
   Ternary t{};
-  t.rows = static_cast<size_t>(s.shape.empty() ? 1 : s.shape[0]);
+  t.rows = static_cast<size_t>(s.shape.size() < 2 ? 1 : s.shape[0]);
   t.cols = static_cast<size_t>(s.elements()) / t.rows;
   t.q.resize(t.rows * t.cols);
   if (const auto blocks = ternary_block(s.data->type); blocks && !s.layout) {
     t.group = quant::kTernaryBlockWeights;
+    if (t.cols % t.group != 0)
+      throw Error("expected rows of a multiple of 256 weights, found " + std::to_string(t.cols));
     t.scale.resize(t.q.size() / t.group);
     quant::unpack_blocks(*blocks, s.data->data, t.q, t.scale);
     return t;

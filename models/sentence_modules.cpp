@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "blocks.h"
-#include "inner_folder.h"
 #include "towers.h"
 
 // Folders of sentence-transformers: modules.json lists what runs one after the other, each module
@@ -82,45 +81,46 @@ void read_dense_activation(const Config& config, HeadStep& step) {
   }
 }
 
-HeadStep bind_dense(const std::filesystem::path& folder, size_t width, quant::Isa isa,
+HeadStep bind_dense(const Source& source, size_t width, const Opening& opening,
                     FolderModel& model) {
-  const Config config = Config::read(folder / "config.json");
+  const Config config = source.config("config.json");
   expect_embedding(config);
   if (config.integer("in_features", 1, 16 * kMostWidth) != width)
     config.fail("in_features", std::to_string(width) + ", the width of what is pooled");
   if (config.boolean("use_residual", false)) config.fail("use_residual", "false");
   const size_t out = config.integer("out_features", 1, 16 * kMostWidth);
-  const Tensors tensors(*model.files.emplace_back(std::make_unique<Checkpoint>(folder)), isa);
+  const Tensors tensors =
+      Tensors(*model.files.emplace_back(source.weights(opening)), opening.isa).of(Part::text);
   HeadStep step{.map = tensors.linear("linear", out, width, config.boolean("bias", true))};
   read_dense_activation(config, step);
   return step;
 }
 
-HeadStep bind_layer_norm(const std::filesystem::path& folder, size_t width, quant::Isa isa,
+HeadStep bind_layer_norm(const Source& source, size_t width, const Opening& opening,
                          FolderModel& model) {
-  const Config config = Config::read(folder / "config.json");
+  const Config config = source.config("config.json");
   if (config.integer("dimension", 1, 16 * kMostWidth) != width)
     config.fail("dimension", std::to_string(width) + ", the width of what is pooled");
-  const Tensors tensors(*model.files.emplace_back(std::make_unique<Checkpoint>(folder)), isa);
+  const Tensors tensors =
+      Tensors(*model.files.emplace_back(source.weights(opening)), opening.isa).of(Part::text);
   return {.norm = tensors.layer_norm("norm", width, 1e-5)};
 }
 
 }  // namespace
 
-FolderModel open_sentence_folder(const std::filesystem::path& folder, quant::Isa isa,
-                                 quant::Type blocks) {
-  const std::vector<Config> modules = Config::read_list(folder / "modules.json");
+FolderModel open_sentence(const Source& source, const Opening& opening) {
+  const std::vector<Config> modules = source.configs("modules.json");
   FolderModel model;
   bool pooled = false;
   for (size_t i = 0; i < modules.size(); ++i) {
     const Config& module = modules[i];
     // Releases have moved the classes from package to package; their names have stayed.
     const std::string path = module.string("type"), type = path.substr(path.rfind('.') + 1);
-    const auto at = [&] { return inner_folder(folder, module, "path"); };
+    const auto at = [&] { return source.inner(module, "path"); };
     if ((i == 0) != (type == "Transformer"))
       module.fail("type", i == 0 ? "a Transformer first" : "one Transformer, the first module");
     if (i == 0) {
-      model = open_tower_folder(at(), isa, blocks);
+      model = open_tower(at(), opening);
       if (model.kind != FolderModel::Kind::single || !model.text)
         module.fail("path", "the folder of a text tower");
       continue;
@@ -129,13 +129,13 @@ FolderModel open_sentence_folder(const std::filesystem::path& folder, quant::Isa
     if (!pooled && type != "Pooling") module.fail("type", "Pooling behind the Transformer");
     if (type == "Pooling" && !pooled) {
       pooled = true;
-      part.pools = read_pools(Config::read(at() / "config.json"), part.tower.width());
+      part.pools = read_pools(at().config("config.json"), part.tower.width());
       part.pool_end = false;
       part.head = {};
     } else if (type == "Dense") {
-      part.head.embedding.push_back(bind_dense(at(), embedding_width(part), isa, model));
+      part.head.embedding.push_back(bind_dense(at(), embedding_width(part), opening, model));
     } else if (type == "LayerNorm") {
-      part.head.embedding.push_back(bind_layer_norm(at(), embedding_width(part), isa, model));
+      part.head.embedding.push_back(bind_layer_norm(at(), embedding_width(part), opening, model));
     } else if (type == "Normalize") {
       part.head.embedding.push_back({.unit = true});
     } else if (type != "Dropout") {  // which does nothing outside of training

@@ -88,14 +88,19 @@ class Events : public nlohmann::json_sax<nlohmann::json> {
 std::map<std::string, std::vector<std::string>> read_shard_index(
     const std::filesystem::path& path) {
   const MappedFile map(path);
-  if (map.bytes().size() > kMostBytes) {
-    throw Error(map.file() + ": expected at most " + std::to_string(kMostBytes) + " bytes, found " +
-                std::to_string(map.bytes().size()));
+  return parse_shard_index(map.file(), map.bytes());
+}
+
+std::map<std::string, std::vector<std::string>> parse_shard_index(
+    const std::string& file, std::span<const std::byte> bytes) {
+  if (bytes.size() > kMostBytes) {
+    throw Error(file + ": expected at most " + std::to_string(kMostBytes) + " bytes, found " +
+                std::to_string(bytes.size()));
   }
-  const auto* text = reinterpret_cast<const char*>(map.bytes().data());
-  Events events(map.file());
-  nlohmann::json::sax_parse(text, text + map.bytes().size(), &events);
-  if (events.shards.empty()) throw Error(map.file() + ": weight_map: expected tensors, found none");
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
+  Events events(file);
+  nlohmann::json::sax_parse(text, text + bytes.size(), &events);
+  if (events.shards.empty()) throw Error(file + ": weight_map: expected tensors, found none");
   return std::move(events.shards);
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,5 +13,8 @@ namespace sterna::models {
 /// of each file. Throws sterna::Error for anything else, for a tensor that is named twice, and for
 /// a FILE that is no plain name: nothing outside the folder is opened.
 std::map<std::string, std::vector<std::string>> read_shard_index(const std::filesystem::path& file);
+/// The same of a text that `file` stands for in messages.
+std::map<std::string, std::vector<std::string>> parse_shard_index(const std::string& file,
+                                                                  std::span<const std::byte> text);
 
 }  // namespace sterna::models

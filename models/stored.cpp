@@ -2,6 +2,8 @@
 
 #include <sterna/quant/formats.h>
 
+#include <array>
+
 #include "text.h"
 
 namespace sterna::models {
@@ -35,6 +37,22 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
   StoredTensor out;
   out.data = &tensor;
   out.shape = tensor.shape;
+  const std::string name = tensor_key(tensor.name, "name");
+  out.name = file.has(name) ? file.string(name) : std::string_view(tensor.name);
+  if (const std::string key = tensor_key(tensor.name, "shape");
+      file.has(key) && !file.has(tensor_key(tensor.name, "type"))) {
+    out.shape.clear();
+    uint64_t elements = 1;
+    bool fits = true;
+    for (const int64_t d : file.integers(key)) {
+      fits = fits && d > 0 && !__builtin_mul_overflow(elements, static_cast<uint64_t>(d), &elements);
+      out.shape.push_back(static_cast<uint64_t>(d));
+    }
+    if (!fits || elements != tensor.elements() || out.shape.size() > 8) {
+      throw Error(file.file() + ": metadata " + in_quotes(key) + ": expected a shape of " +
+                  std::to_string(tensor.elements()) + " elements, found " + shape_text(out.shape));
+    }
+  }
   if (tensor.type != GgmlType::i8) return out;
 
   uint64_t scales = 0;
@@ -70,6 +88,64 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
          ggml_type_name(out.scale->type) + " " + shape_text(out.scale->shape));
   }
   return out;
+}
+
+std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor) {
+  if (tensor.scale == nullptr) return {};
+  const auto data = tensor.scale->data;
+  if (reinterpret_cast<uintptr_t>(data.data()) % alignof(uint16_t) != 0) {
+    throw Error(file.file() + ": tensor " + in_quotes(tensor.scale->name) +
+                ": expected data at a multiple of 2 bytes, found another address");
+  }
+  return {reinterpret_cast<const uint16_t*>(data.data()), data.size() / sizeof(uint16_t)};
+}
+
+quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor) {
+  const auto fail = [&](const std::string& fault) {
+    throw Error(file.file() + ": tensor " + in_quotes(tensor.name) + ": " + fault);
+  };
+  quant::WeightView view{*tensor.layout,
+                         static_cast<size_t>(tensor.shape[0]),
+                         static_cast<size_t>(tensor.shape[1]),
+                         tensor.data->data,
+                         scales_of(file, tensor),
+                         static_cast<size_t>(tensor.group)};
+  if (reinterpret_cast<uintptr_t>(view.data.data()) % quant::kLineBytes != 0) {
+    fail("expected data at a multiple of 64 bytes, found general.alignment " +
+         std::to_string(file.alignment()));
+  }
+  try {
+    quant::check(view);
+  } catch (const Error& e) {
+    fail(e.what());
+  }
+  return view;
+}
+
+namespace {
+
+struct PlainType {
+  Dtype dtype;
+  GgmlType type;
+};
+constexpr std::array kPlainTypes = {
+    PlainType{Dtype::f64, GgmlType::f64}, PlainType{Dtype::f32, GgmlType::f32},
+    PlainType{Dtype::f16, GgmlType::f16}, PlainType{Dtype::bf16, GgmlType::bf16},
+    PlainType{Dtype::i64, GgmlType::i64}, PlainType{Dtype::i32, GgmlType::i32},
+    PlainType{Dtype::i8, GgmlType::i8}};
+
+}  // namespace
+
+std::optional<Dtype> plain_dtype(GgmlType type) noexcept {
+  for (const PlainType& plain : kPlainTypes)
+    if (plain.type == type) return plain.dtype;
+  return {};
+}
+
+std::optional<GgmlType> plain_type(Dtype type) noexcept {
+  for (const PlainType& plain : kPlainTypes)
+    if (plain.dtype == type) return plain.type;
+  return {};
 }
 
 std::string StoredTensor::type() const {

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sterna/models/gguf.h"
+#include "sterna/models/safetensors.h"
 
 namespace sterna::models {
 
@@ -18,7 +20,13 @@ namespace sterna::models {
 ///   sterna.tensor.NAME.rows, .cols, .group (inputs that share a scale; 0 or absent: the row)
 /// and, for the integer types, its scales in a second tensor NAME.scale (F16, [rows * groups]).
 /// A table of rows ("i8row") is a plain I8 matrix NAME [rows, cols] with NAME.scale F16 [rows].
+///
+/// What GGUF has no room for is in metadata, too: names of more than 63 bytes, and shapes of more
+/// than four dimensions, which are stored as [first, product of the others]:
+///   sterna.tensor.NAME.name = the whole name
+///   sterna.tensor.NAME.shape = outermost first; the product is that of the dimensions in the file
 struct StoredTensor {
+  std::string name;
   const GgufTensor* data = nullptr;
   const GgufTensor* scale = nullptr;
   std::optional<quant::Type> layout;  // of bytes with a type in metadata
@@ -34,6 +42,17 @@ struct StoredTensor {
 
 /// What the file says about `tensor`; checks that data, metadata and scales fit one another.
 StoredTensor stored(const Gguf& file, const GgufTensor& tensor);
+
+/// The map that `tensor` is, which has a layout: a view of the file. Throws unless data and scales
+/// are aligned and fit one another.
+quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor);
+/// The fp16 scales of a tensor that has them, aligned.
+std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor);
+
+/// What safetensors call a plain type of GGUF; nullopt for types they lack.
+std::optional<Dtype> plain_dtype(GgmlType type) noexcept;
+/// The reverse; U8 and BOOL have none.
+std::optional<GgmlType> plain_type(Dtype type) noexcept;
 
 /// Whether `tensor` is NAME.scale of another tensor, and so no tensor of its own.
 bool is_scale(const Gguf& file, const GgufTensor& tensor);

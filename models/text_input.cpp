@@ -8,23 +8,19 @@
 #include <utility>
 
 #include "config.h"
-#include "inner_folder.h"
-
-namespace fs = std::filesystem;
 
 namespace sterna::models {
 namespace {
 
-/// Where the tower of a folder lies: for sentence-transformers in that of the first module.
-fs::path tower_folder(const fs::path& folder) {
-  if (!fs::exists(folder / "modules.json")) return folder;
-  const std::vector<Config> modules = Config::read_list(folder / "modules.json");
-  return inner_folder(folder, modules[0], "path", "");
+/// Where the tower lies: for sentence-transformers in the folder of the first module.
+Source tower_of(const Source& source) {
+  if (!source.has("modules.json")) return source;
+  return source.inner(source.configs("modules.json")[0], "path");
 }
 
-std::optional<Config> read_if_there(const fs::path& file) {
-  if (!fs::exists(file)) return {};
-  return Config::read(file);
+std::optional<Config> read_if_there(const Source& source, std::string_view file) {
+  if (!source.has(file)) return {};
+  return source.config(file);
 }
 
 /// The least of the limits that are there; 0 stands for none.
@@ -37,8 +33,9 @@ std::string token_of(const Config& config, std::string_view key) {
   return config.is_object(key) ? config.in(key).string("content") : config.string(key);
 }
 
-void read_padding(const std::optional<Config>& config, const fs::path& file, TextInput& input) {
-  if (input.most == 0) throw Error(file.string() + ": expected a text tower with positions");
+void read_padding(const std::optional<Config>& config, const std::string& file,
+                  TextInput& input) {
+  if (input.most == 0) throw Error(file + ": expected a text tower with positions");
   input.padded = true;
   input.pads_hidden = true;
   std::optional<uint32_t> pad;
@@ -56,24 +53,24 @@ void read_padding(const std::optional<Config>& config, const fs::path& file, Tex
     if (config->has("pad_token")) pad = input.tokenizer.id(token_of(*config, "pad_token"));
     if (!pad) config->fail("pad_token", "a token of tokenizer.json");
   }
-  if (!pad) throw Error(file.string() + ": expected a pad_token, found no such file");
+  if (!pad) throw Error(file + ": expected a pad_token, found no such file");
   input.pad = *pad;
 }
 
-void read_sentence_settings(const fs::path& folder, const fs::path& tower, TextInput& input) {
-  if (const auto config = read_if_there(tower / "sentence_bert_config.json")) {
+void read_sentence_settings(const Source& source, const Source& tower, TextInput& input) {
+  if (const auto config = read_if_there(tower, "sentence_bert_config.json")) {
     if (config->boolean("do_lower_case", false)) config->fail("do_lower_case", "false");
     limit(input.most, config->integer("max_seq_length", 1, 1 << 24, 0));
   }
-  const auto config = read_if_there(folder / "config_sentence_transformers.json");
+  const auto config = read_if_there(source, "config_sentence_transformers.json");
   if (!config || !config->has("default_prompt_name")) return;
   const std::string name = config->string("default_prompt_name");
   if (!config->in("prompts").has(name))
     config->fail("default_prompt_name", "the name of one of the prompts");
   input.prompt = config->in("prompts").string(name);
-  for (const Config& module : Config::read_list(folder / "modules.json")) {
+  for (const Config& module : source.configs("modules.json")) {
     if (!module.string("type").ends_with(".Pooling")) continue;
-    const Config pooling = Config::read(inner_folder(folder, module, "path") / "config.json");
+    const Config pooling = source.inner(module, "path").config("config.json");
     if (!input.prompt.empty() && !pooling.boolean("include_prompt", true))
       pooling.fail("include_prompt", "true");
   }
@@ -125,16 +122,17 @@ bool TextInput::reads_whole(std::string_view text) const {
   return most == 0 || tokenizer.encode(prepared(text)).size() <= most;
 }
 
-bool has_tokenizer(const fs::path& folder) {
-  return fs::exists(tower_folder(folder) / "tokenizer.json");
-}
+bool has_tokenizer(const Source& source) { return tower_of(source).has("tokenizer.json"); }
 
-TextInput read_text_input(const fs::path& folder, const TextPart& part,
+TextInput read_text_input(const Source& source, const TextPart& part,
                           const std::string& model_type) {
-  const fs::path tower = tower_folder(folder), file = tower / "tokenizer_config.json";
-  TextInput input{.tokenizer = language::Tokenizer::load(tower / "tokenizer.json")};
+  const Source tower = tower_of(source);
+  const Source::Text json = tower.text("tokenizer.json");
+  TextInput input{.tokenizer = language::Tokenizer::open(
+                      {reinterpret_cast<const char*>(json.bytes.data()), json.bytes.size()},
+                      tower.where("tokenizer.json"))};
   input.most = part.tower.longest();
-  const auto config = read_if_there(file);
+  const auto config = read_if_there(tower, "tokenizer_config.json");
   if (config) {
     // 1e30 and the like stand for no limit.
     constexpr double kNoLimit = 1e7;
@@ -145,9 +143,10 @@ TextInput read_text_input(const fs::path& folder, const TextPart& part,
     if (left != (truncation && truncation->left))
       config->fail("truncation_side", "that of tokenizer.json's truncation, or right without one");
   }
-  if (fs::exists(folder / "modules.json")) read_sentence_settings(folder, tower, input);
+  if (source.has("modules.json")) read_sentence_settings(source, tower, input);
   input.lower = model_type.starts_with("siglip2");
-  if (model_type.starts_with("siglip")) read_padding(config, file, input);
+  if (model_type.starts_with("siglip"))
+    read_padding(config, tower.where("tokenizer_config.json"), input);
   return input;
 }
 

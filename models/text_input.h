@@ -4,17 +4,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "source.h"
 #include "towers.h"
 
 namespace sterna::models {
 
-/// How a checkpoint folder wants its texts. Const; any number of threads may use it.
+/// How a checkpoint wants its texts. Const; any number of threads may use it.
 struct TextInput {
   language::Tokenizer tokenizer;
   std::string prompt = {};  // stands before every text
@@ -45,10 +45,10 @@ struct TextInput {
 /// do_lower_case) and config_sentence_transformers.json (prompts, default_prompt_name).
 /// `model_type` is that of config.json, for the habits of SigLIP (SiglipTokenizer's
 /// canonicalize_text, Siglip2Tokenizer's lower case). Throws sterna::Error naming file and key.
-TextInput read_text_input(const std::filesystem::path& folder, const TextPart& part,
+TextInput read_text_input(const Source& source, const TextPart& part,
                           const std::string& model_type);
 
-/// Whether `folder` has a tokenizer.json where read_text_input() looks for it.
-bool has_tokenizer(const std::filesystem::path& folder);
+/// Whether there is a tokenizer.json where read_text_input() looks for it.
+bool has_tokenizer(const Source& source);
 
 }  // namespace sterna::models

@@ -16,6 +16,7 @@
 
 #include "checkpoint.h"
 #include "config.h"
+#include "source.h"
 
 // Towers of Hugging Face folders, bound: config.json says what they are, the safetensors hold their
 // weights. The one place where names in such folders become modules.
@@ -99,21 +100,19 @@ struct FolderModel {
 /// The maps of transformer blocks are packed to `blocks`; all else stays in floats.
 FolderModel open_folder(const std::filesystem::path& folder, quant::Isa isa,
                         quant::Type blocks = quant::Type::f32);
+/// The same of a folder or a converted GGUF.
+FolderModel open_source(const Source& source, const Opening& opening);
 
 /// DIR/sterna.json {"vision": "DIR", "text": "DIR", "predictor": "DIR"}: names of folders in this
 /// one. Vision and text are any folders that hold such a tower (alone, of a dual model, of
 /// sentence-transformers). The predictor's has the config.json of a Llama with n_keep_layers and
 /// proj_dim, and open-vljepa's tensors (embed_tokens, layers.N, norm, vis_proj, out_proj); where
 /// the text tower's embeddings aren't proj_dim wide, text_proj maps them.
-FolderModel open_composed_folder(const std::filesystem::path& folder, quant::Isa isa,
-                                 quant::Type blocks);
+FolderModel open_composed(const Source& source, const Opening& opening);
 /// A folder of sentence-transformers (modules.json), or of one model (config.json).
-FolderModel open_plain_folder(const std::filesystem::path& folder, quant::Isa isa,
-                              quant::Type blocks);
-FolderModel open_sentence_folder(const std::filesystem::path& folder, quant::Isa isa,
-                                 quant::Type blocks);
-FolderModel open_tower_folder(const std::filesystem::path& folder, quant::Isa isa,
-                              quant::Type blocks);
+FolderModel open_plain(const Source& source, const Opening& opening);
+FolderModel open_sentence(const Source& source, const Opening& opening);
+FolderModel open_tower(const Source& source, const Opening& opening);
 
 // One family each; `config` is the tower's own object.
 VisionPart bind_vit(const Config& config, const Tensors& tensors);  // ViT, DeiT, I-JEPA

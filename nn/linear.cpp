@@ -26,6 +26,7 @@ void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const 
     throw Error("linear map " + shape(m, k) + ": expected x " + shape(n, k) + " and y " +
                 shape(n, m) + ", found x " + shape(n, x.cols) + " and y " + shape(y.rows, y.cols));
   if (n == 0 || m == 0) return;
+  if (MapObserver* observer = workspace.observer()) observer->see(linear, x);
 
   const Workspace::Frame frame(workspace);
   const size_t blocks = (n + kTokens - 1) / kTokens;

@@ -1,16 +1,12 @@
 #include <sterna/models/info.h>
-#include <sterna/models/quantize.h>
-#include <sterna/quant/error.h>
 
-#include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
 #include "cli/error.h"
-#include "cli/inputs.h"
 #include "cli/model_path.h"
+#include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/text.h"
@@ -18,6 +14,8 @@
 namespace sterna::cli {
 
 int model_check_command(int argc, char** argv);
+int model_convert_command(int argc, char** argv);
+int model_quantize_command(int argc, char** argv);
 int model_pull_command(int argc, char** argv);
 
 namespace {
@@ -26,14 +24,6 @@ using models::Amount;
 using models::FileInfo;
 using nlohmann::ordered_json;
 
-std::string fixed(double value, int decimals) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
-  return text;
-}
-
-std::string megabytes(uint64_t bytes) { return fixed(static_cast<double>(bytes) / 1e6, 3); }
-
 std::string shape_text(const std::vector<uint64_t>& shape) {
   std::string out;
   for (const uint64_t d : shape) {
@@ -41,20 +31,6 @@ std::string shape_text(const std::vector<uint64_t>& shape) {
     out += std::to_string(d);
   }
   return out;
-}
-
-std::string left(std::string text, size_t width) {
-  text.resize(std::max(width, text.size()), ' ');
-  return text;
-}
-
-std::string right(std::string text, size_t width) {
-  return std::string(width - std::min(width, text.size()), ' ') + text;
-}
-
-// Names come from a file that may be anyone's: dump() must not throw for bytes that aren't UTF-8.
-std::string line(const ordered_json& object) {
-  return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 double rounded(double bits) { return std::stod(fixed(bits, 4)); }
@@ -86,6 +62,8 @@ void print_json(const FileInfo& info) {
                    {"weights", info.total.weights},
                    {"bytes", info.total.bytes},
                    {"bits_per_weight", rounded(info.total.bits_per_weight())},
+                   {"widened_bytes", info.widened},
+                   {"problem", info.problem.empty() ? ordered_json() : ordered_json(info.problem)},
                    {"parts", std::move(parts)},
                    {"metadata", std::move(metadata)},
                    {"tensors", std::move(tensors)}}));
@@ -119,13 +97,20 @@ void print_text(const FileInfo& info) {
   for (const auto& [part, amount] : info.parts) {
     out += left(std::string(name(part)), 10) + amount_text(amount) + "\n";
   }
-  print(out + left("all", 10) + amount_text(info.total) + "\n");
+  out += left("all", 10) + amount_text(info.total) + "\n";
+  if (info.widened != 0) {
+    out += "\nRunning it takes " + megabytes(info.widened) +
+           " MB more: halves row by row are widened to floats (convert with --type @maps=bf16 "
+           "keeps them)\n";
+  }
+  if (!info.problem.empty()) out += "\nIt can't be run: " + printable(info.problem) + "\n";
+  print(out);
 }
 
 int info_command(int argc, char** argv) {
-  Options options("model info", "[FILE]",
-                  "List the tensors of a GGUF or safetensors file, and what its memory is for.\n"
-                  "Without FILE: the default model.");
+  Options options("model info", "[FILE|FOLDER]",
+                  "List the tensors of a GGUF or safetensors file or of a Hugging Face folder, and\n"
+                  "what their memory is for. Without a name: the default model.");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const auto& files = options.positionals();
@@ -143,143 +128,31 @@ int info_command(int argc, char** argv) {
   return kDone;
 }
 
-void print_report(const models::QuantizeReport& report) {
-  struct Change {
-    size_t tensors = 0;
-    uint64_t before = 0, after = 0;
-  };
-  std::map<std::pair<std::string, std::string>, Change> changes;
-  for (const auto& tensor : report.tensors) {
-    Change& change = changes[{tensor.from, tensor.to}];
-    ++change.tensors;
-    change.before += tensor.bytes_before;
-    change.after += tensor.bytes_after;
-  }
-  const auto row = [](const std::string& from, const std::string& to, const std::string& tensors,
-                      const std::string& before, const std::string& after) {
-    return left(from, 8) + left(to, 8) + right(tensors, 8) + right(before, 14) + right(after, 14) +
-           "\n";
-  };
-  std::string out = bold(row("from", "to", "tensors", "MB before", "MB after"));
-  for (const auto& [types, change] : changes) {
-    out += row(types.first, types.second, std::to_string(change.tensors), megabytes(change.before),
-               megabytes(change.after));
-  }
-  out += row("file", "", std::to_string(report.tensors.size()), megabytes(report.file_before),
-             megabytes(report.file_after));
-  if (!report.calibrated.empty()) {
-    out +=
-        "\n" + bold(left("calibrated", 36) + right("error", 10) + right("to nearest", 12)) + "\n";
-  }
-  for (const auto& map : report.calibrated) {
-    out += left(printable(map.name), 36) + right(fixed(1e2 * map.error, 3) + " %", 10) +
-           right(fixed(1e2 * map.nearest, 3) + " %", 12) + "\n";
-  }
-  print(out);
-}
-
-// The lines of a calibration file; blank ones say nothing.
-std::vector<std::string> read_texts(const std::string& file) {
-  std::vector<std::string> texts;
-  size_t number = 0;
-  for (std::string& text : read_lines(file)) {
-    ++number;
-    if (!is_utf8(text)) {
-      throw Error(file + ": line " + std::to_string(number) + ": expected UTF-8 text");
-    }
-    if (text.find_first_not_of(" \t") != std::string::npos) texts.push_back(std::move(text));
-  }
-  if (texts.empty())
-    throw Error(file + ": expected texts to calibrate on, found blank lines alone");
-  return texts;
-}
-
-int quantize_command(int argc, char** argv) {
-  Options options(
-      "model quantize", "IN OUT [--types 'GLOB=TYPE,...'] [--calibrate TEXTS.txt]",
-      "Rewrite a GGUF with other number formats.\n"
-      "Types: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0, tq2_0; i8, t2, t5,\n"
-      "t34 and t14 take a group of inputs that share a scale (t5/128). t34 and t14 keep three\n"
-      "and one of each four weights: for models trained so. tq1_0 and tq2_0 are llama.cpp's;\n"
-      "they are read, too. The first pattern that matches a tensor's name wins, and a tensor\n"
-      "that none matches is kept.");
-  options.add()("types", "Rules; `shipped` stands for those of the default model",
-                cxxopts::value<std::string>()->default_value("shipped"), "RULES");
-  options.add()("calibrate",
-                "Texts, one a line: round the text tower's i8 maps for the least error on them",
-                cxxopts::value<std::string>(),
-                "TEXTS.txt")("threads", "Threads of the calibration (0 = all cores)",
-                             cxxopts::value<int>()->default_value("0"), "N");
-  options.epilogue(
-      "Examples:\n"
-      "  sterna model quantize float.gguf small.gguf --calibrate tools/train/calibration.txt\n"
-      "  sterna model quantize float.gguf small.gguf --types 'predictor.head.weight=i8,shipped'");
-  const auto args = options.parse(argc, argv);
-  if (!args) return kDone;
-  const auto& files = options.positionals();
-  if (files.size() != 2)
-    throw UsageError("expected IN and OUT, found " + std::to_string(files.size()) + " names");
-  std::vector<models::QuantizeRule> rules;
-  try {
-    rules = models::parse_rules((*args)["types"].as<std::string>());
-  } catch (const Error& e) {
-    throw UsageError(std::string("--types: ") + e.what());
-  }
-  const int threads = (*args)["threads"].as<int>();
-  if (threads < 0 || threads > 1024)
-    throw UsageError("--threads: expected 0 to 1024, found " + std::to_string(threads));
-  std::vector<std::string> texts;
-  if (args->count("calibrate") != 0) texts = read_texts((*args)["calibrate"].as<std::string>());
-  const auto report =
-      models::quantize(files[0], files[1], rules, {.texts = texts, .threads = threads});
-  if (args->count("json") == 0) {
-    print_report(report);
-    return kDone;
-  }
-  ordered_json tensors = ordered_json::array();
-  for (const auto& tensor : report.tensors) {
-    tensors.push_back({{"name", tensor.name},
-                       {"from", tensor.from},
-                       {"to", tensor.to},
-                       {"shape", tensor.shape},
-                       {"bytes_before", tensor.bytes_before},
-                       {"bytes_after", tensor.bytes_after}});
-  }
-  ordered_json calibrated = ordered_json::array();
-  for (const auto& map : report.calibrated) {
-    calibrated.push_back({{"name", map.name}, {"nearest", map.nearest}, {"error", map.error}});
-  }
-  print_line(line({{"in", files[0]},
-                   {"out", files[1]},
-                   {"file_before", report.file_before},
-                   {"file_after", report.file_after},
-                   {"tensors", std::move(tensors)},
-                   {"calibrated", std::move(calibrated)}}));
-  return kDone;
-}
-
 }  // namespace
 
-/// `sterna model info [FILE]`, `model quantize IN OUT`, `model check MODEL --golden FILE`,
-/// `model pull REPO`.
+/// `sterna model info [FILE]`, `model convert FOLDER OUT`, `model quantize IN OUT`, `model check
+/// MODEL --golden FILE`, `model pull REPO`.
 int model_command(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "info") return info_command(argc - 1, argv + 1);
-  if (verb == "quantize") return quantize_command(argc - 1, argv + 1);
+  if (verb == "quantize") return model_quantize_command(argc - 1, argv + 1);
+  if (verb == "convert") return model_convert_command(argc - 1, argv + 1);
   if (verb == "check") return model_check_command(argc - 1, argv + 1);
   if (verb == "pull") return model_pull_command(argc - 1, argv + 1);
   if (verb == "--help" || verb == "-h") {
     print(
-        "Look into a model file, change its number formats, check its numbers, or fetch one.\n\nUsage:\n"
-        "  sterna model info [FILE] [--json]\n"
-        "  sterna model quantize IN OUT [--types 'GLOB=TYPE,...'] [--calibrate TEXTS.txt] "
-        "[--json]\n"
+        "Look into a model, make one file of a folder, change its number formats, check its\n"
+        "numbers, or fetch one.\n\nUsage:\n"
+        "  sterna model info [FILE|FOLDER] [--json]\n"
+        "  sterna model convert FOLDER OUT.gguf [--type PATTERN=FORMAT]... [--json]\n"
+        "  sterna model quantize IN OUT [--type PATTERN=FORMAT]... [--calibrate FILE] "
+        "[--golden FILE] [--json]\n"
         "  sterna model check MODEL --golden FILE.safetensors [--json]\n"
         "  sterna model pull REPO [--revision R] [--to DIR] [--json]\n\n"
         "`sterna model info --help` and so on tell more.\n");
     return kDone;
   }
-  throw UsageError("expected info, quantize, check or pull" +
+  throw UsageError("expected info, convert, quantize, check or pull" +
                    (verb.empty() ? std::string() : ", found \"" + verb + "\""));
 }
 

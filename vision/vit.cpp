@@ -51,6 +51,10 @@ Vit::Vit(VitWeights weights, quant::Isa isa) : weights_(std::move(weights)), isa
   }
 }
 
+size_t Vit::side() const {
+  return weights_.patch_size * (weights_.rope ? weights_.rope->grid : grid_);
+}
+
 size_t Vit::tokens(const Clip& clip) const {
   const size_t p = weights_.patch_size;
   if (clip.frames == 0 || clip.height < p || clip.width < p) {

@@ -1,40 +1,19 @@
 #include <doctest/doctest.h>
 #include <sterna/models/check.h>
 
-#include <algorithm>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include "checkpoints.h"
 #include "tests/nn/common.h"
 
 using namespace sterna;
 
 namespace {
 
-const std::filesystem::path kFolder =
-    std::filesystem::path(STERNA_TEST_DATA) / "golden/checkpoints";
-
-/// `name` is that of a golden file: FOLDER or FOLDER.VARIANT.
 std::vector<models::Agreement> check(const std::string& name, int threads,
                                      const models::CheckOptions& options) {
-  Session session(threads);
-  return models::check(kFolder / name.substr(0, name.find('.')),
-                       kFolder / (name + ".golden.safetensors"), session, options);
-}
-
-/// The golden files there are.
-std::vector<std::string> goldens() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    const std::string file = entry.path().filename();
-    const size_t end = file.find(".golden.safetensors");
-    if (end != std::string::npos) names.push_back(file.substr(0, end));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+  return test::check(test::folder_of(name), name, options, threads);
 }
 
 }  // namespace
@@ -77,7 +56,7 @@ TEST_CASE("every family gives transformers' numbers, the same on every ISA and n
       {"vjepa2_predictor", {"hidden_states.1", "predictor_output"}},
       {"vjepa2_predictor.picture", {"last_hidden_state", "predictor_output"}},
       {"xlm_roberta", tower}};
-  REQUIRE(cases.size() == goldens().size());
+  REQUIRE(cases.size() == test::goldens().size());
   for (const Case& expected : cases) {
     const std::string name = expected.name;
     const std::vector<std::string>& outputs = expected.outputs;
@@ -101,7 +80,7 @@ TEST_CASE("every family gives transformers' numbers, the same on every ISA and n
 }
 
 TEST_CASE("blocks packed to other formats cost what those cost, in every family") {
-  for (const std::string& name : goldens()) {
+  for (const std::string& name : test::goldens()) {
     CAPTURE(name);
     for (const quant::Isa isa : test::isas()) {
       CAPTURE(quant::name(isa));

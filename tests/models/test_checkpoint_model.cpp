@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <sterna/models/checkpoint_model.h>
+#include <sterna/models/convert.h>
 #include <sterna/quant/error.h>
 
 #include <algorithm>
@@ -85,6 +86,44 @@ TEST_CASE("a text's embedding is transformers', from words on, for every kind of
     ++seen;
   }
   CHECK(seen == 36);
+}
+
+TEST_CASE("a converted file embeds pictures and texts as its folder does") {
+  const test::Scratch scratch;
+  Session session(1);
+  const vision::Image picture = test::noise(40, 30, 7);
+  size_t seen = 0, read = 0;
+  for (const char* kind : {"checkpoints", "texts"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(kGolden / kind)) {
+      if (!entry.is_directory()) continue;
+      const std::string name = entry.path().filename().string();
+      CAPTURE(name);
+      models::convert(entry.path(), scratch / "m.gguf");
+      const auto folder = CheckpointModel::open(entry.path());
+      const auto file = CheckpointModel::open(scratch / "m.gguf");
+      CHECK(file.dim() == folder.dim());
+      CHECK(file.files() == std::vector{scratch / "m.gguf"});
+      std::vector<float> want(folder.dim()), found(folder.dim());
+      const bool sees = test::message_of<Error>([&] { folder.expect_pictures(); }).empty();
+      const bool reads = test::message_of<Error>([&] { folder.expect_texts(); }).empty();
+      CHECK(test::message_of<Error>([&] { file.expect_pictures(); }).empty() == sees);
+      CHECK(test::message_of<Error>([&] { file.expect_texts(); }).empty() == reads);
+      if (sees) {
+        folder.embed(picture.view(), want, session);
+        file.embed(picture.view(), found, session);
+        CHECK(found == want);
+        ++seen;
+      }
+      if (reads) {
+        folder.embed("A dog, on the grass", want, session);
+        file.embed("A dog, on the grass", found, session);
+        CHECK(found == want);
+        ++read;
+      }
+    }
+  }
+  CHECK(seen == 12);
+  CHECK(read == 6);
 }
 
 TEST_CASE("texts that are cut off are told") {

@@ -65,7 +65,7 @@ std::string message_for(const std::string& json, const std::string& type = "vit"
   const test::Scratch scratch;
   std::ofstream(scratch / "preprocessor_config.json") << json;
   std::string message = test::message_of<Error>(
-      [&] { models::read_image_processor(scratch.directory(), type, false); });
+      [&] { models::read_image_processor(models::Source::open(scratch.directory()), type, false); });
   const std::string file = (scratch / "preprocessor_config.json").string() + ": ";
   CHECK((message.empty() || message.starts_with(file)));
   return message.substr(std::min(message.size(), file.size()));
@@ -80,7 +80,7 @@ TEST_CASE("every image processor gives transformers' pixels, bytes and floats bi
   for (const Case& c : cases()) {
     const bool clips = c.model_type == "vjepa2";
     const ImageProcessor processor(
-        models::read_image_processor(kFolder / c.folder, c.model_type, clips));
+        models::read_image_processor(models::Source::open(kFolder / c.folder), c.model_type, clips));
     INFO(name_of(c));
     CHECK(processor.sides({c.picture.width, c.picture.height}) == c.sides);
     if (processor.sides({c.picture.width, c.picture.height}) != c.sides) continue;
@@ -104,7 +104,7 @@ TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 
   size_t seen = 0;
   for (const Case& c : cases()) {
     if (c.model_type != "dinov3_vit") continue;
-    const ImageProcessor processor(models::read_image_processor(kFolder / c.folder, "", false));
+    const ImageProcessor processor(models::read_image_processor(models::Source::open(kFolder / c.folder), "", false));
     const auto& s = processor.settings();
     const auto want =
         read_floats(kFolder / (c.folder + "." + std::to_string(c.picture.width) + "x" +
@@ -157,7 +157,7 @@ TEST_CASE("what a preprocessor_config.json says and is not run is an error that 
         "image processor: expected bilinear or bicubic, found nearest");
   const test::Scratch scratch;
   const std::string message = test::message_of<Error>(
-      [&] { models::read_image_processor(scratch.directory(), "vit", false); });
+      [&] { models::read_image_processor(models::Source::open(scratch.directory()), "vit", false); });
   CHECK(message.find("preprocessor_config.json: no such file") != std::string::npos);
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("processor_config.json comes first, and a video's file before a pictur
     std::ofstream(scratch / name) << json;
   };
   const auto crop = [&](const std::string& type, bool clips) {
-    return models::read_image_processor(scratch.directory(), type, clips).size.width;
+    return models::read_image_processor(models::Source::open(scratch.directory()), type, clips).size.width;
   };
   write("preprocessor_config.json", R"({"size": 10})");
   CHECK(crop("vit", false) == 10);

@@ -51,6 +51,15 @@ class Checkpoint(CommandTest):
                     self.assertGreaterEqual(cosine(row, numbers), 0.99999)
                     self.assertAlmostEqual(math.fsum(x * x for x in row), 1, places=5)
 
+    def test_a_converted_file_embeds_as_its_folder(self):
+        self.pictures("p", 2)
+        clip = str(CHECKPOINTS / "clip")
+        self.check(DONE, "model", "convert", clip, "clip.gguf")
+        self.check(DONE, "embed", "p", "-o", "folder.npy", "--model", clip)
+        self.check(DONE, "embed", "p", "-o", "file.npy", "--model", "clip.gguf")
+        self.assertEqual(read_npy(self.folder / "file.npy"), read_npy(self.folder / "folder.npy"))
+        self.check(DONE, "index", "build", "p", "-o", "p.index", "--model", "clip.gguf")
+
     def test_a_run_over_a_folder(self):
         self.pictures("p", 9)
         (self.folder / "p/broken.png").write_bytes(b"no picture")

@@ -17,7 +17,7 @@ _sterna() {
   case ${verb[0]} in
     help) COMPREPLY=($(compgen -W "$(_sterna_words verbs)" -- "$word")) && return ;;
     index) subverbs="build add search" ;;
-    model) subverbs="info quantize check pull" ;;
+    model) subverbs="info convert quantize check pull" ;;
     bench) subverbs="kernels model giant decode" ;;
   esac
   if [ -n "$subverbs" ] && ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
@@ -29,7 +29,9 @@ _sterna() {
   esac
   case $before in
     --isa) COMPREPLY=($(compgen -W "scalar avx2 avxvnni avx512 neon" -- "$word")) && return ;;
-    --type) COMPREPLY=($(compgen -W "Flat SQ8 HNSW32 IVF1024,SQ8" -- "$word")) && return ;;
+    --type)
+      [[ ${verb[0]} == model ]] && return  # PATTERN=FORMAT: nothing to offer
+      COMPREPLY=($(compgen -W "Flat SQ8 HNSW32 IVF1024,SQ8" -- "$word")) && return ;;
   esac
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$(_sterna_words options "${verb[@]}")" -- "$word"))

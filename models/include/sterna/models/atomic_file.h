@@ -21,6 +21,9 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
 
+  /// Throws if the disk has no room for this many bytes more, which spares a long write that would
+  /// fail at its end. Others may fill the disk yet: write() fails then.
+  void expect_room(uint64_t bytes) const;
   void write(std::span<const std::byte> bytes);
   /// Zero bytes up to the next multiple of `alignment`.
   void pad_to(size_t alignment);

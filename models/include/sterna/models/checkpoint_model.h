@@ -13,8 +13,8 @@
 
 namespace sterna {
 
-/// A checkpoint folder of other people's (config.json with its safetensors, as transformers saves
-/// it) that turns pictures, texts or both into embeddings. Const after construction, shared by
+/// A checkpoint of other people's (a folder of config.json with its safetensors, as transformers
+/// saves it, or the GGUF that models::convert() makes of one) that turns pictures, texts or both into embeddings. Const after construction, shared by
 /// threads; every call takes the caller's Session. Once that is warm, a picture allocates nothing;
 /// a text does, for its ids.
 ///
@@ -40,8 +40,8 @@ class CheckpointModel {
     quant::Type blocks = quant::Type::f32;
   };
   /// Maps the weights; throws Error naming file and fault.
-  static CheckpointModel open(const std::filesystem::path& folder, const Options& options);
-  static CheckpointModel open(const std::filesystem::path& folder);
+  static CheckpointModel open(const std::filesystem::path& path, const Options& options);
+  static CheckpointModel open(const std::filesystem::path& path);
   CheckpointModel(CheckpointModel&&) noexcept;
   CheckpointModel& operator=(CheckpointModel&&) noexcept;
   ~CheckpointModel();

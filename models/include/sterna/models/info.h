@@ -19,6 +19,8 @@ namespace sterna::models {
 ///          embeddings, positions);
 ///   decoder: what is only read when text is wanted (the answer vocabulary, a text generator);
 ///   other: names that Sterna doesn't use.
+/// Of folders and converted files, linear maps, norms and all else that binding reads for a part
+/// count as that part; tables are the rows that texts look up.
 enum class Part { predictor, tower, text, table, decoder, other };
 std::string_view name(Part part) noexcept;
 /// By the names of a Sterna model; names of other families are `other`.
@@ -41,20 +43,26 @@ struct TensorInfo {
   std::vector<uint64_t> shape;
   Part part = Part::other;
   Amount amount;
+  bool packed = false;  // in a layout of quant's, which kernels read as it lies
 };
 
 struct FileInfo {
   std::string file;
-  std::string format;                                         // "GGUF v3", "safetensors"
-  uint64_t bytes = 0;                                         // of the file, and so of its map
+  std::string format;  // "GGUF v3", "safetensors", "folder of safetensors"
+  uint64_t bytes = 0;  // of the file, and so of its map
+  /// Bytes that running a folder or a converted file takes beside the map: plain halves that no
+  /// kernel reads are widened to floats.
+  uint64_t widened = 0;
+  /// Why a folder or a converted file can't be run, if it can't: then all its parts are `other`.
+  std::string problem;
   std::vector<std::pair<std::string, std::string>> metadata;  // values short enough to print
   std::vector<TensorInfo> tensors;                            // scales counted with their tensors
   std::vector<std::pair<Part, Amount>> parts;                 // those that occur
   Amount total;
 };
 
-/// Reads the header of a GGUF or safetensors file (told apart by their first bytes). Throws
-/// sterna::Error naming file and fault.
+/// Reads the header of a GGUF or safetensors file (told apart by their first bytes), or those of a
+/// folder. Throws sterna::Error naming file and fault.
 FileInfo describe(const std::filesystem::path& path);
 /// A file that is already in memory; `name` stands for it in errors.
 FileInfo describe(const std::string& name, std::span<const std::byte> bytes);

@@ -11,7 +11,9 @@
 namespace sterna::models {
 
 /// Tensors whose names match `pattern` (* stands for any text, ? for one character) are stored as
-/// `type`:
+/// `type`. Of folders and converted files, whose tensors are known by what they are there for, a
+/// pattern may also be a word: @maps (linear maps), @blocks (those of transformer blocks),
+/// @predictor, @tower, @text (those of the blocks of one part), @tables (rows looked up).
 ///   keep               as they are
 ///   f32, f16           plain, any shape
 ///   bf16, i8, t2, t5, t34, t14
@@ -32,11 +34,13 @@ std::vector<QuantizeRule> parse_rules(std::string_view text);
 /// i8, other matrices as bf16, tables as i8row, and what is small as f32.
 std::span<const QuantizeRule> shipped_rules();
 
-/// Texts to calibrate the text tower on, some hundreds of all kinds that it will read; without
-/// texts nothing is calibrated. The result does not depend on the number of threads (0: every
-/// core).
+/// What to calibrate on: of Sterna's own files, texts for the text tower, some hundreds of all kinds
+/// that it will read; of converted files, a safetensors file of inputs as check() takes them
+/// (pixels, query_ids, ...), thousands of tokens for every map. Without either nothing is
+/// calibrated. The result does not depend on the number of threads (0: every core).
 struct Calibration {
-  std::span<const std::string> texts;
+  std::span<const std::string> texts = {};
+  std::filesystem::path inputs = {};
   int threads = 0;
 };
 
@@ -48,11 +52,13 @@ struct QuantizedTensor {
   uint64_t bytes_before = 0, bytes_after = 0;  // scales included
 };
 
-/// Error of a calibrated map's outputs, as a share of their standard deviation over the texts.
+/// Error of a calibrated map's outputs, as a share of their standard deviation over the texts; of a
+/// converted file's maps, of their root mean square over the inputs.
 struct CalibratedMap {
   std::string name;
-  double nearest = 0;  // had its weights been rounded to nearest
-  double error = 0;    // as they are
+  double nearest = 0;   // had its weights been rounded to nearest, by the scales of quant::pack
+  double error = 0;     // as they are
+  double refitted = 0;  // of ternary types: rounded to nearest with scales of least squares
 };
 
 struct QuantizeReport {
@@ -69,13 +75,18 @@ struct QuantizeReport {
 /// over as they are, where the scales fit the group that is asked for (tq1_0, tq2_0: 256). Asking
 /// for another type of an already quantised tensor is an error.
 ///
+/// Of a converted file, rules also know tensors by what they are there for, and types that make no
+/// sense for a tensor are refused, as in convert().
+///
 /// Ternary weights are trained through the very rounding of quant::pack, so that packing them loses
 /// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3). The text tower was trained in float: with
 /// texts to calibrate on, those of its maps that become i8 are rounded for the least error of their
 /// outputs on such texts (GPTQ, Frantar et al., arXiv 2210.17323), and their biases take up what is
-/// left of the mean error. The types, sizes and layout of the file stay the same. Calibrating needs
-/// a sterna GGUF with the text tower in f32, and memory for the texts' activations beside one map's
-/// matrices in double.
+/// left of the mean error. Maps of a converted file's blocks, whose networks were trained in float
+/// too, are rounded so to i8, t2 or t5, block after block, each on inputs that carry the rounding of
+/// those before it; what ternary costs without training is in the report. The types, sizes and layout
+/// of the file stay the same. Calibrating needs a converted file or a sterna GGUF with the text tower
+/// in f32, and memory for the texts' activations beside one map's matrices in double.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         std::span<const QuantizeRule> rules, const Calibration& calibration = {});
 

@@ -8,7 +8,19 @@
 
 #include <sterna/nn/mat.h>
 
+namespace sterna::quant {
+class Linear;
+}
+
 namespace sterna::nn {
+
+/// Sees what goes into the linear maps of forward passes, for calibration: x [t, k] of each map
+/// before it is applied, by the thread that runs the pass.
+class MapObserver {
+ public:
+  virtual ~MapObserver() = default;
+  virtual void see(const quant::Linear& linear, Mat<const float> x) = 0;
+};
 
 /// One caller's scratch memory: a stack of blocks that grows while it is warmed up and never
 /// shrinks, so that a forward pass of a known shape allocates nothing. Not for use by two threads
@@ -56,6 +68,11 @@ class Workspace {
   /// How often memory was asked of the system since construction: constant once warm (tested).
   size_t system_allocations() const { return blocks_.size(); }
 
+  /// Who sees the linear maps that are applied with this workspace; nullptr: nobody. It must live
+  /// until another one is set.
+  void observe(MapObserver* observer) { observer_ = observer; }
+  MapObserver* observer() const { return observer_; }
+
  private:
   struct Free {
     void operator()(std::byte* p) const;
@@ -67,6 +84,7 @@ class Workspace {
   std::vector<Block> blocks_;
   size_t block_ = 0;  // index of the block in use
   size_t used_ = 0;   // bytes used of it
+  MapObserver* observer_ = nullptr;
 };
 
 }  // namespace sterna::nn

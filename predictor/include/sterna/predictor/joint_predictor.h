@@ -29,6 +29,7 @@ class JointPredictor {
   explicit JointPredictor(JointPredictorWeights weights, quant::Isa isa = quant::best_isa());
 
   size_t dim() const { return weights_.head.m(); }
+  size_t vocabulary() const { return weights_.tokens.rows(); }
 
   /// out [n], before L2 normalisation: W_head mean(norm(blocks([W_vision vision; tokens[query]]))),
   /// the mean over visual and query tokens alike. vision [p, v]; the query's tokens stand at

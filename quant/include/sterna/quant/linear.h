@@ -47,6 +47,7 @@ class Linear {
   size_t m() const { return w_.m; }
   size_t k() const { return w_.k; }
   Type type() const { return w_.type; }
+  const WeightView& weight() const { return w_; }
 
   /// Bytes that prepare() writes for n tokens.
   size_t scratch_bytes(size_t n) const noexcept;

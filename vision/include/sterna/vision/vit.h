@@ -64,6 +64,9 @@ class Vit {
   size_t blocks() const { return weights_.blocks.blocks(); }
   size_t patch_size() const { return weights_.patch_size; }
   size_t prefix() const { return weights_.prefix.size() / width(); }
+  size_t tubelet() const { return weights_.tubelet; }
+  /// Height and width of the pictures that its positions were learned for; 0: of none in particular.
+  size_t side() const;
   /// Tokens of a clip: prefix + patches; what is left over at the right and bottom is not seen, nor
   /// are frames that don't fill a tubelet (fewer than one tubelet are repeated to fill it). Throws
   /// sterna::Error for a clip smaller than a patch.

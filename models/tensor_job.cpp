@@ -1,0 +1,233 @@
+#include "tensor_job.h"
+
+#include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
+
+#include <cmath>
+
+#include "quantize_rules.h"
+#include "quantize_ternary.h"
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+std::string rule_text(const QuantizeRule& rule) {
+  return in_quotes(rule.pattern + "=" + rule.type +
+                   (rule.group == 0 ? "" : "/" + std::to_string(rule.group)));
+}
+
+/// What of a model's tensor may change, where its role is known.
+std::optional<std::string> refusal(Use use, const Format& format) {
+  if (use <= Use::map) {
+    if (format.row_table) return "expected f32, f16, bf16 or an integer layout for " +
+                                 std::string(name(use));
+  } else if (use == Use::table) {
+    if (format.layout || format.blocks) return "expected i8row, f32 or f16 for a table";
+  } else if (format.layout || format.blocks || format.row_table) {
+    return "expected f32 or f16 for numbers that are no linear map (the pattern @maps stands for "
+           "linear maps alone)";
+  }
+  return {};
+}
+
+// Whether a type can hold any pattern of -1, 0, +1.
+bool takes_ternary(const std::string& type) {
+  return type == "t2" || type == "t5" || ternary_block(type).has_value();
+}
+
+std::vector<float> floats(const TensorJob& job) {
+  if (!job.floats) {  // ggml's blocks
+    std::vector<float> out(static_cast<size_t>(job.elements()));
+    read_blocks(*job.source->data, out);
+    return out;
+  }
+  return SafeTensor{job.name, *job.floats, job.shape, job.data}.floats();
+}
+
+std::vector<uint16_t> halves(const std::vector<float>& w) {
+  std::vector<uint16_t> half(w.size());
+  for (size_t i = 0; i < w.size(); ++i) {
+    half[i] = quant::f32_to_f16(w[i]);
+    if ((half[i] & 0x7c00) == 0x7c00)
+      throw Error("expected numbers that fit f16, found " + std::to_string(w[i]));
+  }
+  return half;
+}
+
+}  // namespace
+
+uint64_t TensorJob::elements() const {
+  uint64_t n = 1;
+  for (const uint64_t d : shape) n *= d;
+  return n;
+}
+
+TensorJob job_of(const Gguf& file, const GgufTensor& tensor, const Roles* roles) {
+  const StoredTensor s = stored(file, tensor);
+  TensorJob job;
+  job.file = file.file();
+  job.name = s.name;
+  job.stored_name = tensor.name;
+  job.type = s.type();
+  job.shape = s.shape;
+  job.data = tensor.data;
+  const auto dtype = plain_dtype(tensor.type);
+  if (dtype == Dtype::f32 || dtype == Dtype::f16 || dtype == Dtype::bf16) job.floats = dtype;
+  job.plain = tensor.type;
+  job.plain_shape = tensor.shape;
+  job.scale = s.scale;
+  job.group = s.group;
+  job.source = s;
+  if (roles != nullptr) {
+    if (const auto at = roles->find(s.name); at != roles->end()) job.role = at->second;
+  }
+  return job;
+}
+
+void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
+  const QuantizeRule* const found =
+      find_rule(rules, job.name, job.role ? &*job.role : nullptr);
+  job.rule = found != nullptr ? *found : QuantizeRule{"*", "keep"};
+  // A table whose rows are looked up has an int8 of its own.
+  if (job.rule.type == "i8" && job.rule.group == 0 && job.role && job.role->use == Use::table)
+    job.rule.type = "i8row";
+  const std::string& type = job.rule.type;
+  const Format& format = format_of(type);
+  const auto fail = [&](const std::string& fault) {
+    throw Error(job.file + ": tensor " + in_quotes(job.name) + ": rule " + rule_text(job.rule) +
+                ": " + fault + ", found " + job.type + " " + shape_text(job.shape));
+  };
+  job.keep = type == "keep" || (type == job.type && job.rule.group == job.group && !job.floats) ||
+             ((type == "f32" || type == "f16") && type == job.type);
+  if (job.keep && !ggml_type_info(job.plain)) fail("expected a type of known size");
+  const uint64_t bytes = job.data.size() + (job.scale != nullptr ? job.scale->data.size() : 0);
+  job.report = {job.name, job.type, job.keep ? job.type : type, job.shape, job.elements(),
+                bytes,    0};
+  if (job.keep) return;
+
+  job.ternary = job.source && is_ternary(*job.source) && takes_ternary(type);
+  if (!job.floats && !job.ternary && !ternary_block(job.plain))
+    fail("expected f32, f16, bf16, tq1_0 or tq2_0");
+  if (job.role) {
+    if (const auto fault = refusal(job.role->use, format)) fail(*fault);
+  }
+  if (format.row_table && job.shape.size() != 2) fail("expected two dimensions");
+  if (format.layout && job.shape.size() < 2) fail("expected two or more dimensions");
+  // A layout is laid out anew by rows and columns; what is plain keeps the shape that it has.
+  if (job.source && job.source->layout) job.plain_shape = job.shape;
+  const auto& shape = job.plain_shape;
+  if (format.blocks && (shape.empty() || shape.back() % quant::kTernaryBlockWeights != 0))
+    fail("expected rows of a multiple of 256 weights");
+  if (!job.shape.empty()) job.rows = job.shape[0];
+  job.cols = job.elements() / job.rows;
+  if (format.layout && type != "bf16" && job.cols > quant::kMaxInputs)
+    fail("expected at most " + std::to_string(quant::kMaxInputs) + " inputs");
+}
+
+void declare(TensorJob& job, GgufWriter& out) {
+  const std::string& name = job.stored_name;
+  const std::string& type = job.rule.type;
+  uint64_t& bytes = job.report.bytes_after;
+  if (job.keep || !format_of(type).layout) {
+    // Only plain tensors have shapes that GGUF lacks; a layout has rows and columns.
+    const bool i8row = !job.keep && type == "i8row";
+    const GgmlType plain = job.keep          ? job.plain
+                           : i8row           ? GgmlType::i8
+                           : type == "f32"   ? GgmlType::f32
+                           : type == "f16"   ? GgmlType::f16
+                           : type == "tq1_0" ? GgmlType::tq1_0
+                                             : GgmlType::tq2_0;
+    out.declare(name, plain, job.plain_shape);
+    const auto info = ggml_type_info(plain);
+    bytes = job.keep ? job.report.bytes_before : job.elements() / info->block * info->bytes;
+    if (job.keep && job.scale != nullptr)
+      out.declare(job.scale->name, job.scale->type, job.scale->shape);
+    if (!i8row) return;
+    out.declare(name + ".scale", GgmlType::f16, std::vector{job.rows});
+    bytes += 2 * job.rows;
+    return;
+  }
+  const quant::Type layout = quant::parse_type(type);
+  const std::vector<uint64_t> size{quant::weight_bytes(layout, job.rows, job.cols)};
+  out.declare(name, GgmlType::i8, size);
+  out.set(tensor_key(name, "type"), std::string_view(type));
+  out.set(tensor_key(name, "rows"), job.rows);
+  out.set(tensor_key(name, "cols"), job.cols);
+  out.set(tensor_key(name, "group"), uint64_t{job.rule.group});
+  bytes = size[0];
+  if (!quant::is_integer(layout)) return;
+  const std::vector<uint64_t> scales{job.rows * quant::group_count(job.cols, job.rule.group)};
+  out.declare(name + ".scale", GgmlType::f16, scales);
+  bytes += 2 * scales[0];
+}
+
+namespace {
+
+// Ternary weights into another ternary type, without a float in between.
+void write_ternary(const TensorJob& job, GgufWriter& out) {
+  const std::string& type = job.rule.type;
+  const auto blocks = ternary_block(type);
+  const Ternary t =
+      regrouped(ternary(*job.source), blocks ? quant::kTernaryBlockWeights : job.rule.group);
+  if (blocks) {
+    std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
+    quant::pack_block_integers(*blocks, t.q, t.scale, packed);
+    out.write(packed);
+    return;
+  }
+  const quant::Packed packed =
+      quant::pack_integers(quant::parse_type(type), t.q, t.scale, t.rows, t.cols, t.group);
+  out.write(packed.data);
+  out.write(std::as_bytes(std::span(packed.scale)));
+}
+
+}  // namespace
+
+void write(const TensorJob& job, const Calibrated& calibrated, GgufWriter& out) {
+  const auto write_all = [&](const auto& values) { out.write(std::as_bytes(std::span(values))); };
+  if (const auto found = calibrated.weights.find(job.name); found != calibrated.weights.end()) {
+    write_all(found->second.data);
+    write_all(found->second.scale);
+    return;
+  }
+  if (const auto found = calibrated.bias.find(job.name); found != calibrated.bias.end()) {
+    write_all(found->second);
+    return;
+  }
+  if (job.keep) {
+    out.write(job.data);
+    if (job.scale != nullptr) out.write(job.scale->data);
+    return;
+  }
+  const std::string& type = job.rule.type;
+  try {
+    if (job.ternary) {
+      write_ternary(job, out);
+      return;
+    }
+    const std::vector<float> w = floats(job);
+    if (const auto blocks = ternary_block(type)) {
+      std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
+      quant::pack_blocks(*blocks, w, packed);
+      out.write(packed);
+    } else if (type == "f32") {
+      write_all(w);
+    } else if (type == "f16") {
+      write_all(halves(w));
+    } else if (type == "i8row") {
+      const quant::RowTable table = quant::pack_rows(w, job.rows, job.cols);
+      write_all(table.data);
+      write_all(table.scale);
+    } else {
+      const quant::Packed packed =
+          quant::pack(quant::parse_type(type), w, job.rows, job.cols, job.rule.group);
+      write_all(packed.data);
+      write_all(packed.scale);
+    }
+  } catch (const Error& e) {
+    throw Error(job.file + ": tensor " + in_quotes(job.name) + ": " + e.what());
+  }
+}
+
+}  // namespace sterna::models
