@@ -78,7 +78,7 @@ const std::vector<QuantizeRule>& shipped() {
       {"predictor.vision.weight", "bf16"},
       {"predictor.head.weight", "bf16"},
       {"predictor.pointer_*.weight", "bf16"},
-      {"predictor.read*.weight", "bf16"},
+      {"predictor.read*.weight", "i8"},
       {"predictor.match.weight", "bf16"},
       // Biases, norms, positions, the gate.
       {"*", "keep"},

@@ -77,7 +77,7 @@ std::vector<std::string> read_texts(const std::string& file) {
 int model_quantize_command(int argc, char** argv) {
   Options options(
       "model quantize",
-      "IN OUT [--type PATTERN=FORMAT]... [--calibrate FILE] [--golden FILE]",
+      "IN OUT [--type RULE]... [--calibrate FILE] [--golden FILE]",
       "Rewrite a GGUF, Sterna's own or one that `model convert` wrote, with other number\n"
       "formats. For the latter, the cosines of its outputs before and after are reported.\n"
       "Formats: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0, tq2_0; i8, t2, t5,\n"
