@@ -145,7 +145,7 @@ int model_command(int argc, char** argv) {
         "numbers, or fetch one.\n\nUsage:\n"
         "  sterna model info [FILE|FOLDER] [--json]\n"
         "  sterna model convert FOLDER OUT.gguf [--type PATTERN=FORMAT]... [--json]\n"
-        "  sterna model quantize IN OUT [--type PATTERN=FORMAT]... [--calibrate FILE] "
+        "  sterna model quantize IN OUT [--type RULE]... [--calibrate FILE] "
         "[--golden FILE] [--json]\n"
         "  sterna model check MODEL --golden FILE.safetensors [--json]\n"
         "  sterna model pull REPO [--revision R] [--to DIR] [--json]\n\n"
