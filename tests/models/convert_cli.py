@@ -5,10 +5,11 @@ import json
 import os
 import pathlib
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
+
+from safetensors_file import halved, load, save
 
 sterna, golden = sys.argv[1], pathlib.Path(sys.argv[2])
 
@@ -19,29 +20,6 @@ def run(*args, code=0):
     if code in (2, 3):
         assert p.stdout == "" and p.stderr.startswith("sterna model: ") and p.stderr.count("\n") == 1, p
     return p.stderr if code else p.stdout
-
-
-def load(file):
-    data = file.read_bytes()
-    (n,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8:8 + n])
-    header.pop("__metadata__", None)
-    return {k: (v["dtype"], v["shape"], data[8 + n:][slice(*v["data_offsets"])]) for k, v in header.items()}
-
-
-def save(file, tensors):
-    header, data = {}, b""
-    for name, (dtype, shape, content) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
-        data += content
-    text = json.dumps(header).encode()
-    file.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def halved(dtype, content):
-    if dtype == "BF16":
-        return b"".join(content[i + 2:i + 4] for i in range(0, len(content), 4))
-    return struct.pack(f"<{len(content) // 4}e", *struct.unpack(f"<{len(content) // 4}f", content))
 
 
 def check(model, expected, *more):

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/linear.h>
 
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace sterna::quant::test {
@@ -24,6 +26,16 @@ inline std::vector<Isa> isas() {
   for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::neon})
     if (has_isa(isa)) v.push_back(isa);
   return v;
+}
+
+/// What the Error that f throws says; nothing if it throws none.
+std::string message(auto&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
 }
 
 /// Weights with the memory they view.

@@ -13,19 +13,6 @@
 using namespace sterna::quant;
 using namespace sterna::quant::test;
 
-namespace {
-
-std::string message(auto&& f) {
-  try {
-    f();
-  } catch (const sterna::Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
-}  // namespace
-
 TEST_CASE("binary16: every value survives a round trip, rounding is to nearest even") {
   for (uint32_t h = 0; h <= 0xffff; ++h) {
     const float f = f16_to_f32(static_cast<uint16_t>(h));

@@ -14,19 +14,6 @@
 using namespace sterna::quant;
 using namespace sterna::quant::test;
 
-namespace {
-
-std::string message(auto&& f) {
-  try {
-    f();
-  } catch (const sterna::Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
-}  // namespace
-
 TEST_CASE("t34 and t14 bytes are the documented ones") {
   // Row 17 (second panel, lane 1), a different state in each group of four, k = 128 + 20 inputs.
   const size_t m = 18, k = 148;
