@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+import safetensors_file
+
 try:
     import torch
 except ImportError as e:
@@ -27,15 +29,9 @@ def run(*args, code=0):
 
 
 def load(file):
-    import json
-    import struct
-    data = file.read_bytes()
-    (n,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8:8 + n])
-    header.pop("__metadata__", None)
     types = {"F32": torch.float32, "I64": torch.int64}
-    return {k: torch.frombuffer(bytearray(data[8 + n:][slice(*v["data_offsets"])]), dtype=types[v["dtype"]])
-            .reshape(v["shape"]) for k, v in header.items()}
+    return {name: torch.frombuffer(bytearray(content), dtype=types[dtype]).reshape(shape)
+            for name, (dtype, shape, content) in safetensors_file.load(file).items()}
 
 
 with tempfile.TemporaryDirectory() as scratch:

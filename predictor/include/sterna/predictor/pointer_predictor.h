@@ -22,8 +22,9 @@ struct Query {
 /// The joint-embedding predictor: a bidirectional transformer over [answer token; question; vision]
 /// that predicts the embedding of the answer (the shape of VL-JEPA, arXiv 2512.10942), with a gated
 /// pointer (after See et al., arXiv 1704.04368) that reads the places of the picture it points at
-/// twice: what they say in the text space, and their vision tokens, as the question wants them. Beside
-/// these it is told how well the picture matches the question at all, which the softmax hides:
+/// twice: what they say in the text space, and their vision tokens, as the question wants them.
+/// Beside these it is told how well the picture matches the question at all, which the softmax
+/// hides:
 ///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
 ///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) for vision tokens i;  alpha = softmax(a)
 ///   p = sum alpha_i s_i;  q = L2norm(sum h);  c_i = 5 s_i . q
