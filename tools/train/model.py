@@ -137,6 +137,27 @@ def matches(score, semantics, pointed, question):
                         cosine.amax(1), cosine.mean(1), MATCH_GAIN * (pointed * asked).sum(-1), cosine[:, 0]], 1)
 
 
+def layout(score):
+    """Where and in how many parts the pointer's places lie, [n, 8], from its scores [n, 1 + g*g] without the pooled place's:
+    with beta their softmax the mean column and row (from -2.5 left or above to 2.5), their standard deviations (in
+    quarters of the picture), the entropy by that of g*g equal shares, and the number of local maxima among 3 x 3 places,
+    counted softly in three ways: a place weighs exp(4 (s - the largest s about it)) times sigmoid(s), beta by the largest
+    beta, or beta by half of the largest at most 1."""
+    n, places = score.shape[0], score[:, 1:]
+    g = math.isqrt(places.shape[1])
+    beta = places.softmax(-1)
+    at = (torch.arange(g, device=score.device) + 0.5) / g - 0.5
+    x, y = at.repeat(g), at.repeat_interleave(g)
+    mean = [(beta * v).sum(1) for v in (x, y)]
+    deviation = [((beta * v.square()).sum(1) - m.square()).clamp(min=1e-6).sqrt() for v, m in zip((x, y), mean)]
+    entropy = -(beta * beta.clamp(min=1e-9).log()).sum(1) / math.log(g * g)
+    about = F.max_pool2d(places.reshape(n, 1, g, g), 3, 1, 1).reshape(n, g * g)
+    top = (4 * (places - about)).exp()
+    relative = (places - places.amax(1, keepdim=True)).exp()
+    peaks = [(top * w).sum(1) for w in (places.sigmoid(), relative, (2 * relative).clamp(max=1))]
+    return torch.stack([5 * mean[0], 5 * mean[1], 4 * deviation[0], 4 * deviation[1], entropy, *peaks], 1)
+
+
 class Predictor(nn.Module):
     """Question tokens and vision tokens -> embedding of the answer, L2-normalised."""
 
@@ -155,7 +176,7 @@ class Predictor(nn.Module):
         self.gate = nn.Linear(c.width, 1)
         self.read = nn.Linear(c.width, c.width, bias=False)
         self.read_gate = nn.Linear(c.width, c.width)
-        self.match = nn.Linear(8, c.width, bias=False)
+        self.match = nn.Linear(16, c.width, bias=False)
         self.head_scale = 1.0  # fitted after training (calibrate.py), kept beside the weights
         nn.init.zeros_(self.match.weight)
         nn.init.zeros_(self.gate.weight)
@@ -166,7 +187,8 @@ class Predictor(nn.Module):
         and where it pointed: alpha [n, T], sums to one. What the pointed-at places look like is read twice: as their
         meaning (`pointed`, added to the answer) and as their vision tokens (`looked`, into the head, gated feature by
         feature by the question; without it colours are not learned within a thousand steps). Beside these, how well the
-        picture matches what is asked about at all, which the pointer's softmax hides and yes or no depends on."""
+        picture matches what is asked about at all, which the pointer's softmax hides and yes or no depends on, and the
+        pointed-at places' layout, for where and how many."""
         n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
         z = torch.cat([self.answer.expand(n, 1, -1), self.question(question), self.vision(vision)], 1)
         mask = None
@@ -183,7 +205,8 @@ class Predictor(nn.Module):
         alpha = score.softmax(-1)
         pointed = (alpha[:, None] @ semantics.float())[:, 0]
         looked = (alpha[:, None].to(vision.dtype) @ vision)[:, 0]
-        found = self.read(looked) + self.match(matches(score, semantics.float(), pointed, question.float()))
+        told = torch.cat([matches(score, semantics.float(), pointed, question.float()), layout(score)], 1)
+        found = self.read(looked) + self.match(told)
         e = HEAD_GAIN * self.head_scale * self.head(answer + self.read_gate(answer).sigmoid() * found)
         return F.normalize(e.float() + self.gate(answer).float().sigmoid() * pointed, dim=-1), alpha
 

@@ -216,7 +216,9 @@ class Asker:
                 names += ["object", "thing"]
             if first["colour"] and all(o["colour"] == first["colour"] for o in group):
                 asked += self.coloured(names, first["colour"])
-            asked += [("count", self.word(COUNT, tail=False, x=self.one(names)), str(len(group))) for _ in range(2 if len(group) > 1 else int(self.rng.random() < 0.5))]
+            # Most words name one thing: asked as often as the others, "one" would be the answer to everything.
+            rounds = 2 if len(group) > 1 else int(self.rng.random() < 0.2)
+            asked += [("count", self.word(COUNT, tail=False, x=self.one(names)), str(len(group))) for _ in range(rounds)]
             asked.append(("yesno", self.word(IS_THERE, x=word), "yes"))
             if len(group) == 1:
                 asked += self.position(first)
@@ -224,7 +226,7 @@ class Asker:
         absent = [w for w in (self.one(self.things) for _ in range(6)) if w not in by_word] if self.things else []
         for word in absent[:len(by_word)]:
             out.append(("yesno", self.word(IS_THERE, x=word), "no"))
-        if absent and self.rng.random() < 0.3:
+        if absent and self.rng.random() < 0.12:
             out.append(("count", self.word(COUNT, tail=False, x=absent[0]), "0"))
         if len(by_word) == 1 and objects and objects[0]["w"] * objects[0]["h"] * len(objects) > 0.12:
             word, kind = objects[0]["word"], objects[0]["kind"]

@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,11p' "$0"; exit 2; }
 work=$1
 shift
-photos= cifar= steps=4400 questions=
+photos= cifar= steps=6000 questions=
 while [ $# -gt 0 ]; do
   case $1 in
     --photos) photos=$2 ;;
