@@ -1,9 +1,10 @@
 """Builds the pictures of the recipe and caches what the frozen stem says about each: features fp16 and facts.
 
-WORK/<part>/features.npy [n, T, 966] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`
-to train on; `dev`, `eval`, `cifar_held`, `scenes_held` (stamps and drawings of words kept from training), `cuts_held` (things cut out of
-the evaluation photos) never. Photo files are named NNN_class.jpg; classes
-that are multiples of five are only ever in `eval`. Without photos only `scenes` and `scenes_held` exist.
+WORK/<part>/features.npy [n, T, 966] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`, `shapes`
+(the training half of easy-vqa) to train on; `dev`, `eval`, `cifar_held`, `scenes_held` (stamps and drawings of words kept
+from training), `cuts_held` (things cut out of the evaluation photos), `shapes_held` (easy-vqa's test half) never. Photo
+files are named NNN_class.jpg; classes that are multiples of five are only ever in `eval`. Without photos only scenes and
+shapes exist.
 """
 
 import argparse
@@ -28,9 +29,10 @@ from scenes import cells, compose
 from stem import Features, load_picture, resize
 from text import Text
 
-TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes"]
+TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes", "shapes"]
 SIZES = {"photo_variants": 8, "recolours": 8, "cifar": 4000, "cifar_held": 400, "scenes": 16000, "scenes_held": 400, "cuts_held": 800}
 REAL_SCENES = 0.5  # share of the composed training pictures whose things are all cut out of photos
+SHAPES = ("circle", "rectangle", "triangle")
 CIFAR = {"airplane": ("vehicle", "airplane"), "automobile": ("vehicle", "car"), "bird": ("animal", "bird"),
          "cat": ("animal", "cat"), "deer": ("animal", "deer"), "dog": ("animal", "dog"), "frog": ("animal", "frog"),
          "horse": ("animal", "horse"), "ship": ("vehicle", "boat"), "truck": ("vehicle", "truck")}
@@ -252,6 +254,24 @@ def build_cifar(setting: Setting, features: Features):
         writer.close()
 
 
+def build_shapes(setting: Setting, features: Features):
+    """Coloured shapes on coloured ground, 64 x 64, with the questions that the package asks about them."""
+    import easy_vqa
+
+    for part, paths, questions in (("shapes", easy_vqa.get_train_image_paths, easy_vqa.get_train_questions),
+                                   ("shapes_held", easy_vqa.get_test_image_paths, easy_vqa.get_test_questions)):
+        writer = Writer(setting, features, part)
+        if writer.done:
+            continue
+        asked: dict[int, list] = {}
+        for question, answer, picture in zip(*questions()):
+            task = "yesno" if answer in ("yes", "no") else "shape" if answer in SHAPES else "shape_colour"
+            asked.setdefault(picture, []).append((task, question, answer))
+        for picture, path in sorted(paths().items()):
+            writer.add(load_picture(path, setting.config.image_size), {"source": "shapes", "file": Path(path).name, "asked": asked[picture]})
+        writer.close()
+
+
 def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
     out = []
     for name, mask in masks.items():
@@ -315,6 +335,7 @@ def main():
         build_recolour(setting, features, object_masks(setting, features, "train"))
         build_scenes(setting, features)
         build_cifar(setting, features)
+        build_shapes(setting, features)
     print(f"data: {time.time() - start:.0f} s", flush=True)
 
 

@@ -62,7 +62,7 @@ def main():
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--checkpoints", type=Path, nargs="*", help="default: WORK/float.pt and WORK/ternary.pt")
     p.add_argument("--questions", type=Path, help="JSONL of hand-written questions on the evaluation photos")
-    p.add_argument("--parts", nargs="*", default=["eval", "dev", "cifar_held", "scenes_held", "cuts_held"])
+    p.add_argument("--parts", nargs="*", default=["eval", "dev", "cifar_held", "scenes_held", "cuts_held", "shapes_held"])
     p.add_argument("--most", type=int, default=1500, help="questions drawn from a part (default 1500)")
     p.add_argument("--json", type=Path)
     a = p.parse_args()

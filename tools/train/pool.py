@@ -40,6 +40,8 @@ def questions_for(fact: dict, asker: Asker, notes: dict) -> list[tuple]:
         return asker.scene(fact["objects"])
     if fact["source"] == "cifar":
         return asker.naming(fact["word"], [fact["word"]], tuple(fact["kind"]), fact["kind"][0])
+    if fact["source"] == "shapes":
+        return [tuple(q) for q in fact["asked"]]
     label, shown = fact["label"], shown_class(fact)
     out = [] if shown < 0 else asker.photo(shown, fact if shown == label else {**fact, "area": 0.0})
     if fact["source"] == "photo" and label in notes and fact["area"] > 0.6:

@@ -21,7 +21,7 @@ from data import load_setting
 from model import Net, fuse
 from pool import Pool
 
-PART_WEIGHTS = {"photos": 0.45, "recolour": 0.17, "scenes": 0.31, "cifar": 0.07}
+PART_WEIGHTS = {"photos": 0.43, "recolour": 0.17, "scenes": 0.30, "cifar": 0.05, "shapes": 0.05}
 # What the stem's semantics do not give away takes longest to learn: ask it more often.
 TASK_WEIGHTS = {"name": 1.5, "colour": 3.0, "position": 2.0, "count": 2.5, "yesno": 0.8, "relation": 0.8, "kind_animal": 3.0, "kind_vehicle": 4.0, "kind_food": 4.0,
                 "action": 2.0}
