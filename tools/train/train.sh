@@ -5,15 +5,17 @@
 # file on two free cores, another for the twin.
 #
 # usage: train.sh WORK [--photos DIR] [--cifar DIR] [--steps N] [--questions FILE.jsonl]
+# More steps than 4,000 are worse: after 6,000 the photos' categories were learned by heart (0.64 right of others' at
+# step 4,130, 0.52 at the end).
 # Without --photos the data is composed scenes alone (stamps and clip art): enough to test the recipe,
 # not to repeat the shipped model.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,11p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,13p' "$0"; exit 2; }
 work=$1
 shift
-photos= cifar= steps=6000 questions=
+photos= cifar= steps=4000 questions=
 while [ $# -gt 0 ]; do
   case $1 in
     --photos) photos=$2 ;;
