@@ -42,12 +42,9 @@ std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, s
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
                                            quant::Isa isa) {
   const std::string_view kind = file.string("sterna.predictor.kind");
-  // The first kind reads what places say, the second their vision tokens too.
-  const bool reads = kind == "ternary_reading_pointer";
-  if (!reads && kind != "ternary_pointer") {
+  if (kind != "ternary_reading_pointer") {
     throw Error(file.file() +
-                ": sterna.predictor.kind: expected \"ternary_pointer\" or "
-                "\"ternary_reading_pointer\", found \"" +
+                ": sterna.predictor.kind: expected \"ternary_reading_pointer\", found \"" +
                 std::string(kind) + "\"");
   }
   constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096;
@@ -69,10 +66,9 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
        .pointer_query = bind_linear(w, "pointer_query", c, d, false, isa),
        .pointer_key = bind_linear(w, "pointer_key", c, d, false, isa),
        .gate = bind_linear(w, "gate", 1, d, true, isa),
-       .read = reads ? bind_linear(w, "read", d, vision_width, false, isa) : quant::Linear(),
-       .read_gate = reads ? bind_linear(w, "read_gate", d, d, true, isa) : quant::Linear(),
-       .match = reads ? bind_linear(w, "match", d, predictor::PointerPredictor::kMatches, false, isa)
-                      : quant::Linear()},
+       .read = bind_linear(w, "read", d, vision_width, false, isa),
+       .read_gate = bind_linear(w, "read_gate", d, d, true, isa),
+       .match = bind_linear(w, "match", d, predictor::PointerPredictor::kMatches, false, isa)},
       isa);
 }
 

@@ -103,7 +103,8 @@ Found GgufRunner::predicted() {
     const std::vector<float> hidden = states(query, i);
     const predictor::Query one{{hidden.data(), hidden.size() / dim, dim},
                                {&seen.tokens.values[i * n * width], n, width},
-                               {&seen.meaning[i * n * dim], n, dim}};
+                               {&seen.meaning[i * n * dim], n, dim},
+                               tower_.grid()};
     predictor_.forward({&one, 1}, {row.data(), 1, dim}, session_.executor, session_.workspace);
     append(out, row);
   }

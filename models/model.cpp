@@ -119,7 +119,7 @@ void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> 
   const Mat<const float> vision(scene.features.data(), scene.tokens, tower.width());
   const Mat<const float> meaning(scene.semantics.data(), scene.tokens, dim());
   for (size_t i = 0; i < questions.size(); ++i) {
-    queries[i] = {questions[i], vision, meaning};
+    queries[i] = {questions[i], vision, meaning, tower.grid()};
   }
   predictor.forward(queries, out, session.executor, session.workspace, head_scale);
 }
@@ -215,7 +215,8 @@ void Model::support(const Scene& scene, std::string_view question, std::string_v
   out.places.resize(out.grid * out.grid);
   const predictor::Query query{m.encode(question, session),
                                {scene.features.data(), scene.tokens, m.tower.width()},
-                               {scene.semantics.data(), scene.tokens, dim()}};
+                               {scene.semantics.data(), scene.tokens, dim()},
+                               out.grid};
   out.cosine = predictor::occlusion(m.predictor, query, {target.data, dim()}, out.places,
                                     session.executor, session.workspace);
 }

@@ -43,6 +43,8 @@ float occlusion(const PointerPredictor& predictor, const Query& query,
   expect(tokens >= 2, "at least 2 vision tokens", tokens);
   expect(places.size() <= tokens, "at most a place a vision token", places.size());
   expect(query.meaning.rows == tokens, "a meaning a vision token", query.meaning.rows);
+  expect(query.absent == SIZE_MAX, "no place absent before", query.absent);
+  expect(query.columns == 0 || places.size() < tokens, "a token of the whole picture", 0);
 
   const nn::Workspace::Frame frame(workspace);
   const Mat<float> whole = workspace.mat<float>(1, dim);
@@ -60,7 +62,8 @@ float occlusion(const PointerPredictor& predictor, const Query& query,
     for (size_t i = 0; i < n; ++i) {
       const size_t left_out = first + begin + i;
       queries[i] = {query.question, without(query.vision, left_out, workspace),
-                    without(query.meaning, left_out, workspace)};
+                    without(query.meaning, left_out, workspace), query.columns,
+                    query.columns > 0 ? left_out - 1 : SIZE_MAX};
     }
     const Mat<float> predicted = workspace.mat<float>(n, dim);
     predictor.forward(queries, predicted, executor, workspace);

@@ -1,3 +1,5 @@
+#include "layout.h"
+
 #include <sterna/nn/linear.h>
 #include <sterna/nn/norm.h>
 #include <sterna/nn/row_table.h>
@@ -24,6 +26,9 @@ void expect(size_t found, size_t expected, const char* what) {
   throw Error(std::string("predictor: ") + what + ": expected " + std::to_string(expected) +
               ", found " + std::to_string(found));
 }
+
+constexpr size_t kCosines = 4;  // after the four that `summarise` writes
+static_assert(kCosines + 4 + kLayout == PointerPredictor::kMatches);
 
 size_t length(const Query& q) { return 1 + q.question.rows + q.vision.rows; }
 
@@ -72,7 +77,6 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   if (w.pointer_query.m() == 0) throw Error("predictor: expected a pointer width above 0");
   expect(w.gate.k(), d, "gate inputs");
   expect(w.gate.m(), 1, "gate outputs");
-  if (w.read.m() == 0 && w.read_gate.m() == 0 && w.match.m() == 0) return;
   expect(w.read.m(), d, "read outputs");
   expect(w.read.k(), w.vision.k(), "read inputs");
   expect(w.read_gate.m(), d, "read gate outputs");
@@ -91,6 +95,9 @@ void PointerPredictor::check(const Query& q) const {
   expect(q.vision.stride, q.vision.cols, "vision stride");
   if (q.question.rows == 0) throw Error("predictor: expected question tokens, found none");
   if (q.vision.rows == 0) throw Error("predictor: expected vision tokens, found none");
+  const size_t places = q.vision.rows - 1 + (q.absent != SIZE_MAX ? 1 : 0);
+  if (q.columns > 0) expect(places % q.columns, 0, "places beside the last whole row of the grid");
+  if (q.absent != SIZE_MAX && q.absent >= places) expect(q.absent, places - 1, "absent place, at most");
 }
 
 void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
@@ -153,7 +160,7 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
               executor, workspace);
     point(q, keys, ask.row(i), looked.row(i), said.row(i), matches.row(i), executor, workspace);
   }
-  if (w.read.m() > 0) read(looked, matches, z0, executor, workspace);
+  read(looked, matches, z0, executor, workspace);
   nn::apply(w.head, z0, out, executor, workspace);
   for (size_t i = 0; i < n; ++i) {
     const float open = sigmoid(*gate.row(i));
@@ -176,6 +183,7 @@ void PointerPredictor::point(const Query& q, Mat<const float> keys, const float*
     alpha.data[t] = dot * scale;
   }
   summarise({alpha.data, tokens}, matches);
+  layout({alpha.data + 1, tokens - 1}, q.columns, q.absent, matches + kCosines + 4);
   nn::softmax(alpha, alpha, executor, isa_);
   const nn::RowTable seen = table(q.vision, isa_), meanings = table(q.meaning, isa_);
   std::fill_n(looked, vision_width(), 0.0F);
@@ -184,7 +192,6 @@ void PointerPredictor::point(const Query& q, Mat<const float> keys, const float*
     seen.add(t, alpha.data[t], looked);
     meanings.add(t, alpha.data[t], said);
   }
-  if (weights_.match.m() == 0) return;
 
   constexpr float kGain = 5;  // cosines of texts differ by tenths
   const Mat<float> asked = workspace.mat<float>(1, dim());
@@ -196,10 +203,10 @@ void PointerPredictor::point(const Query& q, Mat<const float> keys, const float*
   nn::l2_normalize(asked.data, dim());
   meanings.cosines(asked.data, 0, tokens, cosine.data);
   const std::span<const float> cosines(cosine.data, tokens);
-  matches[4] = kGain * *std::max_element(cosines.begin(), cosines.end());
-  matches[5] = kGain * mean(cosines);
-  matches[6] = kGain * std::inner_product(said, said + dim(), asked.data, 0.0F);
-  matches[7] = kGain * cosines[0];
+  matches[kCosines] = kGain * *std::max_element(cosines.begin(), cosines.end());
+  matches[kCosines + 1] = kGain * mean(cosines);
+  matches[kCosines + 2] = kGain * std::inner_product(said, said + dim(), asked.data, 0.0F);
+  matches[kCosines + 3] = kGain * cosines[0];
 }
 
 // z_0 += sigmoid(W_rg z_0 + b_rg) * (W_r looked + W_m matches)

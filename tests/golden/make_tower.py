@@ -94,7 +94,7 @@ def make_weights():
     linear("predictor.gate", 1, d)
     linear("predictor.read", d, VISION["width"], bias=False)
     linear("predictor.read_gate", d, d)
-    linear("predictor.match", d, 8, bias=False)
+    linear("predictor.match", d, 16, bias=False)
 
 
 def same(x, w, bias, stride, groups=1):
@@ -199,6 +199,26 @@ def vision_tokens(features, mode):
     return rms(run_blocks("vision", x, VISION["heads"], VISION["blocks"], mode), weights["vision.norm.weight"])
 
 
+def layout(score):
+    """Where and in how many parts the places [g*g] lie: predictor/layout.h, place by place."""
+    places = score.tolist()
+    g = math.isqrt(len(places))
+    total, most = sum(math.exp(s) for s in places), max(places)
+    x = y = xx = yy = entropy = 0.0
+    peaks = [0.0, 0.0, 0.0]
+    for i, s in enumerate(places):
+        row, column = divmod(i, g)
+        beta = math.exp(s) / total
+        across, down = (column + 0.5) / g - 0.5, (row + 0.5) / g - 0.5
+        x, xx, y, yy = x + beta * across, xx + beta * across ** 2, y + beta * down, yy + beta * down ** 2
+        entropy -= beta * math.log(beta)
+        about = max(places[r * g + c] for r in range(max(row - 1, 0), min(row + 2, g)) for c in range(max(column - 1, 0), min(column + 2, g)))
+        top, relative = math.exp(4 * (s - about)), math.exp(s - most)
+        for k, weight in enumerate((1 / (1 + math.exp(-s)), relative, min(1.0, 2 * relative))):
+            peaks[k] += top * weight
+    return torch.tensor([5 * x, 5 * y, 4 * math.sqrt(xx - x * x), 4 * math.sqrt(yy - y * y), entropy / math.log(g * g), *peaks])
+
+
 def predict(hidden, vision, meaning, mode):
     w = {k[len("predictor."):]: v for k, v in weights.items() if k.startswith("predictor.")}
     z = torch.cat([w["answer"][None], hidden @ w["question.weight"].T + w["question.bias"],
@@ -212,6 +232,7 @@ def predict(hidden, vision, meaning, mode):
     cosine = 5 * meaning @ asked
     matches = torch.stack([score.max(), score.mean(), score.exp().mean().log(), score.sigmoid().mean(),
                            cosine.max(), cosine.mean(), 5 * (alpha @ meaning) @ asked, cosine[0]])
+    matches = torch.cat([matches, layout(score[1:])])
     gate_in = torch.sigmoid(w["read_gate.weight"] @ z0 + w["read_gate.bias"])
     found = gate_in * (w["read.weight"] @ (alpha @ vision) + w["match.weight"] @ matches)
     return F.normalize(w["head.weight"] @ (z0 + found) + w["head.bias"] + gate * (alpha @ meaning), dim=0)

@@ -16,7 +16,7 @@ using predictor::Query;
 namespace {
 
 // d width, q question width, v vision width, n text space, c pointer
-constexpr size_t d = 24, hidden = 40, q = 18, v = 20, n = 22, c = 10;
+constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
 
 struct Fixture {
   std::list<std::vector<float>> memory;  // never moves
@@ -52,7 +52,10 @@ struct Fixture {
             linear(n, d, true),
             linear(c, d, false, sharpness),
             linear(c, d, false),
-            linear(1, d, true)};
+            linear(1, d, true),
+            linear(d, v, false),
+            linear(d, d, true),
+            linear(d, PointerPredictor::kMatches, false)};
   }
   nn::Mat<const float> mat(size_t rows, size_t cols) {
     return {numbers(rows * cols, 1).data(), rows, cols};
@@ -86,14 +89,14 @@ TEST_CASE_FIXTURE(Fixture, "a place's support is what the cosine loses without i
   const PointerPredictor predictor(weights({block(), block()}));
   // More places than one batch of passes takes.
   const size_t tokens = 71;
-  const Query query{mat(4, q), mat(tokens, v), mat(tokens, n)};
+  const Query query{mat(4, q), mat(tokens, v), mat(tokens, n), 10};
   const auto target = predict(predictor, {query.question, mat(3, v), mat(3, n)});
   const float whole = cosine(predict(predictor, query), target);
   std::vector<float> places(tokens - 1), again(tokens - 1);
   CHECK(occlusion(predictor, query, target, places, executor, workspace) == whole);
   for (size_t i = 0; i < places.size(); ++i) {
     const Query less{query.question, without(query.vision, i + 1, memory),
-                     without(query.meaning, i + 1, memory)};
+                     without(query.meaning, i + 1, memory), 10, i};
     CHECK(places[i] == whole - cosine(predict(predictor, less), target));
   }
   for (const int threads : {2, 3}) {
@@ -103,11 +106,13 @@ TEST_CASE_FIXTURE(Fixture, "a place's support is what the cosine loses without i
 }
 
 TEST_CASE_FIXTURE(Fixture, "places that cannot matter have no support; the one pointed at has") {
-  // Without blocks only the pointer sees the picture, and a pointer this sharp sees one place.
+  // Without blocks, and with nothing read, only the pointer sees the picture; this sharp, one place.
   auto w = weights({}, 200);
-  const std::vector<float> zeros(d), open{200.0f};
+  const std::vector<float> zeros(d * d), open{200.0f}, shut(d, -200.0f);
   w.gate = quant::Linear(
-      quant::WeightView{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros)), {}, 0}, open);
+      quant::WeightView{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros).first(d)), {}, 0}, open);
+  w.read_gate = quant::Linear(
+      quant::WeightView{quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, shut);
   const PointerPredictor predictor(std::move(w));
   const size_t tokens = 12;
   const Query query{mat(3, q), mat(tokens, v), mat(tokens, n)};

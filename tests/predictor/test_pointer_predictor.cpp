@@ -105,15 +105,15 @@ TEST_CASE_FIXTURE(Fixture, "the gate: shut, the head alone speaks; open, a lone 
   CHECK(b > 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "reading: with its gate shut the head sees what it sees without") {
+TEST_CASE_FIXTURE(Fixture, "reading: with its gate shut nothing that was read reaches the head") {
   auto w = weights();
-  const Query query{mat(2, q), mat(4, v), mat(4, n)};
+  const Query query{mat(2, q), mat(5, v), mat(5, n), 2};
   std::vector<float> without(n), shut(n), read(n);
   const std::vector<float> zeros(d * d), closed(d, -200.0f);
   PointerPredictor(w).forward({&query, 1}, {read.data(), 1, n}, executor, workspace);
   w.read_gate = quant::Linear({quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, closed);
   PointerPredictor(w).forward({&query, 1}, {shut.data(), 1, n}, executor, workspace);
-  w.read = {}, w.read_gate = {}, w.match = {};
+  w.read = linear(d, v, false), w.match = linear(d, PointerPredictor::kMatches, false);
   PointerPredictor(w).forward({&query, 1}, {without.data(), 1, n}, executor, workspace);
   CHECK(test::same_bits(shut, without));
   CHECK_FALSE(test::same_bits(read, without));

@@ -10,8 +10,8 @@
 namespace sterna::predictor {
 
 /// How much each place of a picture supports an answer: occlusion sensitivity (Zeiler and Fergus,
-/// arXiv 1311.2901, section 4.2). Where they paint a patch grey, a vision token is left out; the
-/// predictor gives tokens no positions of its own, so the others stay as they are.
+/// arXiv 1311.2901, section 4.2). Where they paint a patch grey, a vision token is left out
+/// (attention and pointer give tokens no positions, and the pointer's layout gets a hole).
 ///   support_i = cos(f(question, V), y) - cos(f(question, V without i), y)
 /// The tokens were mixed by the tower before: neighbours, and the mean, still hold some of what the
 /// place showed, so a support is small against the cosine. Only its order and ratios tell.

@@ -7,16 +7,20 @@
 #include <sterna/quant/linear.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 namespace sterna::predictor {
 
-/// One question about one picture. L question tokens, T vision tokens.
+/// One question about one picture. L question tokens; T vision tokens, the first of the picture as a
+/// whole, the others of its places, row by row.
 struct Query {
   nn::Mat<const float> question;  // [L, question width]: last hidden states of the text tower
   nn::Mat<const float> vision;    // [T, vision width]
   nn::Mat<const float> meaning;   // [T, dim]: what each place says in the text space
+  size_t columns = 0;             // places a row; 0: not known, where and how many cannot be told
+  size_t absent = SIZE_MAX;       // the place of the grid that has no token; SIZE_MAX: none
 };
 
 /// The joint-embedding predictor: a bidirectional transformer over [answer token; question; vision]
@@ -24,11 +28,11 @@ struct Query {
 /// pointer (after See et al., arXiv 1704.04368) that reads the places of the picture it points at
 /// twice: what they say in the text space, and their vision tokens, as the question wants them.
 /// Beside these it is told how well the picture matches the question at all, which the softmax
-/// hides:
+/// hides, and where and in how many parts the places lie:
 ///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
 ///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) for vision tokens i;  alpha = softmax(a)
 ///   p = sum alpha_i s_i;  q = L2norm(sum h);  c_i = 5 s_i . q
-///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0)
+///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0, layout(a_1..))
 ///   y = z_0 + sigmoid(W_rg z_0 + b_rg) * (W_r sum alpha_i v_i + W_m m);  e = W_head y + b
 ///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) p), g = `head_scale`
 /// Const after construction, shared by threads.
@@ -44,16 +48,15 @@ class PointerPredictor {
     quant::Linear pointer_query;  // [c, d]
     quant::Linear pointer_key;    // [c, d]
     quant::Linear gate;           // [1, d] + bias
-    // All three or none: y = z_0. With them the question's width must be dim.
-    quant::Linear read = {};       // [d, vision width]
-    quant::Linear read_gate = {};  // [d, d] + bias
-    quant::Linear match = {};      // [d, kMatches]
+    quant::Linear read;           // [d, vision width]
+    quant::Linear read_gate;      // [d, d] + bias
+    quant::Linear match;          // [d, kMatches]
   };
 
-  static constexpr size_t kMatches = 8;
+  static constexpr size_t kMatches = 16;
 
   PointerPredictor() = default;
-  /// Throws sterna::Error where shapes disagree.
+  /// Throws sterna::Error where shapes disagree; the question's width must be dim.
   explicit PointerPredictor(Weights weights, quant::Isa isa = quant::best_isa());
 
   size_t width() const { return weights_.answer.size(); }
