@@ -18,11 +18,7 @@ using nn::Workspace;
 
 namespace {
 
-void expect(size_t found, size_t expected, const char* what) {
-  if (found == expected) return;
-  throw Error(std::string("generator: ") + what + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"generator"};
 
 }  // namespace
 
@@ -64,9 +60,9 @@ Generator::Generator(Weights weights, size_t length, quant::Isa isa)
     throw Error("generator: prefix outputs: expected a multiple of " + std::to_string(d) +
                 ", found " + std::to_string(w.prefix.m()));
   }
-  expect(w.position.size(), (w.prefix.m() / d + length - 1) * d, "size of the positions");
-  expect(w.table.cols(), d, "table columns");
-  expect(w.table.rows(), w.pieces.size() + 1, "table rows");
+  expect("size of the positions", (w.prefix.m() / d + length - 1) * d, w.position.size());
+  expect("table columns", d, w.table.cols());
+  expect("table rows", w.pieces.size() + 1, w.table.rows());
   if (w.pieces.empty()) throw Error("generator: expected at least one piece, found none");
   for (size_t i = 0; i < w.blocks.size(); ++i) {
     w.blocks[i].check(d, "generator: block " + std::to_string(i));
@@ -125,7 +121,7 @@ void Generator::grow(Search& s, const Executor& executor, Workspace& workspace) 
 
 size_t Generator::generate(std::span<const float> embedding, std::span<GeneratedText> best,
                            const Executor& executor, Workspace& workspace) const {
-  expect(embedding.size(), dim(), "width of the embedding");
+  expect("width of the embedding", dim(), embedding.size());
   if (best.empty() || best.size() > kMostBeams) {
     throw Error("generator: expected 1.." + std::to_string(kMostBeams) + " beams, found " +
                 std::to_string(best.size()));

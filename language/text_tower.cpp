@@ -9,11 +9,7 @@ namespace sterna::language {
 
 namespace {
 
-void expect(const char* what, size_t expected, size_t found) {
-  if (expected == found) return;
-  throw Error("text tower: " + std::string(what) + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"text tower"};
 
 void below(const char* what, size_t limit, size_t found) {
   if (found < limit) return;

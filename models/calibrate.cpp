@@ -13,6 +13,7 @@
 
 #include "bind.h"
 #include "gptq.h"
+#include "input_moments.h"
 #include "quantize_rules.h"
 #include "text.h"
 

@@ -13,6 +13,7 @@
 #include "calibrate.h"
 #include "golden.h"
 #include "gptq.h"
+#include "input_moments.h"
 #include "quantize_rules.h"
 #include "runner.h"
 #include "stored.h"

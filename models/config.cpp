@@ -36,11 +36,6 @@ std::string number_text(double x) {
 
 }  // namespace
 
-Config Config::read(const std::filesystem::path& path) {
-  const MappedFile map(path);
-  return parse(map.file(), map.bytes());
-}
-
 Config Config::parse(std::string file, std::span<const std::byte> text) {
   Config config = parse_any(std::move(file), text);
   if (!config.node_->is_object())

@@ -22,9 +22,7 @@ namespace sterna::models {
 /// with the default of their family; without one, an absent key is an error. null counts as absent.
 class Config {
  public:
-  /// At most 16 MB, 32 levels.
-  static Config read(const std::filesystem::path& file);
-  /// The same of a text that `file` stands for in messages.
+  /// Of a text that `file` stands for in messages; at most 16 MB, 32 levels.
   static Config parse(std::string file, std::span<const std::byte> text);
 
   /// The objects of a text that holds a list of them, at most 1024; messages say "[3].key".

@@ -11,11 +11,7 @@ namespace sterna::predictor {
 
 namespace {
 
-void expect(const char* what, size_t expected, size_t found) {
-  if (expected == found) return;
-  throw Error("predictor: " + std::string(what) + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"predictor"};
 
 }  // namespace
 

@@ -21,11 +21,7 @@ using nn::Workspace;
 
 namespace {
 
-void expect(size_t found, size_t expected, const char* what) {
-  if (found == expected) return;
-  throw Error(std::string("predictor: ") + what + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"predictor"};
 
 constexpr size_t kCosines = 4;  // after the four that `summarise` writes
 static_assert(kCosines + 4 + kLayout == PointerPredictor::kMatches);
@@ -64,40 +60,42 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   const Weights& w = weights_;
   const size_t d = w.answer.size();
   if (d == 0) throw Error("predictor: expected an answer token, found none");
-  expect(w.question.m(), d, "question projection outputs");
-  expect(w.vision.m(), d, "vision projection outputs");
+  expect("question projection outputs", d, w.question.m());
+  expect("vision projection outputs", d, w.vision.m());
   for (size_t i = 0; i < w.blocks.size(); ++i) {
     w.blocks[i].check(d, "predictor: block " + std::to_string(i));
   }
-  expect(w.norm.size(), d, "final norm size");
-  expect(w.head.k(), d, "head inputs");
-  expect(w.pointer_query.k(), d, "pointer query inputs");
-  expect(w.pointer_key.k(), d, "pointer key inputs");
-  expect(w.pointer_key.m(), w.pointer_query.m(), "pointer key outputs");
+  expect("final norm size", d, w.norm.size());
+  expect("head inputs", d, w.head.k());
+  expect("pointer query inputs", d, w.pointer_query.k());
+  expect("pointer key inputs", d, w.pointer_key.k());
+  expect("pointer key outputs", w.pointer_query.m(), w.pointer_key.m());
   if (w.pointer_query.m() == 0) throw Error("predictor: expected a pointer width above 0");
-  expect(w.gate.k(), d, "gate inputs");
-  expect(w.gate.m(), 1, "gate outputs");
-  expect(w.read.m(), d, "read outputs");
-  expect(w.read.k(), w.vision.k(), "read inputs");
-  expect(w.read_gate.m(), d, "read gate outputs");
-  expect(w.read_gate.k(), d, "read gate inputs");
-  expect(w.match.m(), d, "match outputs");
-  expect(w.match.k(), kMatches, "match inputs");
-  expect(w.question.k(), w.head.m(), "question width, which is matched with meanings,");
+  expect("gate inputs", d, w.gate.k());
+  expect("gate outputs", 1, w.gate.m());
+  expect("read outputs", d, w.read.m());
+  expect("read inputs", w.vision.k(), w.read.k());
+  expect("read gate outputs", d, w.read_gate.m());
+  expect("read gate inputs", d, w.read_gate.k());
+  expect("match outputs", d, w.match.m());
+  expect("match inputs", kMatches, w.match.k());
+  expect("question width, which is matched with meanings,", w.head.m(), w.question.k());
 }
 
 void PointerPredictor::check(const Query& q) const {
-  expect(q.question.cols, question_width(), "question width");
-  expect(q.vision.cols, vision_width(), "vision width");
-  expect(q.meaning.cols, dim(), "meaning width");
-  expect(q.meaning.rows, q.vision.rows, "meanings");
-  expect(q.meaning.stride, q.meaning.cols, "meaning stride");
-  expect(q.vision.stride, q.vision.cols, "vision stride");
+  expect("question width", question_width(), q.question.cols);
+  expect("vision width", vision_width(), q.vision.cols);
+  expect("meaning width", dim(), q.meaning.cols);
+  expect("meanings", q.vision.rows, q.meaning.rows);
+  expect("meaning stride", q.meaning.cols, q.meaning.stride);
+  expect("vision stride", q.vision.cols, q.vision.stride);
   if (q.question.rows == 0) throw Error("predictor: expected question tokens, found none");
   if (q.vision.rows == 0) throw Error("predictor: expected vision tokens, found none");
   const size_t places = q.vision.rows - 1 + (q.absent != SIZE_MAX ? 1 : 0);
-  if (q.columns > 0) expect(places % q.columns, 0, "places beside the last whole row of the grid");
-  if (q.absent != SIZE_MAX && q.absent >= places) expect(q.absent, places - 1, "absent place, at most");
+  if (q.columns > 0) expect("places beside the last whole row of the grid", 0, places % q.columns);
+  if (q.absent != SIZE_MAX && q.absent >= places) {
+    expect("absent place, at most", places - 1, q.absent);
+  }
 }
 
 void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
@@ -105,8 +103,8 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
                                float head_scale) const {
   const Weights& w = weights_;
   const size_t n = queries.size(), d = width();
-  expect(out.rows, n, "output rows");
-  expect(out.cols, dim(), "output columns");
+  expect("output rows", n, out.rows);
+  expect("output columns", dim(), out.cols);
   if (n == 0) return;
   const Workspace::Frame frame(workspace);
   const std::span<uint32_t> starts(workspace.mat<uint32_t>(1, n + 1).data, n + 1);

@@ -24,15 +24,11 @@ constexpr size_t kConvKernel = 3, kConvStride = 2, kColours = 3;
 // back from a core's own cache (1-2 MiB of L2 on today's servers, shared with weights and output).
 constexpr size_t kBandBytes = size_t{320} << 10;
 
-void expect(size_t found, size_t expected, std::string_view what) {
-  if (found == expected) return;
-  throw Error("efficientnet: " + std::string(what) + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"efficientnet"};
 
 void expect_linear(const quant::Linear& linear, size_t m, size_t k, const std::string& what) {
-  expect(linear.m(), m, what + " outputs");
-  expect(linear.k(), k, what + " inputs");
+  expect(what + " outputs", m, linear.m());
+  expect(what + " inputs", k, linear.k());
 }
 
 void check(const ConvStage& s, size_t in, const std::string& what) {
@@ -44,7 +40,7 @@ void check(const ConvStage& s, size_t in, const std::string& what) {
     throw Error("efficientnet: " + what + ": expected stride 1 or 2, found " +
                 std::to_string(s.stride));
   }
-  expect(s.in, in, what + " input width");
+  expect(what + " input width", in, s.in);
   if (s.out == 0 || s.expand == 0 || s.repeats == 0) {
     throw Error("efficientnet: " + what + ": expected a positive width, expansion and repeats");
   }
@@ -68,8 +64,8 @@ EfficientNet::EfficientNet(Config config, Weights weights, quant::Isa isa)
       kernels_(conv_kernels(isa)) {
   if (kernels_ == nullptr) kernels_ = conv_kernels_scalar();
   const size_t taps = kConvKernel * kConvKernel;
-  expect(weights.conv.size(), config_.width * taps * kColours, "stem convolution");
-  expect(conv_bias_.size(), config_.width, "stem convolution bias");
+  expect("stem convolution", config_.width * taps * kColours, weights.conv.size());
+  expect("stem convolution bias", config_.width, conv_bias_.size());
   conv_ = transpose(weights.conv, config_.width, taps * kColours);
   if (config_.stages.empty() || config_.low_stage >= config_.stages.size()) {
     throw Error("efficientnet: expected low_stage below the number of stages " +
@@ -101,31 +97,31 @@ EfficientNet::EfficientNet(Config config, Weights weights, quant::Isa isa)
       layer.residual = layer.stride == 1 && layer.in == layer.out;
       const size_t area = layer.kernel * layer.kernel;
       if (stage.expand == 1) {
-        expect(layer.block.expand.m(), 0, what + " expansion of ratio 1");
+        expect(what + " expansion of ratio 1", 0, layer.block.expand.m());
       } else {
         expect_linear(layer.block.expand, layer.wide, layer.in, what + " expansion");
       }
-      expect(layer.block.depthwise.size(), layer.wide * area, what + " depthwise weights");
-      expect(layer.block.depthwise_bias.size(), layer.wide, what + " depthwise bias");
+      expect(what + " depthwise weights", layer.wide * area, layer.block.depthwise.size());
+      expect(what + " depthwise bias", layer.wide, layer.block.depthwise_bias.size());
       expect_linear(layer.block.project, layer.out, layer.wide, what + " projection");
       layer.depthwise = transpose(layer.block.depthwise, layer.wide, area);
       layers_.push_back(std::move(layer));
       width = stage.out;
     }
   }
-  expect(weights.blocks.size(), n, "blocks");
+  expect("blocks", n, weights.blocks.size());
   expect_linear(head_, config_.head_width, width, "head");
 }
 
 void EfficientNet::forward(Mat<const float> pixels, size_t h, size_t w, Mat<float> low,
                            Mat<float> head, const Executor& executor, Workspace& workspace) const {
-  expect(pixels.rows, h * w, "pixels");
-  expect(pixels.cols, kColours, "colours");
+  expect("pixels", h * w, pixels.rows);
+  expect("colours", kColours, pixels.cols);
   const auto side = [](size_t size, size_t stride) { return (size + stride - 1) / stride; };
-  expect(low.rows, side(h, low_stride_) * side(w, low_stride_), "places of the low map");
-  expect(low.cols, low_width(), "width of the low map");
-  expect(head.rows, side(h, head_stride_) * side(w, head_stride_), "places of the head map");
-  expect(head.cols, config_.head_width, "width of the head map");
+  expect("places of the low map", side(h, low_stride_) * side(w, low_stride_), low.rows);
+  expect("width of the low map", low_width(), low.cols);
+  expect("places of the head map", side(h, head_stride_) * side(w, head_stride_), head.rows);
+  expect("width of the head map", config_.head_width, head.cols);
   Workspace::Frame frame(workspace);
 
   // x = ReLU6(conv 3x3 / 2 (pixels))

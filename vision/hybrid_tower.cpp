@@ -16,11 +16,7 @@ using nn::Workspace;
 
 namespace {
 
-void expect(size_t found, size_t expected, const char* what) {
-  if (found == expected) return;
-  throw Error(std::string("vision tower: ") + what + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"vision tower"};
 
 /// Row 0 = mean of rows 1.., column by column, rows in order.
 void pool(Mat<float> x) noexcept {
@@ -55,11 +51,11 @@ HybridTower::HybridTower(Config config, Weights weights, quant::Isa isa)
       normalised_[c][v] = (static_cast<float>(v) - config_.mean[c]) / config_.stddev[c];
     }
   }
-  expect(weights_.semantic.width(), stem.config().head_width, "classifier inputs");
-  expect(weights_.tokens.m(), width(), "token projection outputs");
-  expect(weights_.tokens.k(), feature_width(), "token projection inputs");
-  expect(weights_.position.size(), tokens() * width(), "position table size");
-  expect(weights_.norm.size(), width(), "final norm size");
+  expect("classifier inputs", stem.config().head_width, weights_.semantic.width());
+  expect("token projection outputs", width(), weights_.tokens.m());
+  expect("token projection inputs", feature_width(), weights_.tokens.k());
+  expect("position table size", tokens() * width(), weights_.position.size());
+  expect("final norm size", width(), weights_.norm.size());
   for (size_t i = 0; i < weights_.blocks.size(); ++i) {
     weights_.blocks[i].check(width(), "vision tower: block " + std::to_string(i));
   }
@@ -80,9 +76,9 @@ void HybridTower::features(std::span<const uint8_t> rgb, Mat<float> out, const E
                            Workspace& workspace) const {
   const EfficientNet& stem = weights_.stem;
   const size_t size = config_.image_size;
-  expect(rgb.size(), size * size * 3, "bytes of the picture");
-  expect(out.rows, tokens(), "feature rows");
-  expect(out.cols, feature_width(), "feature columns");
+  expect("bytes of the picture", size * size * 3, rgb.size());
+  expect("feature rows", tokens(), out.rows);
+  expect("feature columns", feature_width(), out.cols);
   const Workspace::Frame frame(workspace);
 
   const Mat<float> head = workspace.mat<float>(tokens(), stem.config().head_width);
@@ -127,10 +123,10 @@ void HybridTower::features(std::span<const uint8_t> rgb, Mat<float> out, const E
 
 void HybridTower::forward(std::span<const uint8_t> rgb, Mat<float> vision, Mat<float> meaning,
                           const Executor& executor, Workspace& workspace) const {
-  expect(vision.rows, tokens(), "vision rows");
-  expect(vision.cols, width(), "vision columns");
-  expect(meaning.rows, tokens(), "meaning rows");
-  expect(meaning.cols, dim(), "meaning columns");
+  expect("vision rows", tokens(), vision.rows);
+  expect("vision columns", width(), vision.cols);
+  expect("meaning rows", tokens(), meaning.rows);
+  expect("meaning columns", dim(), meaning.cols);
   const Workspace::Frame frame(workspace);
   const Mat<float> feature = workspace.mat<float>(tokens(), feature_width());
   features(rgb, feature, executor, workspace);

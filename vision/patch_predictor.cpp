@@ -12,11 +12,7 @@ namespace sterna::vision {
 
 namespace {
 
-void expect(const char* what, size_t expected, size_t found) {
-  if (expected == found) return;
-  throw Error("patch predictor: " + std::string(what) + ": expected " + std::to_string(expected) +
-              ", found " + std::to_string(found));
-}
+constexpr SizeCheck expect{"patch predictor"};
 
 }  // namespace
 

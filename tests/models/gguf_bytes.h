@@ -1,12 +1,12 @@
 #pragma once
 
+#include <tests/support/folder.h>
+
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "tests/models/scratch.h"
 
 namespace sterna::test {
 

@@ -2,6 +2,7 @@
 #include <sterna/models/checkpoint_model.h>
 #include <sterna/models/convert.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "tests/models/counting_new.h"
-#include "tests/models/scratch.h"
 #include "tests/vision/pixels_support.h"
 
 using namespace sterna;
@@ -89,7 +89,7 @@ TEST_CASE("a text's embedding is transformers', from words on, for every kind of
 }
 
 TEST_CASE("a converted file embeds pictures and texts as its folder does") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   Session session(1);
   const vision::Image picture = test::noise(40, 30, 7);
   size_t seen = 0, read = 0;
@@ -144,7 +144,7 @@ TEST_CASE("texts that are cut off are told") {
 }
 
 TEST_CASE("SiglipTokenizer's texts lose their punctuation, capitals and spaces first") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   std::filesystem::copy(kGolden / "texts/siglip", scratch / "m");
   std::ofstream(scratch / "m/tokenizer_config.json")
       << R"({"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>",)"
@@ -160,7 +160,7 @@ TEST_CASE("SiglipTokenizer's texts lose their punctuation, capitals and spaces f
 
 TEST_CASE("settings of texts that are not run are errors that name file and key") {
   const auto fault = [](const char* name, const char* file, const char* json) {
-    const test::Scratch scratch;
+    const test::Folder scratch;
     std::filesystem::copy(kGolden / "texts" / name, scratch / "m",
                           std::filesystem::copy_options::recursive);
     std::ofstream(scratch / "m" / file) << json;

@@ -1,14 +1,13 @@
 #include <doctest/doctest.h>
 #include <sterna/models/check.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <sstream>
 #include <string>
-
-#include "scratch.h"
 
 using namespace sterna;
 namespace fs = std::filesystem;
@@ -19,7 +18,7 @@ const fs::path kGolden = fs::path(STERNA_TEST_DATA) / "golden/checkpoints";
 
 /// A copy of a folder of the goldens, to be spoilt.
 struct Folder {
-  test::Scratch scratch;
+  test::Folder scratch;
   fs::path path, golden;
 
   explicit Folder(const std::string& name)

@@ -5,12 +5,12 @@
 #include <sterna/models/gguf_writer.h>
 #include <sterna/models/safetensors.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <fstream>
 #include <set>
 
 #include "checkpoints.h"
-#include "scratch.h"
 #include "tests/nn/common.h"
 
 using namespace sterna;
@@ -32,7 +32,7 @@ void same(const std::vector<models::Agreement>& a, const std::vector<models::Agr
 }  // namespace
 
 TEST_CASE("every family converts, and its GGUF gives exactly what the folder gives") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   for (const std::string& name : test::goldens()) {
     CAPTURE(name);
     const auto folder = test::folder_of(name), file = scratch / (name + ".gguf");
@@ -50,7 +50,7 @@ TEST_CASE("every family converts, and its GGUF gives exactly what the folder giv
 }
 
 TEST_CASE("blocks stored as bf16, int8 or ternary are those that `check --weights` packs") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   for (const std::string& name : test::goldens()) {
     for (const char* type : {"bf16", "i8", "t5", "t2", "t34", "t14"}) {
       CAPTURE(name + " " + type);
@@ -66,7 +66,7 @@ TEST_CASE("blocks stored as bf16, int8 or ternary are those that `check --weight
 }
 
 TEST_CASE("every linear map as int8 and every table as int8 rows: what the README promises") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   for (const std::string& name : test::goldens()) {
     CAPTURE(name);
     const auto file = scratch / (name + ".gguf");
@@ -82,7 +82,7 @@ TEST_CASE("every linear map as int8 and every table as int8 rows: what the READM
 }
 
 TEST_CASE("names, shapes and texts of the folder are in the file") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const auto file = scratch / "m.gguf";
   models::convert(test::kCheckpoints / "composed", file);
   const models::Gguf gguf = models::Gguf::open(file);
@@ -110,13 +110,13 @@ TEST_CASE("names, shapes and texts of the folder are in the file") {
 }
 
 TEST_CASE("rules that make no sense for a tensor are refused by name, and nothing is written") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const auto refused = [&](const char* folder, const char* rules) {
     const std::string message = test::message_of<Error>([&] {
       models::convert(test::kCheckpoints / folder, scratch / "no.gguf", parse_rules(rules));
     });
     CAPTURE(rules);
-    CHECK(std::filesystem::is_empty(scratch.directory()));
+    CHECK(std::filesystem::is_empty(scratch.path()));
     return message;
   };
   const auto has = [](const std::string& text, const char* part) {

@@ -6,6 +6,7 @@
 #include <sterna/models/gguf_writer.h>
 #include <sterna/models/info.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <functional>
 #include <map>
@@ -13,7 +14,6 @@
 #include <string>
 
 #include "checkpoints.h"
-#include "scratch.h"
 
 using namespace sterna;
 using models::GgmlType;
@@ -74,7 +74,7 @@ class Hostile {
     return message.substr(std::min(message.size(), file.string().size() + 2));
   }
 
-  const test::Scratch scratch;
+  const test::Folder scratch;
 
  private:
   std::string golden_;
@@ -163,7 +163,7 @@ TEST_CASE("every truncation of a converted file is an error that names it") {
   for (size_t i = 0; i < 200; ++i) {
     const size_t size = i < 64 ? i : whole.size() * i / 200;
     const auto file =
-        composed.scratch.file("cut.gguf", std::span(whole).first(std::min(size, whole.size() - 64)));
+        composed.scratch.write("cut.gguf", std::span(whole).first(std::min(size, whole.size() - 64)));
     const std::string message = test::message_of<Error>([&] { test::check(file, "composed"); });
     CAPTURE(size);
     CHECK(message.find("cut.gguf") != std::string::npos);
@@ -171,14 +171,14 @@ TEST_CASE("every truncation of a converted file is an error that names it") {
 }
 
 TEST_CASE("convert: folders that can't be run, files that can't be written, room on the disk") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const auto message = [&](const std::filesystem::path& in, const std::filesystem::path& out) {
     return test::message_of<Error>([&] { models::convert(in, out); });
   };
-  has(message(scratch.directory(), scratch / "o.gguf"), "config.json");
+  has(message(scratch.path(), scratch / "o.gguf"), "config.json");
   has(message(scratch / "missing", scratch / "o.gguf"), "missing");
   has(message(test::kCheckpoints / "bert", scratch / "no" / "o.gguf"), "no/o.gguf");
-  has(message(test::kCheckpoints / "bert", scratch.directory()), "expected a file to replace");
+  has(message(test::kCheckpoints / "bert", scratch.path()), "expected a file to replace");
   models::convert(test::kCheckpoints / "bert", scratch / "o.gguf");
   has(message(scratch / "o.gguf", scratch / "p.gguf"), "expected a folder, found a GGUF");
   const models::AtomicFile file(scratch / "q.gguf");

@@ -3,13 +3,12 @@
 #include <sterna/models/gguf_writer.h>
 #include <sterna/models/mapped_file.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
 #include <utility>
-
-#include "tests/models/scratch.h"
 
 using namespace sterna;
 using namespace sterna::models;
@@ -17,9 +16,9 @@ using namespace sterna::test;
 
 namespace {
 
-size_t entries(const Scratch& scratch) {
+size_t entries(const Folder& scratch) {
   size_t n = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(scratch.directory())) {
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path())) {
     n += entry.exists() ? 1 : 0;
   }
   return n;
@@ -38,8 +37,8 @@ std::string error(F&& f) {
 }  // namespace
 
 TEST_CASE("MappedFile: the bytes of a file, or an error that says what is wrong") {
-  const Scratch scratch;
-  const auto path = scratch.file("a", text("hello"));
+  const Folder scratch;
+  const auto path = scratch.write("a", text("hello"));
   MappedFile a(path);
   const auto* address = a.bytes().data();
   MappedFile b(std::move(a));
@@ -51,9 +50,9 @@ TEST_CASE("MappedFile: the bytes of a file, or an error that says what is wrong"
   const std::string missing = (scratch / "missing").string();
   CHECK(error([&] { MappedFile f(missing); }) ==
         missing + ": cannot open: No such file or directory");
-  CHECK(error([&] { MappedFile f(scratch.directory()); }) ==
-        scratch.directory().string() + ": expected a file, found a directory");
-  CHECK(error([&] { MappedFile f(scratch.file("empty", {})); }) ==
+  CHECK(error([&] { MappedFile f(scratch.path()); }) ==
+        scratch.path().string() + ": expected a file, found a directory");
+  CHECK(error([&] { MappedFile f(scratch.write("empty", {})); }) ==
         (scratch / "empty").string() + ": file is empty");
   CHECK(error([] { MappedFile f("/dev/null"); }) == "/dev/null: expected a file, found a device");
   const auto pipe = scratch / "pipe";
@@ -62,8 +61,8 @@ TEST_CASE("MappedFile: the bytes of a file, or an error that says what is wrong"
 }
 
 TEST_CASE("AtomicFile: nothing is seen before commit, nothing is left without it") {
-  const Scratch scratch;
-  const auto path = scratch.file("out", text("old"));
+  const Folder scratch;
+  const auto path = scratch.write("out", text("old"));
   {
     AtomicFile f(path);
     f.write(text("new"));
@@ -90,19 +89,19 @@ TEST_CASE("AtomicFile: nothing is seen before commit, nothing is left without it
 }
 
 TEST_CASE("AtomicFile: what can't be written is named") {
-  const Scratch scratch;
+  const Folder scratch;
   CHECK(error([&] { AtomicFile f(scratch / "no" / "file"); }) ==
         (scratch / "no" / "file").string() + ": cannot create: No such file or directory");
-  CHECK(error([&] { AtomicFile f(scratch.directory()); }) ==
-        scratch.directory().string() + ": expected a file to replace, found a directory or device");
+  CHECK(error([&] { AtomicFile f(scratch.path()); }) ==
+        scratch.path().string() + ": expected a file to replace, found a directory or device");
   CHECK(error([] { AtomicFile f("/dev/null"); }) ==
         "/dev/null: expected a file to replace, found a directory or device");
   CHECK(error([] { AtomicFile f(""); }) == ": expected a file name");
 }
 
 TEST_CASE("a disk that fills up is named, and leaves what was there") {
-  const Scratch scratch;
-  const auto path = scratch.file("m.gguf", text("old"));
+  const Folder scratch;
+  const auto path = scratch.write("m.gguf", text("old"));
   // A limit on the size of files makes write() fail half way, as a full disk does.
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
@@ -125,7 +124,7 @@ TEST_CASE("a disk that fills up is named, and leaves what was there") {
 }
 
 TEST_CASE("GgufWriter refuses what would not be a GGUF file") {
-  const Scratch scratch;
+  const Folder scratch;
   const auto path = scratch / "m.gguf";
   const std::vector<uint64_t> two{2}, none{0}, five{1, 1, 1, 1, 1}, odd{2, 33};
   const auto fault = [&](auto f) {

@@ -6,6 +6,7 @@
 #include <sterna/models/safetensors.h>
 #include <sterna/quant/error.h>
 #include <tests/nn/common.h>
+#include <tests/support/folder.h>
 
 #include <cmath>
 #include <string>
@@ -13,7 +14,6 @@
 
 #include "counting_new.h"
 #include "models/bind.h"
-#include "scratch.h"
 
 using namespace sterna;
 
@@ -23,7 +23,7 @@ const std::filesystem::path kGolden = STERNA_TEST_DATA "/golden/generator";
 const std::filesystem::path kTiny = kGolden / "tiny.gguf";
 constexpr size_t kDim = 32, kCues = 8;
 
-std::filesystem::path quantised(const test::Scratch& scratch, const char* rules) {
+std::filesystem::path quantised(const test::Folder& scratch, const char* rules) {
   const auto out = scratch / "tiny-quantised.gguf";
   models::quantize(kTiny, out, models::parse_rules(rules));
   return out;
@@ -79,12 +79,12 @@ std::vector<float> cue(size_t i) {
 TEST_CASE("float generator: texts and scores are PyTorch's") { compare(kTiny, "float", 1e-4); }
 
 TEST_CASE("ternary generator: the packed weights write what the fake-quantised network writes") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   compare(quantised(scratch, kTernary), "ternary", 1e-3);
 }
 
 TEST_CASE("the shipped types of a table and a prefix: close to the float ones") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const auto golden = models::Safetensors::open(kGolden / "tiny.safetensors");
   const models::Gguf file =
       models::Gguf::open(quantised(scratch, "generator.table=i8row,generator.prefix.weight=i8"));

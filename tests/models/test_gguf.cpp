@@ -30,7 +30,7 @@ bool contains(const std::string& text, const std::string& part) {
 constexpr uint64_t huge = uint64_t{1} << 63;
 
 // A small file with every kind of metadata and several tensors, through the writer.
-Bytes specimen(const Scratch& scratch) {
+Bytes specimen(const Folder& scratch) {
   GgufWriter w(scratch / "specimen.gguf");
   w.set("general.architecture", "sterna");
   w.set("a.true", true);
@@ -67,7 +67,7 @@ Bytes specimen(const Scratch& scratch) {
 }  // namespace
 
 TEST_CASE("what the writer writes, the reader reads") {
-  const Scratch scratch;
+  const Folder scratch;
   specimen(scratch);
   const Gguf g = Gguf::open(scratch / "specimen.gguf");
   CHECK(g.version() == 3);
@@ -107,7 +107,7 @@ TEST_CASE("what the writer writes, the reader reads") {
 }
 
 TEST_CASE("copied metadata are the same bytes") {
-  const Scratch scratch;
+  const Folder scratch;
   specimen(scratch);
   const Gguf from = Gguf::open(scratch / "specimen.gguf");
   GgufWriter w(scratch / "copy.gguf");
@@ -124,7 +124,7 @@ TEST_CASE("copied metadata are the same bytes") {
 }
 
 TEST_CASE("asking for the wrong thing names file, key and what is there") {
-  const Scratch scratch;
+  const Folder scratch;
   specimen(scratch);
   const Gguf g = Gguf::open(scratch / "specimen.gguf");
   const std::string file = (scratch / "specimen.gguf").string();
@@ -144,7 +144,7 @@ TEST_CASE("asking for the wrong thing names file, key and what is there") {
 }
 
 TEST_CASE("a file cut anywhere is refused, and never read past its end") {
-  const Scratch scratch;
+  const Folder scratch;
   const Bytes whole = specimen(scratch);
   REQUIRE(fault(whole).empty());
   // Exactly sized copies, so that the address sanitizer sees a read beyond the cut.
@@ -157,14 +157,14 @@ TEST_CASE("a file cut anywhere is refused, and never read past its end") {
   CHECK(accepted == 64 - 8);
   for (size_t percent = 0; percent < 100; ++percent) {
     const auto n = static_cast<std::ptrdiff_t>(whole.size() * percent / 100);
-    const auto path = scratch.file("cut.gguf", Bytes(whole.begin(), whole.begin() + n));
+    const auto path = scratch.write("cut.gguf", Bytes(whole.begin(), whole.begin() + n));
     const std::string message = message_of<Error>([&] { Gguf::open(path); });
     if (static_cast<size_t>(n) < whole.size() - 56) CHECK(contains(message, "cut.gguf: "));
   }
 }
 
 TEST_CASE("every byte of the header set to extremes gives a result or an Error") {
-  const Scratch scratch;
+  const Folder scratch;
   const Bytes whole = specimen(scratch);
   for (size_t i = 0; i < whole.size() - 192; ++i) {
     for (const int value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {

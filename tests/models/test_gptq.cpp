@@ -2,6 +2,7 @@
 #include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
+#include <tests/support/folder.h>
 
 #include <Eigen/Dense>
 #include <algorithm>
@@ -11,7 +12,7 @@
 #include <random>
 
 #include "models/gptq.h"
-#include "tests/models/scratch.h"
+#include "models/input_moments.h"
 
 using namespace sterna;
 using namespace sterna::models;

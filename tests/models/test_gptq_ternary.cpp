@@ -3,6 +3,7 @@
 #include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
+#include <tests/support/folder.h>
 
 #include <Eigen/Dense>
 #include <algorithm>
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "models/gptq.h"
-#include "tests/models/scratch.h"
 
 using namespace sterna;
 using namespace sterna::models;

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sterna/quant/error.h>
 #include <sterna/vision/image_processor.h>
+#include <tests/support/folder.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "models/image_processor_config.h"
-#include "tests/models/scratch.h"
 #include "tests/vision/pixels_support.h"
 
 using namespace sterna;
@@ -62,10 +62,10 @@ std::vector<float> read_floats(const std::filesystem::path& path) {
 }
 
 std::string message_for(const std::string& json, const std::string& type = "vit") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   std::ofstream(scratch / "preprocessor_config.json") << json;
   std::string message = test::message_of<Error>(
-      [&] { models::read_image_processor(models::Source::open(scratch.directory()), type, false); });
+      [&] { models::read_image_processor(models::Source::open(scratch.path()), type, false); });
   const std::string file = (scratch / "preprocessor_config.json").string() + ": ";
   CHECK((message.empty() || message.starts_with(file)));
   return message.substr(std::min(message.size(), file.size()));
@@ -155,9 +155,9 @@ TEST_CASE("what a preprocessor_config.json says and is not run is an error that 
   CHECK(message_for(R"({"image_mean": ["a", 1, 2]})").starts_with("image_mean: expected a number"));
   CHECK(message_for(R"({"resample": 0})", "dinov3_vit") ==
         "image processor: expected bilinear or bicubic, found nearest");
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const std::string message = test::message_of<Error>(
-      [&] { models::read_image_processor(models::Source::open(scratch.directory()), "vit", false); });
+      [&] { models::read_image_processor(models::Source::open(scratch.path()), "vit", false); });
   CHECK(message.find("preprocessor_config.json: no such file") != std::string::npos);
 }
 
@@ -170,12 +170,12 @@ TEST_CASE("every cut of a published file is an error that names it") {
 }
 
 TEST_CASE("processor_config.json comes first, and a video's file before a picture's") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const auto write = [&](const std::string& name, const std::string& json) {
     std::ofstream(scratch / name) << json;
   };
   const auto crop = [&](const std::string& type, bool clips) {
-    return models::read_image_processor(models::Source::open(scratch.directory()), type, clips).size.width;
+    return models::read_image_processor(models::Source::open(scratch.path()), type, clips).size.width;
   };
   write("preprocessor_config.json", R"({"size": 10})");
   CHECK(crop("vit", false) == 10);

@@ -5,6 +5,7 @@
 #include <sterna/models/safetensors.h>
 #include <sterna/quant/error.h>
 #include <tests/nn/common.h>
+#include <tests/support/folder.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "counting_new.h"
-#include "scratch.h"
 
 using namespace sterna;
 
@@ -71,7 +71,7 @@ void compare(const Model& model, const std::string& mode, double limit) {
   CHECK(session.decodes == 0);
 }
 
-std::filesystem::path quantised(const test::Scratch& scratch, const char* rules) {
+std::filesystem::path quantised(const test::Folder& scratch, const char* rules) {
   const auto out = scratch / "tiny-quantised.gguf";
   models::quantize(kGolden / "tiny.gguf", out, models::parse_rules(rules));
   return out;
@@ -90,7 +90,7 @@ TEST_CASE("float model: tower, meaning and predictions are PyTorch's") {
 TEST_CASE("ternary model: the packed weights give what the fake-quantised network gives") {
   // Sums of ternary x int8 are exact on both sides; what differs is which way a few activations
   // at a rounding tie went after float arithmetic of another order.
-  const test::Scratch scratch;
+  const test::Folder scratch;
   compare(Model::open(quantised(scratch, kTernary)), "ternary", 0.999);
 }
 
@@ -151,7 +151,7 @@ TEST_CASE("answers: choices and vocabulary, counted decodes, candidates that sum
 TEST_CASE("same bits for any number of threads, several questions at once, and shared models") {
   const oneapi::tbb::global_control workers(oneapi::tbb::global_control::max_allowed_parallelism,
                                             3);
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Golden golden;
   for (const auto& path : {kGolden / "tiny.gguf", quantised(scratch, kTernary)}) {
     const Model model = Model::open(path);
@@ -189,7 +189,7 @@ TEST_CASE("same bits for any number of threads, several questions at once, and s
 }
 
 TEST_CASE("a warm forward pass allocates nothing: see, embed, predict, answer") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Golden golden;
   const Model model = Model::open(quantised(scratch, kTernary));
   Session session(1);

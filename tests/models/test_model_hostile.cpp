@@ -4,14 +4,13 @@
 #include <sterna/models/gguf_writer.h>
 #include <sterna/models/model.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "scratch.h"
 
 using namespace sterna;
 using models::Gguf;
@@ -62,7 +61,7 @@ void write(const std::filesystem::path& path, const Gguf& from, const Change& ch
 }
 
 /// The message that opening the changed model gives; "" if it opens.
-std::string fault(const test::Scratch& scratch, const Gguf& from, const Change& change) {
+std::string fault(const test::Folder& scratch, const Gguf& from, const Change& change) {
   const auto path = scratch / "changed.gguf";
   write(path, from, change);
   try {
@@ -73,7 +72,7 @@ std::string fault(const test::Scratch& scratch, const Gguf& from, const Change& 
   }
 }
 
-void check_message(const std::string& message, const test::Scratch& scratch) {
+void check_message(const std::string& message, const test::Folder& scratch) {
   CHECK(message.starts_with((scratch / "changed.gguf").string() + ": "));
   CHECK(message.find('\n') == std::string::npos);
 }
@@ -81,13 +80,13 @@ void check_message(const std::string& message, const test::Scratch& scratch) {
 }  // namespace
 
 TEST_CASE("an unchanged copy opens: what follows fails for its change alone") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Gguf tiny = Gguf::open(kTiny);
   CHECK(fault(scratch, tiny, {}) == "");
 }
 
 TEST_CASE("every metadata key of the model is needed, and of its own kind") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Gguf tiny = Gguf::open(kTiny);
   size_t needed = 0;
   for (const auto& entry : tiny.metadata()) {
@@ -110,7 +109,7 @@ TEST_CASE("every metadata key of the model is needed, and of its own kind") {
 }
 
 TEST_CASE("numbers at extreme values are refused by name or by the tensor that does not fit") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Gguf tiny = Gguf::open(kTiny);
   const uint64_t extremes[] = {0, 1, 3, 7, 65536, 0x7fffffff, 0xffffffff, UINT64_MAX};
   for (const auto& entry : tiny.metadata()) {
@@ -140,7 +139,7 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
 }
 
 TEST_CASE("stage tables that no stem can have") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Gguf tiny = Gguf::open(kTiny);
   const std::string key = "sterna.vision.stem.stages";
   const std::vector<int64_t> right = tiny.integers(key);
@@ -161,7 +160,7 @@ TEST_CASE("stage tables that no stem can have") {
 }
 
 TEST_CASE("every tensor is needed, in its shape") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Gguf tiny = Gguf::open(kTiny);
   for (const GgufTensor& t : tiny.tensors()) {
     CAPTURE(t.name);
@@ -176,7 +175,7 @@ TEST_CASE("every tensor is needed, in its shape") {
 }
 
 TEST_CASE("a generator is whole or not there: keys, tensors, ids, and bad values") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   const Gguf tiny = Gguf::open(STERNA_TEST_DATA "/golden/generator/tiny.gguf");
   CHECK(fault(scratch, tiny, {}) == "");
   const auto refused = [&](const Change& change, std::string_view name) {

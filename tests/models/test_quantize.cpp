@@ -7,13 +7,13 @@
 #include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
+#include <tests/support/folder.h>
 
 #include <cmath>
 #include <cstring>
 #include <random>
 
 #include "models/quantize_rules.h"
-#include "tests/models/scratch.h"
 
 using namespace sterna;
 using namespace sterna::models;
@@ -110,7 +110,7 @@ TEST_CASE("rules") {
 }
 
 TEST_CASE("the shipped rules turn a float file into the shipped types, and Weights binds them") {
-  const Scratch scratch;
+  const Folder scratch;
   write_float_file(scratch / "float.gguf");
   const QuantizeReport report =
       quantize(scratch / "float.gguf", scratch / "small.gguf", shipped_rules());
@@ -162,7 +162,7 @@ TEST_CASE("the shipped rules turn a float file into the shipped types, and Weigh
 }
 
 TEST_CASE("quantising a quantised file again changes nothing") {
-  const Scratch scratch;
+  const Folder scratch;
   write_float_file(scratch / "float.gguf");
   quantize(scratch / "float.gguf", scratch / "a.gguf", shipped_rules());
   quantize(scratch / "a.gguf", scratch / "b.gguf", shipped_rules());
@@ -177,7 +177,7 @@ TEST_CASE("quantising a quantised file again changes nothing") {
 }
 
 TEST_CASE("calibration: the same layout, no map worse, the same bytes for any number of threads") {
-  const Scratch scratch;
+  const Folder scratch;
   const std::string model = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
   const std::vector<std::string> texts = {
       "a dog", "what is this?", "red", "!!", "is it a cat or a dog", "two", "left of the tree"};
@@ -237,7 +237,7 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
 }
 
 TEST_CASE("every type, groups, and what can't be") {
-  const Scratch scratch;
+  const Folder scratch;
   const auto in = scratch / "float.gguf", out = scratch / "out.gguf";
   write_float_file(in);
   for (const char* type : {"t2", "t5", "i8"}) {
@@ -277,7 +277,7 @@ TEST_CASE("every type, groups, and what can't be") {
 }
 
 TEST_CASE("weights that aren't numbers are named") {
-  const Scratch scratch;
+  const Folder scratch;
   const std::vector<uint64_t> shape{2, 4};
   for (const float bad : {INFINITY, NAN, 70000.0f}) {
     {
@@ -298,7 +298,7 @@ TEST_CASE("weights that aren't numbers are named") {
 }
 
 TEST_CASE("binding errors name file, tensor, expected and found") {
-  const Scratch scratch;
+  const Folder scratch;
   write_float_file(scratch / "float.gguf");
   quantize(scratch / "float.gguf", scratch / "m.gguf", shipped_rules());
   const Gguf file = Gguf::open(scratch / "m.gguf");
@@ -325,7 +325,7 @@ TEST_CASE("binding errors name file, tensor, expected and found") {
 }
 
 TEST_CASE("metadata that don't fit their tensor are refused") {
-  const Scratch scratch;
+  const Folder scratch;
   const auto path = scratch / "m.gguf";
   struct Fields {
     std::string type = "t5";
@@ -369,7 +369,7 @@ TEST_CASE("metadata that don't fit their tensor are refused") {
 }
 
 TEST_CASE("info: sums, parts, and both formats") {
-  const Scratch scratch;
+  const Folder scratch;
   write_float_file(scratch / "float.gguf");
   quantize(scratch / "float.gguf", scratch / "m.gguf", shipped_rules());
   const FileInfo info = describe(scratch / "m.gguf");
@@ -399,12 +399,12 @@ TEST_CASE("info: sums, parts, and both formats") {
   std::string text(8, '\0');
   text[0] = static_cast<char>(header.size());
   text += header + std::string(12, 'x');
-  const auto path = scratch.file("m.safetensors", std::as_bytes(std::span(text)));
+  const auto path = scratch.write("m.safetensors", std::as_bytes(std::span(text)));
   const FileInfo safe = describe(path);
   CHECK(safe.format == "safetensors");
   CHECK(safe.tensors.at(0).type == "bf16");
   CHECK(safe.total.bits_per_weight() == 16);
   text = "neither one nor the other";
-  CHECK(contains(error([&] { describe(scratch.file("x", std::as_bytes(std::span(text)))); }),
+  CHECK(contains(error([&] { describe(scratch.write("x", std::as_bytes(std::span(text)))); }),
                  "expected a GGUF or safetensors file, found something else"));
 }

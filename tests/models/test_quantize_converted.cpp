@@ -5,13 +5,13 @@
 #include <sterna/models/info.h>
 #include <sterna/models/quantize.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <cmath>
 #include <fstream>
 
 #include "checkpoints.h"
 #include "models/sample_inputs.h"
-#include "scratch.h"
 
 using namespace sterna;
 using models::parse_rules;
@@ -23,7 +23,7 @@ std::filesystem::path golden_file(const std::string& name) {
 }
 
 /// A bert of one block whose maps have rows of 256 weights.
-std::filesystem::path wide_bert(const test::Scratch& scratch) {
+std::filesystem::path wide_bert(const test::Folder& scratch) {
   std::ofstream(scratch / "config.json")
       << R"({"model_type": "bert", "hidden_size": 256, "intermediate_size": 512,
              "num_attention_heads": 4, "num_hidden_layers": 1, "vocab_size": 50,
@@ -55,14 +55,14 @@ std::filesystem::path wide_bert(const test::Scratch& scratch) {
     add(name + ".LayerNorm.weight", {256});
     add(name + ".LayerNorm.bias", {256});
   }
-  scratch.file("model.safetensors", file.bytes());
-  return scratch.directory();
+  scratch.write("model.safetensors", file.bytes());
+  return scratch.path();
 }
 
 }  // namespace
 
 TEST_CASE("quantising a converted file gives the file that converting with the rules gives") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   for (const char* name : {"composed", "open_vljepa", "siglip", "vjepa2", "modernbert"}) {
     CAPTURE(name);
     const auto rules = parse_rules("*patch*=keep,@maps=i8,@tables=i8");
@@ -81,7 +81,7 @@ TEST_CASE("quantising a converted file gives the file that converting with the r
 }
 
 TEST_CASE("llama.cpp's ternary blocks: converted to, run, and quantised from") {
-  const test::Scratch scratch, folder;
+  const test::Folder scratch, folder;
   Session session(1);
   const auto type_of = [&](const char* file) {
     for (const auto& tensor : models::describe(scratch / file).tensors)
@@ -113,7 +113,7 @@ TEST_CASE("llama.cpp's ternary blocks: converted to, run, and quantised from") {
 }
 
 TEST_CASE("sparse types beside calibration: packed, while the others are calibrated") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   models::convert(test::kCheckpoints / "open_vljepa", scratch / "f32.gguf");
   const auto report = models::quantize(scratch / "f32.gguf", scratch / "q.gguf",
                                        parse_rules("@tower=t34,@predictor=t5"),
@@ -125,7 +125,7 @@ TEST_CASE("sparse types beside calibration: packed, while the others are calibra
 }
 
 TEST_CASE("compare: made-up inputs for every family, and golden ones") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   Session session(1);
   for (const std::string& name : test::goldens()) {
     if (name.find('.') != std::string::npos) continue;
@@ -152,7 +152,7 @@ TEST_CASE("compare: made-up inputs for every family, and golden ones") {
 }
 
 TEST_CASE("ternary after training: least squares and feedback lose less, map by map") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   Session session(1);
   size_t better = 0, models = 0;
   for (const char* name : {"bert", "clip", "composed", "gemma3", "llama", "modernbert",
@@ -189,7 +189,7 @@ TEST_CASE("ternary after training: least squares and feedback lose less, map by 
 }
 
 TEST_CASE("calibration of a converted file: one of the predictor alone, threads, what is refused") {
-  const test::Scratch scratch;
+  const test::Folder scratch;
   models::convert(test::kCheckpoints / "open_vljepa", scratch / "f32.gguf");
   const auto rules = parse_rules("@predictor=t5/64");
   std::vector<test::Bytes> files;
@@ -223,7 +223,7 @@ TEST_CASE("calibration of a converted file: one of the predictor alone, threads,
 
 TEST_CASE("info: which tensors are predictor, tower, text and table, of folders and their files") {
   using models::Part;
-  const test::Scratch scratch;
+  const test::Folder scratch;
   models::convert(test::kCheckpoints / "composed", scratch / "f32.gguf");
   const models::FileInfo folder = models::describe(test::kCheckpoints / "composed");
   const models::FileInfo file = models::describe(scratch / "f32.gguf");
@@ -252,7 +252,7 @@ TEST_CASE("info: which tensors are predictor, tower, text and table, of folders 
   std::filesystem::copy(test::kCheckpoints / "vit", scratch / "m");
   std::filesystem::permissions(scratch / "m" / "config.json", std::filesystem::perms::owner_all);
   const std::string config = R"({"model_type": "mamba"})";
-  scratch.file("m/config.json", std::as_bytes(std::span(config)));
+  scratch.write("m/config.json", std::as_bytes(std::span(config)));
   const models::FileInfo other = models::describe(scratch / "m");
   CHECK(other.problem.find("model_type: expected one of") != std::string::npos);
   REQUIRE(other.parts.size() == 1);

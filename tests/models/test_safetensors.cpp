@@ -1,11 +1,10 @@
 #include <doctest/doctest.h>
 #include <sterna/models/safetensors.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <cstring>
 #include <string>
-
-#include "tests/models/scratch.h"
 
 using namespace sterna;
 using namespace sterna::models;
@@ -88,7 +87,7 @@ TEST_CASE("every dtype reads as floats") {
 }
 
 TEST_CASE("a file cut anywhere is refused") {
-  const Scratch scratch;
+  const Folder scratch;
   const Bytes whole = file_of(good, 32);
   REQUIRE(fault(whole).empty());
   for (size_t n = 0; n < whole.size(); ++n) {
@@ -96,7 +95,7 @@ TEST_CASE("a file cut anywhere is refused") {
   }
   for (size_t percent = 0; percent < 100; ++percent) {
     const auto n = static_cast<std::ptrdiff_t>(whole.size() * percent / 100);
-    const auto path = scratch.file("cut", Bytes(whole.begin(), whole.begin() + n));
+    const auto path = scratch.write("cut", Bytes(whole.begin(), whole.begin() + n));
     CHECK(contains(message_of<Error>([&] { Safetensors::open(path); }), path.string() + ": "));
   }
 }

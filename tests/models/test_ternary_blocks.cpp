@@ -8,6 +8,7 @@
 #include <sterna/quant/formats.h>
 #include <sterna/quant/ggml_ternary.h>
 #include <sterna/quant/half.h>
+#include <tests/support/folder.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,8 +16,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "tests/models/scratch.h"
 
 using namespace sterna;
 using namespace sterna::models;
@@ -110,7 +109,7 @@ TEST_CASE("sizes and numbers that blocks can't take are named") {
 }
 
 TEST_CASE("model quantize to and from ggml's ternary blocks loses nothing of ternary weights") {
-  const Scratch scratch;
+  const Folder scratch;
   const auto convert = [&](const std::string& in, const std::string& out,
                            const std::string& rules) {
     quantize(in.starts_with('/') ? std::filesystem::path(in) : scratch / in, scratch / out,
@@ -154,7 +153,7 @@ TEST_CASE("model quantize to and from ggml's ternary blocks loses nothing of ter
 }
 
 TEST_CASE("sparse types in files: written, listed with their bits, bound as they lie") {
-  const Scratch scratch;
+  const Folder scratch;
   for (const quant::Type type : {quant::Type::t34, quant::Type::t14}) {
     const std::string name(quant::name(type));
     CAPTURE(name);
@@ -189,7 +188,7 @@ TEST_CASE("sparse types in files: written, listed with their bits, bound as they
 }
 
 TEST_CASE("blocks need rows of 256") {
-  const Scratch scratch;
+  const Folder scratch;
   GgufWriter w(scratch / "odd.gguf");
   const std::vector<float> values(2 * 128, 1.0f);
   w.declare("w", GgmlType::f32, std::vector<uint64_t>{2, 128});

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +9,6 @@
 #include "bench_policies.h"
 #include "bench_score.h"
 #include "bench_stream.h"
-#include "tests/tools/folder.h"
 
 using namespace sterna;
 using namespace sterna::cli;
@@ -120,7 +120,7 @@ TEST_CASE("bench decode: the same seed gives the same pixels, and frames show th
 }
 
 TEST_CASE("bench decode: slides of folders, and of a list with captions") {
-  const Folder folder;
+  const test::Folder folder;
   const std::string root = folder.path().string();
   folder.write("only/a.ppm", "x");
   CHECK_THROWS_AS(read_slides(root), Error);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sterna/decoder/change.h>
 #include <sterna/quant/error.h>
+#include <tests/support/folder.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,7 +13,6 @@
 #include "cli/error.h"
 #include "cli/html.h"
 #include "cli/npy.h"
-#include "tests/tools/folder.h"
 #include "watch/engine.h"
 
 using namespace sterna;
@@ -213,7 +213,7 @@ TEST_CASE("watch: a model that fails on a picture") {
 }
 
 TEST_CASE("watch: report and embeddings") {
-  const Folder folder;
+  const test::Folder folder;
   Script script = day_and_night(200);
   PixelDifference difference(1.5);
   auto gate = cusum();
@@ -253,7 +253,7 @@ TEST_CASE("watch: report and embeddings") {
 }
 
 TEST_CASE("watch: a disk that fills up costs the report and the log, not the events") {
-  const Folder folder;
+  const test::Folder folder;
   Script script = day_and_night(64);
   for (Script::Step& step : script.steps) {  // every frame differs a little
     step.image.rgb[0] = static_cast<uint8_t>(step.image.rgb[0] + (&step - script.steps.data()) % 5);
@@ -407,7 +407,7 @@ TEST_CASE("raw frames: formats, the end, and a cut") {
 }
 
 TEST_CASE("pictures: times, and a file that is none") {
-  const Folder folder;
+  const test::Folder folder;
   const std::string none = folder.write("a.ppm", "no picture");
   PictureSource source({none, folder.path() / "missing.png"}, 2, [] { return false; });
   CHECK(source.resumable());

@@ -1,10 +1,10 @@
 #include <doctest/doctest.h>
+#include <tests/support/folder.h>
 
 #include <string>
 
 #include "cli/answer_page.h"
 #include "cli/where.h"
-#include "tests/tools/folder.h"
 
 using namespace sterna;
 using namespace sterna::cli;
@@ -78,7 +78,7 @@ TEST_CASE("heat map: a rectangle a supporting place, the highest the darkest, an
 }
 
 TEST_CASE("answer page: hostile texts stay text, failures are cards, no page until it is whole") {
-  const Folder folder;
+  const test::Folder folder;
   const auto path = folder.path() / "page.html";
   { AnswerPage dropped(path, "model"); }
   CHECK_FALSE(std::filesystem::exists(path));

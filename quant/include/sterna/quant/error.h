@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace sterna {
 
@@ -11,6 +13,21 @@ namespace sterna {
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}
+};
+
+/// Throws Error "WHERE: WHAT: expected E, found F" where two sizes are not the same.
+class SizeCheck {
+ public:
+  explicit constexpr SizeCheck(const char* where) : where_(where) {}
+
+  void operator()(std::string_view what, size_t expected, size_t found) const {
+    if (expected == found) return;
+    throw Error(std::string(where_) + ": " + std::string(what) + ": expected " +
+                std::to_string(expected) + ", found " + std::to_string(found));
+  }
+
+ private:
+  const char* where_;
 };
 
 }  // namespace sterna
