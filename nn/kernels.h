@@ -52,7 +52,7 @@ struct Kernels {
 
 inline constexpr size_t kMaxHeadDim = 256;
 
-/// The table for `isa`, which the CPU must have (quant::has_isa). neon runs the portable body.
+/// The table for `isa`, which the CPU must have (quant::has_isa).
 const Kernels& kernels(quant::Isa isa) noexcept;
 
 namespace scalar {
@@ -62,6 +62,9 @@ namespace avx2 {
 extern const Kernels kKernels;
 }
 namespace avx512 {
+extern const Kernels kKernels;
+}
+namespace neon {
 extern const Kernels kKernels;
 }
 

@@ -8,9 +8,8 @@
 
 namespace sterna::nn::scalar {
 
-/// 16 floats as a plain array: the reference for the vector bodies, and what NEON builds run
-/// (AArch64 has fused multiply-add in its baseline; on x86-64 std::fma is a library call, so this
-/// body is exact but slow there).
+/// 16 floats as a plain array: the reference for the vector bodies. On x86-64 std::fma is a library
+/// call, so this body is exact but slow there.
 struct Lanes {
   float f[16];
 

@@ -30,6 +30,8 @@ const RowKernels& row_kernels(quant::Isa isa) noexcept;
 #if defined(__x86_64__)
 const RowKernels& row_kernels_avx2() noexcept;
 const RowKernels& row_kernels_avx512() noexcept;
+#elif defined(__aarch64__)
+const RowKernels& row_kernels_neon() noexcept;
 #endif
 
 }  // namespace sterna::nn

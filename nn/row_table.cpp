@@ -51,6 +51,8 @@ const RowKernels& row_kernels(quant::Isa isa) noexcept {
 #if defined(__x86_64__)
   if (isa == quant::Isa::avx2 || isa == quant::Isa::avxvnni) return row_kernels_avx2();
   if (isa == quant::Isa::avx512) return row_kernels_avx512();
+#elif defined(__aarch64__)
+  if (isa == quant::Isa::neon) return row_kernels_neon();
 #endif
   (void)isa;
   return kKernels;

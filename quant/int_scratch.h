@@ -19,6 +19,8 @@
 //                                        base takes the offset out again
 //   q            [tiles][units][tile][4] int8 (or int16), groups one after the other; zero beyond k
 // In t34 and t14, unit f of the four of 16 inputs holds inputs f, 4+f, 8+f, 12+f (avx512_sparse.h).
+// A kernel that multiplies two blocks at a time pads each group to a whole number of pairs, and
+// orders its units as it likes (neon_prepare.h).
 namespace sterna::quant {
 
 constexpr int32_t code_offset(Type type) noexcept { return type == Type::i8 ? 128 : 1; }
@@ -36,17 +38,20 @@ struct IntScratch {
   size_t row_units;      // units that hold inputs
   size_t units = 0;      // units of q
   size_t element_bytes;  // of one q
+  size_t together;       // blocks that are multiplied at a time
   size_t base_at, q_at, bytes;
 
-  IntScratch(const WeightView& w, size_t n, size_t tokens_per_tile, size_t bytes_of_q) noexcept
+  IntScratch(const WeightView& w, size_t n, size_t tokens_per_tile, size_t bytes_of_q,
+             size_t blocks_together = 1) noexcept
       : tile(tokens_per_tile),
         tiles((n + tile - 1) / tile),
         groups(group_count(w.k, w.group)),
         block_units(block_inputs(w.type) / 4),
         group_units(w.group / 4),
         row_units((w.k + 3) / 4),
-        element_bytes(bytes_of_q) {
-    for (size_t g = 0; g < groups; ++g) units += span(g).blocks * block_units;
+        element_bytes(bytes_of_q),
+        together(blocks_together) {
+    for (size_t g = 0; g < groups; ++g) units += units_of(span(g));
     base_at = aligned(tiles * tile * sizeof(float));
     q_at = base_at + aligned(tiles * groups * tile * sizeof(int32_t));
     bytes = q_at + aligned(tiles * tile_bytes());
@@ -58,6 +63,11 @@ struct IntScratch {
     const size_t block = first / block_units;
     const size_t blocks = (last + block_units - 1) / block_units - block;
     return {block, blocks, first - block * block_units, (block + blocks) * block_units - last};
+  }
+
+  /// Units of q that a group takes.
+  size_t units_of(const GroupSpan& group) const noexcept {
+    return (group.blocks + together - 1) / together * together * block_units;
   }
 
   /// Bytes of q of one tile.

@@ -4,6 +4,9 @@
 #include <string>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #include "kernels.h"
@@ -36,6 +39,17 @@ const CpuFeatures& cpu_features() noexcept {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1, EAX bit 4: AVX-VNNI
     f.avxvnni =
         f.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
+#elif defined(__aarch64__)
+    f.neon = true;
+#if defined(__linux__)
+    f.dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+    f.i8mm = f.dotprod && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+#elif defined(__ARM_FEATURE_DOTPROD)  // elsewhere what the compiler was told to expect
+    f.dotprod = true;
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    f.i8mm = true;
+#endif
+#endif
 #endif
     return f;
   }();

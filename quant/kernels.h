@@ -7,9 +7,11 @@
 namespace sterna::quant {
 
 /// What the CPU and operating system offer, asked once. `avx2` includes FMA and F16C, `avx512` is
-/// F+BW+VL+DQ+VNNI, `avxvnni` is the 256-bit VNNI that needs no AVX-512.
+/// F+BW+VL+DQ+VNNI, `avxvnni` is the 256-bit VNNI that needs no AVX-512. Every aarch64 CPU has
+/// `neon`; `dotprod` is FEAT_DotProd (SDOT), `i8mm` FEAT_I8MM (SMMLA) and `dotprod` with it.
 struct CpuFeatures {
   bool avx2 = false, avx512 = false, vbmi = false, bf16 = false, avxvnni = false;
+  bool neon = false, dotprod = false, i8mm = false;
 };
 const CpuFeatures& cpu_features() noexcept;
 
@@ -34,10 +36,16 @@ struct LinearKernels {
 /// The table of an ISA, or nullptr if this build or this CPU lacks it.
 const LinearKernels* linear_kernels(Isa isa, Type type) noexcept;
 
-/// Tables of single ISAs, whatever the CPU; `features` chooses among what AVX-512 CPUs differ in.
+/// Tables of single ISAs, whatever the CPU; `features` chooses among what AVX-512 CPUs, and those
+/// with NEON, differ in.
 const LinearKernels* scalar_kernels(Type type) noexcept;
 const LinearKernels* avx2_kernels(Type type) noexcept;
 const LinearKernels* avxvnni_kernels(Type type) noexcept;
 const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept;
+const LinearKernels* neon_kernels(Type type, const CpuFeatures& features) noexcept;
+
+/// The integer types on CPUs with those instructions: parts of neon_kernels().
+const LinearKernels* neon_dot_kernels(Type type) noexcept;
+const LinearKernels* neon_i8mm_kernels(Type type) noexcept;
 
 }  // namespace sterna::quant

@@ -292,45 +292,92 @@ TEST_CASE("results do not depend on how rows and tokens are split") {
   }
 }
 
+namespace {
+
+// Kernels of an instruction set for a CPU with fewer extensions, on CPUs that have more.
+struct Lesser {
+  const char* cpu;
+  const LinearKernels* (*kernels)(Type type);
+};
 #if defined(__x86_64__)
-// The kernels of AVX-512 CPUs without VBMI (Cascade Lake) and without BF16, on CPUs that have them.
-TEST_CASE("AVX-512 kernels for CPUs with fewer extensions") {
-  if (!has_isa(Isa::avx512)) return;
-  const CpuFeatures plain{true, true, false, false};
-  const auto run = [](const LinearKernels& kernels, const Weights& w, const std::vector<float>& x,
-                      size_t n) {
-    Scratch scratch(kernels.scratch_bytes(w.view, n));
-    kernels.prepare(w.view, x.data(), w.view.k, n, 0, n, scratch.data());
-    std::vector<float> y(n * w.view.m, -777.0f);
-    kernels.run(w.view, nullptr, scratch.data(), n, 0, w.view.m, y.data(), w.view.m);
-    return y;
-  };
-  unsigned seed = 500;
-  for (const Shape& shape : kShapes) {
-    const size_t m = shape.m, k = shape.k, n = shape.n;
-    CAPTURE(m);
-    CAPTURE(k);
-    CAPTURE(n);
-    const auto x = normal(n * k, ++seed);
-    for (const size_t group : std::initializer_list<size_t>{0, 128}) {
-      const Weights t5(Type::t5, normal(m * k, seed + 1000), m, k, group);
-      REQUIRE(same_bits(run(*avx512_kernels(Type::t5, plain), t5, x, n),
-                        apply(Linear(t5.view, {}, Isa::scalar), x, n)));
-    }
-    for (const Type type : {Type::t34, Type::t14}) {
-      for (const size_t group : std::initializer_list<size_t>{0, 64}) {
-        const Weights sparse(type, normal(m * k, seed + 1000), m, k, group);
-        REQUIRE(same_bits(run(*avx512_kernels(type, plain), sparse, x, n),
-                          apply(Linear(sparse.view, {}, Isa::scalar), x, n)));
+constexpr Isa kLesserIsa = Isa::avx512;
+constexpr Lesser kLesser[] = {
+    {"AVX-512 without VBMI (Cascade Lake) and without BF16",
+     [](Type type) { return avx512_kernels(type, {.avx2 = true, .avx512 = true}); }}};
+#elif defined(__aarch64__)
+constexpr Isa kLesserIsa = Isa::neon;
+constexpr Lesser kLesser[] = {
+    {"NEON alone", [](Type type) { return neon_kernels(type, {.neon = true}); }},
+    {"NEON with SDOT",
+     [](Type type) {
+       return cpu_features().dotprod ? neon_kernels(type, {.neon = true, .dotprod = true})
+                                     : nullptr;
+     }}};
+#else
+constexpr Isa kLesserIsa = Isa::scalar;
+constexpr Lesser kLesser[] = {{"none", [](Type) -> const LinearKernels* { return nullptr; }}};
+#endif
+
+std::vector<float> apply_table(const LinearKernels& kernels, const WeightView& w,
+                               const std::vector<float>& x, size_t n) {
+  Scratch scratch(kernels.scratch_bytes(w, n));
+  kernels.prepare(w, x.data(), w.k, n, 0, n, scratch.data());
+  std::vector<float> y(n * w.m, -777.0f);
+  kernels.run(w, nullptr, scratch.data(), n, 0, w.m, y.data(), w.m);
+  return y;
+}
+
+void check_lesser(const Lesser& lesser, Type type, const Weights& w, const std::vector<float>& x,
+                  size_t n) {
+  const LinearKernels* const kernels = lesser.kernels(type);
+  if (kernels == nullptr) return;
+  CAPTURE(lesser.cpu);
+  CAPTURE(name(type));
+  CAPTURE(w.view.m);
+  CAPTURE(w.view.k);
+  CAPTURE(w.view.group);
+  CAPTURE(n);
+  const auto y = apply_table(*kernels, w.view, x, n);
+  if (is_integer(type))
+    REQUIRE(same_bits(y, apply(Linear(w.view, {}, Isa::scalar), x, n)));
+  else
+    check_against_double(w, x, n, {}, y);
+}
+
+}  // namespace
+
+TEST_CASE("kernels for CPUs with fewer extensions") {
+  if (!has_isa(kLesserIsa)) return;
+  for (const Lesser& lesser : kLesser) {
+    unsigned seed = 500;
+    for (const Shape& shape : kShapes) {
+      const size_t m = shape.m, k = shape.k, n = shape.n;
+      const auto x = normal(n * k, ++seed);
+      const auto real = normal(m * k, seed + 1000);
+      check_lesser(lesser, Type::bf16, Weights(Type::bf16, real, m, k), x, n);
+      for (const Type type : kIntegers) {
+        for (const size_t group : std::initializer_list<size_t>{0, 64, 128})
+          check_lesser(lesser, type, Weights(type, real, m, k, group), x, n);
+        Weights broken(type, real, m, k);  // bytes that no packer writes as well
+        for (size_t i = 0; i < broken.packed.data.size(); ++i)
+          broken.packed.data[i] = static_cast<std::byte>(i * 37 % 256);
+        check_lesser(lesser, type, broken, x, n);
       }
     }
-    Weights broken(Type::t5, normal(m * k, seed + 1000), m, k);  // bytes above 242 as well
-    for (size_t i = 0; i < broken.packed.data.size(); ++i)
-      broken.packed.data[i] = static_cast<std::byte>(i * 37 % 256);
-    REQUIRE(same_bits(run(*avx512_kernels(Type::t5, plain), broken, x, n),
-                      apply(Linear(broken.view, {}, Isa::scalar), x, n)));
-    const Weights bf16(Type::bf16, normal(m * k, seed + 1000), m, k);
-    check_against_double(bf16, x, n, {}, run(*avx512_kernels(Type::bf16, plain), bf16, x, n));
+    // Every product at its largest, of one sign, with the codes of a broken file too.
+    const size_t m = 17, k = 2049;
+    for (const Type type : kIntegers) {
+      for (const size_t n : std::initializer_list<size_t>{1, 7}) {
+        for (const float input : {1.0f, -1.0f}) {
+          const std::vector<float> x(n * k, input);
+          Weights w(type, std::vector<float>(m * k, 1.0f), m, k);
+          check_lesser(lesser, type, w, x, n);
+          for (const int byte : {0, 255}) {
+            std::fill(w.packed.data.begin(), w.packed.data.end(), static_cast<std::byte>(byte));
+            check_lesser(lesser, type, w, x, n);
+          }
+        }
+      }
+    }
   }
 }
-#endif

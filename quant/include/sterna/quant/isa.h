@@ -6,7 +6,8 @@ namespace sterna::quant {
 
 /// Instruction sets that kernels exist for, weakest first. `avxvnni` is avx2 with the
 /// 256-bit dot products of CPUs that lack AVX-512; `avx512` means F+BW+VL+DQ+VNNI; further
-/// extensions (VBMI, BF16) are used inside it where the CPU has them.
+/// extensions (VBMI, BF16) are used inside it where the CPU has them. `neon` is what every aarch64
+/// CPU has; dot products and int8 matrix products are used inside it likewise.
 enum class Isa { scalar, avx2, avxvnni, avx512, neon };
 
 /// The strongest set this CPU and operating system support.

@@ -1,0 +1,47 @@
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#include "row_kernels.h"
+
+namespace sterna::nn {
+namespace {
+
+struct L {
+  float32x4_t v[4];
+  static L zero() noexcept { return set(0.0f); }
+  static L set(float x) noexcept {
+    const float32x4_t v = vdupq_n_f32(x);
+    return {{v, v, v, v}};
+  }
+  static L load(const float* p) noexcept {
+    return {{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
+  }
+  static float32x4_t half(const uint16_t* p) noexcept {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+  }
+  static L load(const uint16_t* p) noexcept {
+    return {{half(p), half(p + 4), half(p + 8), half(p + 12)}};
+  }
+  static L load(const int8_t* p) noexcept {
+    const int8x16_t bytes = vld1q_s8(p);
+    const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
+    return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_high_s16(low)),
+             vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_high_s16(high))}};
+  }
+  void store(float* p) const noexcept {
+    for (size_t i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, v[i]);
+  }
+  static L fma(L x, L y, L z) noexcept {
+    for (size_t i = 0; i < 4; ++i) z.v[i] = vfmaq_f32(z.v[i], x.v[i], y.v[i]);
+    return z;
+  }
+};
+
+#include "row_body.inc"
+
+}  // namespace
+
+const RowKernels& row_kernels_neon() noexcept { return kKernels; }
+
+}  // namespace sterna::nn
+#endif
