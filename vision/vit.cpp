@@ -62,7 +62,8 @@ size_t Vit::tokens(const Clip& clip) const {
                 std::to_string(p) + ", found " + std::to_string(clip.width) + " x " +
                 std::to_string(clip.height) + " and " + std::to_string(clip.frames) + " frames");
   }
-  const size_t times = std::max<size_t>(1, clip.frames / weights_.tubelet);
+  // Too few are repeated `tubelet` times, all of them: each tubelet of the repeats is one.
+  const size_t n = weights_.tubelet, times = clip.frames < n ? clip.frames : clip.frames / n;
   return prefix() + times * (clip.height / p) * (clip.width / p);
 }
 

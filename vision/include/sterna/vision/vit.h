@@ -68,8 +68,9 @@ class Vit {
   /// Height and width of the pictures that its positions were learned for; 0: of none in particular.
   size_t side() const;
   /// Tokens of a clip: prefix + patches; what is left over at the right and bottom is not seen, nor
-  /// are frames that don't fill a tubelet (fewer than one tubelet are repeated to fill it). Throws
-  /// sterna::Error for a clip smaller than a patch.
+  /// are frames at the end that don't fill a tubelet. Fewer than one tubelet are repeated, all of
+  /// them as often as a tubelet has frames (transformers' `VJEPA2Embeddings`). Throws sterna::Error
+  /// for a clip smaller than a patch.
   size_t tokens(const Clip& clip) const;
 
   /// out [tokens(clip), d]: the last hidden states, prefix first, then patches by frame, row,
