@@ -78,6 +78,7 @@ VisionPart bind_vjepa2(const Config& config, const Tensors& root) {
   w.final_norm = tensors.layer_norm("layernorm", d, s.eps);
   return {.vit = vision::Vit(std::move(w), tensors.isa()),
           .input = VisionPart::Input::clips,
+          .frames = config.integer("frames_per_clip", 1, kMostFrames, 64),
           .predictor = bind_head(config, whole.in("predictor").of(Part::predictor), d, crop / p)};
 }
 

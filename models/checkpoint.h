@@ -135,6 +135,8 @@ class Tensors {
   }
 
   std::span<const float> floats(std::string_view name, std::initializer_list<uint64_t> shape) const;
+  /// A single number: [], [1] or [1, 1].
+  float number(std::string_view name) const;
   /// Any number of rows, and no leading dimensions of 1: [1, n, d] counts as [n, d].
   std::span<const float> rows(std::string_view name, uint64_t cols) const;
   /// `name`.weight [m, k] (a convolution's [m, ...] counts as its product) and, if `bias`,

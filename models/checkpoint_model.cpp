@@ -34,7 +34,11 @@ struct CheckpointModel::Impl {
   void bind_pictures();
   void bind_texts();
   void check(std::span<const float> out) const;
-  void see(const vision::ImageView& picture, std::span<float> out, Session& session) const;
+  bool reads_clips() const { return model.vision->input == VisionPart::Input::clips; }
+  void see(const vision::Clip& clip, std::span<float> out, Session& session) const;
+  /// The direction of the mean of what `embed_frame(i, out)` makes of each of n frames.
+  template <class F>
+  void average(size_t n, std::span<float> out, Session& session, F&& embed_frame) const;
   void read(std::string_view text, std::span<float> out, Session& session) const;
 
   fs::path path;
@@ -120,16 +124,11 @@ void CheckpointModel::Impl::read(std::string_view text, std::span<float> out,
   nn::l2_normalize(out.data(), out.size());
 }
 
-void CheckpointModel::Impl::see(const vision::ImageView& picture, std::span<float> out,
+void CheckpointModel::Impl::see(const vision::Clip& clip, std::span<float> out,
                                 Session& session) const {
   nn::Workspace& workspace = session.workspace;
   const nn::Workspace::Frame frame(workspace);
   const VisionPart& part = *model.vision;
-  const vision::Sides sides = processor->sides({picture.width, picture.height});
-  const size_t numbers = 3 * sides.width * sides.height;
-  const auto pixels = workspace.mat<float>(1, numbers);
-  processor->forward(picture, {pixels.data, numbers}, workspace, &session.executor, isa);
-  const vision::Clip clip{pixels.data, 1, sides.height, sides.width};
   const auto tokens = workspace.mat<float>(part.vit.tokens(clip), part.vit.width());
   part.vit.forward(clip, tokens, session.executor, workspace);
   const auto pooled = pool_picture(part, tokens, session.executor, workspace, isa);
@@ -137,6 +136,27 @@ void CheckpointModel::Impl::see(const vision::ImageView& picture, std::span<floa
   std::copy(embedding.begin(), embedding.end(), out.begin());
   nn::l2_normalize(out.data(), out.size());
 }
+
+template <class F>
+void CheckpointModel::Impl::average(size_t n, std::span<float> out, Session& session,
+                                    F&& embed_frame) const {
+  const nn::Workspace::Frame frame(session.workspace);
+  const auto sum = session.workspace.array<double>(dim);  // zeros
+  for (size_t i = 0; i < n; ++i) {
+    embed_frame(i, out);
+    for (size_t j = 0; j < dim; ++j) sum[j] += static_cast<double>(out[j]);
+  }
+  for (size_t j = 0; j < dim; ++j) out[j] = static_cast<float>(sum[j] / static_cast<double>(n));
+  nn::l2_normalize(out.data(), out.size());
+}
+
+namespace {
+
+constexpr const char* kNoFrames = "clip: expected frames, found none";
+
+size_t plane(const vision::Sides& sides) { return 3 * sides.width * sides.height; }
+
+}  // namespace
 
 CheckpointModel::CheckpointModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CheckpointModel::CheckpointModel(CheckpointModel&&) noexcept = default;
@@ -159,7 +179,85 @@ void CheckpointModel::embed(const vision::ImageView& picture, std::span<float> o
                             Session& session) const {
   expect_pictures();
   impl_->check(out);
-  impl_->see(picture, out, session);
+  const nn::Workspace::Frame frame(session.workspace);
+  const vision::Sides sides = prepared(picture);
+  const std::span pixels(session.workspace.mat<float>(1, plane(sides)).data, plane(sides));
+  prepare(picture, pixels, session);
+  impl_->see({pixels.data(), 1, sides.height, sides.width}, out, session);
+}
+
+void CheckpointModel::embed(std::span<const vision::ImageView> frames, std::span<float> out,
+                            Session& session) const {
+  expect_pictures();
+  impl_->check(out);
+  if (frames.empty()) throw Error(kNoFrames);
+  if (!impl_->reads_clips()) {
+    return impl_->average(frames.size(), out, session, [&](size_t i, std::span<float> one) {
+      embed(frames[i], one, session);
+    });
+  }
+  nn::Workspace& workspace = session.workspace;
+  const nn::Workspace::Frame frame(workspace);
+  const auto prepared_frames = workspace.array<vision::Clip>(frames.size());
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const vision::Sides sides = prepared(frames[i]);
+    const std::span pixels(workspace.mat<float>(1, plane(sides)).data, plane(sides));
+    prepare(frames[i], pixels, session);
+    prepared_frames[i] = {pixels.data(), 1, sides.height, sides.width};
+  }
+  embed(std::span<const vision::Clip>(prepared_frames), out, session);
+}
+
+void CheckpointModel::embed(std::span<const vision::Clip> frames, std::span<float> out,
+                            Session& session) const {
+  expect_pictures();
+  impl_->check(out);
+  if (frames.empty()) throw Error(kNoFrames);
+  const size_t height = frames[0].height, width = frames[0].width, n = 3 * height * width;
+  for (const vision::Clip& one : frames) {
+    if (one.frames != 1) {
+      throw Error("clip: expected views of one frame, found " + std::to_string(one.frames));
+    }
+  }
+  if (!impl_->reads_clips()) {
+    return impl_->average(frames.size(), out, session, [&](size_t i, std::span<float> one) {
+      impl_->see(frames[i], one, session);
+    });
+  }
+  const nn::Workspace::Frame frame(session.workspace);
+  float* all = session.workspace.mat<float>(frames.size(), n).data;
+  for (size_t i = 0; i < frames.size(); ++i) {
+    if (frames[i].height != height || frames[i].width != width) {
+      throw Error("clip: expected frames of one size, found " + std::to_string(width) + " x " +
+                  std::to_string(height) + " and " + std::to_string(frames[i].width) + " x " +
+                  std::to_string(frames[i].height));
+    }
+    std::copy_n(frames[i].data, n, all + i * n);
+  }
+  impl_->see({all, frames.size(), height, width}, out, session);
+}
+
+size_t CheckpointModel::frames_per_clip() const {
+  return impl_->processor && impl_->reads_clips() ? impl_->model.vision->frames : 0;
+}
+
+vision::Sides CheckpointModel::prepared(const vision::ImageView& picture) const {
+  expect_pictures();
+  return impl_->processor->sides({picture.width, picture.height});
+}
+
+void CheckpointModel::prepare(const vision::ImageView& picture, std::span<float> out,
+                              Session& session) const {
+  expect_pictures();
+  impl_->processor->forward(picture, out, session.workspace, &session.executor, impl_->isa);
+}
+
+void CheckpointModel::score(std::span<float> cosines) const {
+  if (!impl_->model.logits) {
+    for (float& c : cosines) c = std::clamp(c, 0.0F, 1.0F);
+    return;
+  }
+  models::score(*impl_->model.logits, cosines);
 }
 
 void CheckpointModel::expect_texts() const {

@@ -71,6 +71,23 @@ size_t embedding_width(const TextPart& part) {
   return width_behind(part.head, part.tower.width() * (part.pool_end ? 1 : part.pools.size()));
 }
 
+void score(const Logits& logits, std::span<float> cosines) {
+  const double scale = std::exp(static_cast<double>(logits.scale));
+  if (logits.bias) {
+    for (float& c : cosines) {
+      const double logit = scale * static_cast<double>(c) + static_cast<double>(*logits.bias);
+      c = static_cast<float>(1 / (1 + std::exp(-logit)));
+    }
+    return;
+  }
+  if (cosines.empty()) return;
+  const double most = static_cast<double>(std::ranges::max(cosines));
+  const auto weight = [&](float c) { return std::exp(scale * (static_cast<double>(c) - most)); };
+  double sum = 0;
+  for (const float c : cosines) sum += weight(c);
+  for (float& c : cosines) c = static_cast<float>(weight(c) / sum);
+}
+
 std::vector<float> pool_text(const TextPart& part, nn::Mat<const float> states,
                              std::span<const uint32_t> ids, std::span<const uint8_t> hidden) {
   const size_t d = states.cols;

@@ -1,15 +1,31 @@
 #include <sterna/quant/error.h>
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "blocks.h"
+#include "text.h"
 #include "towers.h"
 
 namespace sterna::models {
 namespace {
 
 using Kind = FolderModel::Kind;
+
+/// The scale that was learned beside both towers, and SigLIP's bias.
+std::optional<Logits> bind_logits(const Config& config, const Tensors& tensors) {
+  const auto number = [&](const char* name) -> std::optional<float> {
+    if (!tensors.has(name)) return {};
+    const float value = tensors.number(name);
+    if (std::abs(value) <= 100) return value;  // CLIP's is at most 4.6; no NaN
+    throw Error(config.file() + ": tensor " + in_quotes(name) +
+                ": expected a number from -100 to 100, found " + std::to_string(value));
+  };
+  const auto scale = number("logit_scale");
+  if (!scale) return {};
+  return Logits{*scale, number("logit_bias")};
+}
 
 void bind_dual_clip(const Config& config, const Tensors& tensors, FolderModel& model) {
   const Config vision = config.in("vision_config"), text = config.in("text_config");
@@ -22,6 +38,7 @@ void bind_dual_clip(const Config& config, const Tensors& tensors, FolderModel& m
       {.map = sees.linear("visual_projection", dim, model.vision->vit.width(), false)}};
   model.text->head.embedding = {
       {.map = reads.linear("text_projection", dim, model.text->tower.width(), false)}};
+  model.logits = bind_logits(config, tensors);
 }
 
 template <VisionPart (*bind_vision)(const Config&, const Tensors&)>
@@ -30,6 +47,7 @@ void bind_dual_siglip(const Config& config, const Tensors& tensors, FolderModel&
   model.vision =
       bind_vision(config.in("vision_config"), tensors.of(Part::tower).in("vision_model"));
   model.text = bind_siglip_text(config.in("text_config"), tensors.of(Part::text).in("text_model"));
+  model.logits = bind_logits(config, tensors);
 }
 
 /// One tower of CLIP, perhaps with its projection (CLIPVisionModelWithProjection).

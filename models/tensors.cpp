@@ -88,6 +88,13 @@ std::span<const float> Tensors::floats(std::string_view name,
   return file_->floats(t);
 }
 
+float Tensors::number(std::string_view name) const {
+  const HeldTensor& t = tensor(full(name), "a number");
+  if (!t.is_floats() || t.plain.elements() != 1) wrong(t, "a number");
+  file_->note(t, Use::numbers, part_);
+  return file_->floats(t)[0];
+}
+
 std::span<const float> Tensors::rows(std::string_view name, uint64_t cols) const {
   const std::string expected = "floats [rows, " + std::to_string(cols) + "]";
   const HeldTensor& t = tensor(full(name), expected);

@@ -50,6 +50,7 @@ struct VisionPart {
 
   vision::Vit vit;
   Input input = Input::pictures;
+  size_t frames = 1;  // of a clip as in training
   Pool pool = Pool::none;
   std::optional<vision::AttentionPool> attention = {};
   std::optional<vision::PatchPredictor> predictor = {};  // V-JEPA 2's
@@ -83,6 +84,14 @@ std::vector<float> pool_text(const TextPart& part, nn::Mat<const float> states,
 /// Numbers of a text's embedding.
 size_t embedding_width(const TextPart& part);
 
+/// How a dual model makes probabilities of cosines c. CLIP: softmax of exp(scale) c over the texts;
+/// SigLIP, which has a bias: the sigmoid of exp(scale) c + bias, each text by itself.
+struct Logits {
+  float scale = 0;
+  std::optional<float> bias = {};
+};
+void score(const Logits& logits, std::span<float> cosines);  // in place
+
 /// A folder's model. The towers view `files`.
 struct FolderModel {
   enum class Kind { single, dual, vljepa };
@@ -91,6 +100,7 @@ struct FolderModel {
   Kind kind = Kind::single;
   std::optional<VisionPart> vision;
   std::optional<TextPart> text;
+  std::optional<Logits> logits;  // of dual models that have learned them
   std::optional<predictor::JointPredictor> predictor;
 };
 

@@ -67,6 +67,122 @@ TEST_CASE("a picture's embedding is transformers', from pixels on, for every fam
   CHECK(seen == 22);
 }
 
+TEST_CASE("a clip's embedding is transformers': tubelets of V-JEPA 2, else the mean of frames") {
+  size_t seen = 0;
+  for (const auto& row : test::table((kGolden / "clips.tsv").string())) {
+    const auto number = [&](size_t i) { return static_cast<size_t>(std::stoul(row.at(i))); };
+    std::vector<vision::Image> images;
+    std::istringstream seeds(row.at(2));
+    for (std::string seed; std::getline(seeds, seed, ',');) {
+      images.push_back(test::noise(number(3), number(4), std::stoul(seed), row.at(1) == "blocks"));
+    }
+    std::vector<vision::ImageView> frames;
+    for (const vision::Image& image : images) frames.push_back(image.view());
+    std::vector<float> want;
+    std::istringstream numbers(row.at(5));
+    for (float x; numbers >> x;) want.push_back(x);
+    const auto model = CheckpointModel::open(kGolden / "checkpoints" / row.at(0));
+    INFO(row.at(0), " ", frames.size(), " frames");
+    REQUIRE(model.dim() == want.size());
+    const bool clips = row.at(0) == "vjepa2";
+    CHECK(model.frames_per_clip() == (clips ? 4 : 0));
+    Session session(1), three(3);
+    std::vector<float> found(want.size()), again(want.size());
+    model.embed(frames, found, session);
+    CHECK(cosine(found, want) >= 0.999999);
+    double square = 0;
+    for (const float x : found) square += static_cast<double>(x) * static_cast<double>(x);
+    CHECK(square == doctest::Approx(1).epsilon(1e-6));
+    model.embed(frames, again, three);
+    CHECK(again == found);
+
+    // Frames that were prepared before give the same bits.
+    std::vector<std::vector<float>> pixels;
+    std::vector<vision::Clip> prepared;
+    for (const vision::ImageView& frame : frames) {
+      const vision::Sides sides = model.prepared(frame);
+      pixels.emplace_back(3 * sides.width * sides.height);
+      model.prepare(frame, pixels.back(), session);
+      prepared.push_back({pixels.back().data(), 1, sides.height, sides.width});
+    }
+    model.embed(prepared, again, session);
+    CHECK(again == found);
+
+    const size_t before = test::news();
+    model.embed(frames, again, session);
+    model.embed(prepared, again, session);
+    CHECK(test::news() == before);  // the session is warm
+    ++seen;
+  }
+  CHECK(seen == 12);
+}
+
+TEST_CASE("clips that can't be embedded, and ones whose tubelets say less") {
+  const auto model = CheckpointModel::open(kGolden / "checkpoints/vjepa2");
+  const auto clip = CheckpointModel::open(kGolden / "checkpoints/clip");
+  Session session(1);
+  const vision::Image one = test::noise(40, 30, 1), other = test::noise(40, 30, 2);
+  std::vector<float> a(model.dim()), b(model.dim()), c(clip.dim()), small(3);
+  // A still clip is a picture; a third frame fills no tubelet, the order of frames counts.
+  model.embed(std::vector{one.view(), one.view()}, a, session);
+  model.embed(one.view(), b, session);
+  CHECK(cosine(a, b) >= 0.999999);
+  model.embed(std::vector{one.view(), other.view(), other.view()}, a, session);
+  model.embed(std::vector{one.view(), other.view()}, b, session);
+  CHECK(a == b);
+  model.embed(std::vector{other.view(), one.view()}, b, session);
+  CHECK(cosine(a, b) < 0.99999);
+
+  using Views = std::vector<vision::ImageView>;
+  CHECK(test::message_of<Error>([&] { model.embed(Views{}, a, session); }) ==
+        "clip: expected frames, found none");
+  CHECK_THROWS_AS(clip.embed(Views{}, c, session), Error);
+  CHECK_THROWS_AS(clip.embed(Views{one.view()}, small, session), Error);
+  CHECK_THROWS_AS(model.embed(Views{one.view(), vision::ImageView{}}, a, session), Error);
+  const std::vector<float> pixels(2 * 3 * 16 * 12);
+  const vision::Clip wide{pixels.data(), 1, 12, 16}, high{pixels.data(), 1, 16, 12},
+      two{pixels.data(), 2, 12, 16};
+  CHECK(test::message_of<Error>([&] { model.embed(std::vector{wide, high}, a, session); }) ==
+        "clip: expected frames of one size, found 16 x 12 and 12 x 16");
+  CHECK(test::message_of<Error>([&] { model.embed(std::vector{two}, a, session); }) ==
+        "clip: expected views of one frame, found 2");
+  const auto texts = CheckpointModel::open(kGolden / "checkpoints/bert");
+  std::vector<float> d(texts.dim());
+  CHECK(texts.frames_per_clip() == 0);
+  CHECK_THROWS_AS(texts.embed(Views{one.view()}, d, session), Error);
+  CHECK_THROWS_AS(texts.prepared(one.view()), Error);
+}
+
+TEST_CASE("cosines become what the model makes of them") {
+  const auto scored = [](const CheckpointModel& model) {
+    std::vector<float> cosines{0.5F, -0.25F, 0.125F};
+    model.score(cosines);
+    return cosines;
+  };
+  const test::Folder scratch;
+  for (const char* name : {"clip", "siglip", "siglip2", "vit"}) {
+    const auto folder = CheckpointModel::open(kGolden / "checkpoints" / name);
+    models::convert(kGolden / "checkpoints" / name, scratch / "m.gguf");
+    CAPTURE(name);
+    CHECK(scored(CheckpointModel::open(scratch / "m.gguf")) == scored(folder));
+  }
+  // logit_scale 2.375, and -0.0916 with a bias of -0.0592.
+  const auto clip = scored(CheckpointModel::open(kGolden / "checkpoints/clip"));
+  const double scale = std::exp(2.375), sum = std::exp(0.5 * scale) + std::exp(-0.25 * scale) +
+                                              std::exp(0.125 * scale);
+  CHECK(clip[0] == doctest::Approx(std::exp(0.5 * scale) / sum));
+  CHECK(clip[1] == doctest::Approx(std::exp(-0.25 * scale) / sum));
+  CHECK(clip[2] == doctest::Approx(std::exp(0.125 * scale) / sum));
+  const auto siglip = scored(CheckpointModel::open(kGolden / "checkpoints/siglip"));
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  CHECK(siglip[1] ==
+        doctest::Approx(sigmoid(-0.25 * std::exp(-0.091552734375) - 0.059173583984375)));
+  CHECK(scored(CheckpointModel::open(kGolden / "checkpoints/vit")) ==
+        std::vector<float>{0.5F, 0, 0.125F});
+  std::vector<float> none;
+  CheckpointModel::open(kGolden / "checkpoints/clip").score(none);
+}
+
 TEST_CASE("a text's embedding is transformers', from words on, for every kind of folder") {
   size_t seen = 0;
   for (const auto& row : test::table((kGolden / "texts.tsv").string())) {

@@ -3,6 +3,8 @@
 #include <sterna/models/model.h>
 #include <sterna/quant/formats.h>
 #include <sterna/vision/image.h>
+#include <sterna/vision/image_processor.h>
+#include <sterna/vision/vit.h>
 
 #include <cstddef>
 #include <filesystem>
@@ -24,6 +26,9 @@ namespace sterna {
 ///   DINOv2, DINOv3   the CLS token behind the last norm, which is their pooler_output
 ///   I-JEPA           the mean of the tokens
 ///   V-JEPA 2         the mean of the tokens of a still clip: a picture fills the tubelet
+/// of clips:
+///   V-JEPA 2         the mean of the clip's tokens: frames in tubelets
+///   others           the direction of the mean of the frames' embeddings
 /// and of texts:
 ///   CLIP, SigLIP           text_embeds, in the space of pictures
 ///   sentence-transformers  what the modules of modules.json make, of unit length in any case
@@ -57,6 +62,29 @@ class CheckpointModel {
 
   /// out [dim()]. Throws as expect_pictures(), and for an empty or oversized view.
   void embed(const vision::ImageView& picture, std::span<float> out, Session& session) const;
+  /// The same of a clip, frames of any number in the order of their times, which should lie evenly
+  /// apart. V-JEPA 2 sees what transformers does of them: frames at the end that don't fill a
+  /// tubelet are not seen, and of fewer than one tubelet all are repeated (vision::Vit::tokens()).
+  /// Zeros where embeddings of frames cancel out. Throws for no frames and, of V-JEPA 2, for frames
+  /// that its processor brings to different sizes.
+  void embed(std::span<const vision::ImageView> frames, std::span<float> out,
+             Session& session) const;
+
+  /// Frames of a clip as the model was trained: config.json's frames_per_clip of V-JEPA 2. 0: a
+  /// tower of pictures, which sees the frames of a clip one by one.
+  size_t frames_per_clip() const;
+  /// A picture as the tower reads it, for those that become part of many clips:
+  /// out [3, height, width] of prepared(). Both throw as embed().
+  vision::Sides prepared(const vision::ImageView& picture) const;
+  void prepare(const vision::ImageView& picture, std::span<float> out, Session& session) const;
+  /// embed() of frames that were prepared before: views of one frame each.
+  void embed(std::span<const vision::Clip> frames, std::span<float> out, Session& session) const;
+
+  /// What the model makes of the cosines [n] of a picture with n texts, in place. CLIP: the softmax
+  /// of exp(logit_scale) cosine over the texts. SigLIP: the sigmoid of
+  /// exp(logit_scale) cosine + logit_bias, each text by itself. A checkpoint without logit_scale:
+  /// the cosines, those below 0 as 0.
+  void score(std::span<float> cosines) const;
   /// out [dim()]. Throws as expect_texts(), and for what the tokenizer can't take.
   void embed(std::string_view text, std::span<float> out, Session& session) const;
   /// Whether the model reads `text` to its end; it cuts longer ones off.
