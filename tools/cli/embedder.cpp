@@ -1,7 +1,6 @@
 #include "cli/embedder.h"
 
 #include <sterna/models/checkpoint_model.h>
-#include <sterna/models/convert.h>
 #include <sterna/models/model.h>
 
 #include <filesystem>
@@ -71,7 +70,7 @@ class CheckpointEmbedder : public Embedder {
 std::unique_ptr<Embedder> open_embedder(const Common& common, Embedder::Input input) {
   const fs::path path = find_model(common.model);
   std::unique_ptr<Embedder> embedder;
-  if (fs::is_directory(path) || models::is_converted(path)) {
+  if (is_checkpoint(path)) {
     embedder =
         std::make_unique<CheckpointEmbedder>(CheckpointModel::open(path, {.isa = common.isa}));
   } else {

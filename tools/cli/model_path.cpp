@@ -1,5 +1,6 @@
 #include "cli/model_path.h"
 
+#include <sterna/models/convert.h>
 #include <sterna/quant/error.h>
 
 #include <cstdlib>
@@ -41,6 +42,10 @@ fs::path find_model(const std::string& named) {
   }
   throw Error(std::string(kDefaultModel) + ": the default model was not found; name one with " +
               "--model or STERNA_MODEL (searched " + searched + ")");
+}
+
+bool is_checkpoint(const fs::path& path) {
+  return fs::is_directory(path) || models::is_converted(path);
 }
 
 }  // namespace sterna::cli

@@ -39,6 +39,7 @@ class Watch {
         gate_(gate),
         model_(model),
         outputs_(outputs),
+        encoder_(model.dim, model.embed, model.clips),
         keyframes_(outputs.report != nullptr ? kKeyframesShown : kKeyframes),
         embedding_(model.dim) {}
 
@@ -50,7 +51,7 @@ class Watch {
       outputs_.meter->read();  // before the energy counters wrap
       metered_ = now;
     }
-    if (!encode(frame)) return;
+    if (!encode(frame, now)) return;
     const size_t number = summary_.frames++;
     keyframes_.add({number, frame.index, thumbnail_});
     if (gate_.push(now, embedding_) == decoder::Push::invalid) ++summary_.invalid;
@@ -77,19 +78,18 @@ class Watch {
   }
 
  private:
-  /// Fills embedding_ with the frame's, or leaves the last one's if nothing has changed. False if
-  /// the frame could not be encoded.
-  bool encode(const SourceFrame& frame) {
+  /// Fills embedding_ with the frame's (of the clip that ends with it), or leaves the last one's if
+  /// nothing has changed. False if the frame could not be encoded.
+  bool encode(const SourceFrame& frame, double now) {
     try {
-      if (difference_ != nullptr && !changed(frame.pixels) && encoded_) {
-        ++summary_.unchanged;
-        return true;
-      }
+      const bool same = difference_ != nullptr && !changed(frame.pixels) && encoded_;
       encoded_ = false;  // the next frame is not to be compared with one that failed
-      embed(frame.pixels);
+      const FrameEncoder::Result result = embed(frame.pixels, now, same);
       encoded_ = true;
-      ++summary_.embedded;
-      if (outputs_.report != nullptr) thumbnail_ = thumbnail(frame.pixels, kThumbnailSide);
+      ++(result.passed ? summary_.embedded : summary_.unchanged);
+      if (!result.moved) return true;
+      if (outputs_.report != nullptr && !same)
+        thumbnail_ = thumbnail(frame.pixels, kThumbnailSide);
     } catch (const Error& error) {
       failed(Error("frame " + std::to_string(frame.index) + ": " + error.what()));
       return false;
@@ -103,9 +103,9 @@ class Watch {
     return difference_->changed(pixels);
   }
 
-  void embed(const vision::ImageView& pixels) {
+  FrameEncoder::Result embed(const vision::ImageView& pixels, double now, bool same) {
     const Timer timer(summary_.embed_seconds);
-    model_.embed(pixels, embedding_);
+    return encoder_.encode(pixels, now, same, embedding_);
   }
 
   /// Puts every segment that has ended into words.
@@ -153,6 +153,7 @@ class Watch {
   decoder::Gate& gate_;
   const WatchModel& model_;
   WatchOutputs& outputs_;
+  FrameEncoder encoder_;
   Keyframes keyframes_;
   decoder::StreamClock clock_;
   std::vector<float> embedding_;

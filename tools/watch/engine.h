@@ -11,6 +11,7 @@
 
 #include "watch/difference.h"
 #include "watch/embedding_log.h"
+#include "watch/encoder.h"
 #include "watch/keyframes.h"
 #include "watch/report.h"
 #include "watch/source.h"
@@ -20,12 +21,12 @@ namespace sterna::cli {
 /// What watching needs of a model.
 struct WatchModel {
   size_t dim = 0;
-  /// The embedding [dim] of a picture: the costly part.
-  std::function<void(const vision::ImageView&, std::span<float>)> embed;
+  EmbedPicture embed;
   /// Words for an embedding, with the confidence in them.
   std::function<void(std::span<const float>, std::string& text, double& confidence)> decode;
   uint64_t decode_flops = 0;          // floating-point operations of one decode
   decoder::Recall* recall = nullptr;  // words for meanings that come back; null: each is decoded
+  ClipTower clips = {};               // by default, every frame is embedded by itself
 };
 
 /// Where results go. Report and log may be null; they are let go when they fail.
