@@ -1,5 +1,4 @@
 #include <sterna/decoder/change.h>
-#include <sterna/models/model.h>
 #include <sterna/quant/error.h>
 #include <unistd.h>
 
@@ -19,11 +18,15 @@
 #include "cli/text.h"
 #include "watch/engine.h"
 #include "watch/live_source.h"
+#include "watch/open_model.h"
 
 namespace sterna::cli {
 namespace {
 
 using Args = cxxopts::ParseResult;
+
+constexpr double kMostClipSeconds = 3600;
+constexpr int kMostClipFrames = 256;
 
 void add_options(Options& options) {
   const auto text = [] { return cxxopts::value<std::string>(); };
@@ -43,6 +46,10 @@ void add_options(Options& options) {
                 text());
   options.add()("recall", "Words said of a meaning this near (cosine) are said again undecoded",
                 real(), "COSINE");
+  options.add()("clip", "Embed clips of the last SECONDS (V-JEPA 2: 2; else 0: single frames)",
+                real(), "SECONDS");
+  options.add()("clip-frames", "Frames of a clip, evenly in time (V-JEPA 2: up to 16; else 8)",
+                cxxopts::value<int>(), "N");
   options.add()("difference", "Levels of 255 a block may move unseen (1.5; 0: encode all)", real());
   options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
   options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
@@ -53,6 +60,7 @@ void add_options(Options& options) {
       "  sterna watch street.mp4 --report street.html\n"
       "  sterna watch camera:0 --choices \"a person,an empty room\" --json\n"
       "  sterna watch holiday/ --fps 0.5\n"
+      "  sterna watch street.mp4 --model siglip/ --choices \"a bus,a car\" --clip 1 --clip-frames 4\n"
       "  ffmpeg -i in.mkv -f rawvideo -pix_fmt rgb24 - | sterna watch - --raw 640x480@30");
 }
 
@@ -176,6 +184,27 @@ std::optional<std::vector<std::string>> answers(const Args& args) {
   return lines;
 }
 
+/// What the model is asked for, as far as it can be checked before one is opened.
+WatchWishes wishes(const Args& args) {
+  WatchWishes w;
+  w.answers = answers(args);
+  if (args.count("answers") != 0) w.answers_option = "answers";
+  w.prompt = text(args, "prompt").value_or("");
+  if (!is_utf8(w.prompt)) throw UsageError("--prompt: expected UTF-8 text");
+  w.clip_seconds = number(args, "clip", 0, true);
+  if (w.clip_seconds && *w.clip_seconds > kMostClipSeconds)
+    throw UsageError("--clip: expected at most an hour");
+  if (args.count("clip-frames") == 0) return w;
+  const int frames = args["clip-frames"].as<int>();
+  if (frames < 1 || frames > kMostClipFrames) {
+    throw UsageError("--clip-frames: expected 1 to " + std::to_string(kMostClipFrames) +
+                     ", found " + std::to_string(frames));
+  }
+  w.clip_frames = static_cast<size_t>(frames);
+  clip_shape(w, 0);  // whether both options agree
+  return w;
+}
+
 Json event_json(const WatchEvent& e) {
   const auto rounded = [](double v) { return std::round(v * 1e4) / 1e4; };
   return {{"start", rounded(e.start)},
@@ -214,6 +243,7 @@ std::string event_line(const WatchEvent& e) {
   std::snprintf(confidence, sizeof confidence, "%3.0f %%", e.confidence * 100);
   std::string when = time_text(e.start) + " - " + time_text(e.end);
   when.resize(std::max<size_t>(when.size(), 17), ' ');
+  if (e.text.empty()) return when + "  frame " + std::to_string(e.frame);  // a model without words
   return when + "  " + confidence + "  " + bold(printable(e.text));
 }
 
@@ -235,9 +265,7 @@ int watch_command(int argc, char** argv) {
   if (const auto file = text(*args, "save"); file && !file->ends_with(".npy")) {
     throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
   }
-  const auto texts = answers(*args);
-  const std::string prompt = text(*args, "prompt").value_or("");
-  if (!is_utf8(prompt)) throw UsageError("--prompt: expected UTF-8 text");
+  const WatchWishes asked = wishes(*args);
 
   const InterruptGuard interrupt;
   const StopAsked stop = [&] { return interrupt.requested() != 0; };
@@ -245,38 +273,16 @@ int watch_command(int argc, char** argv) {
 
   CostMeter meter;
   const auto path = find_model(common.model);
-  const Model model = Model::open(path, {.isa = common.isa});
-  Session session(common.threads);
-  std::optional<AnswerTable> table;
-  if (texts) table = model.encode(*texts, session);
-  Scene scene;
-  Answer answer;
+  WatchModel model = open_watch_model(path, common, asked);
   std::optional<decoder::Recall> recall;
-  if (near) recall.emplace(model.dim(), *near);
-  const size_t answers_compared = table ? table->texts.size() : model.vocabulary().size();
-  const WatchModel watched{
-      model.dim(),
-      [&](const vision::ImageView& picture, std::span<float> out) {
-        model.see(picture, scene, session);
-        if (prompt.empty())
-          model.embed(scene, out, session);
-        else
-          model.predict(scene, prompt, out, session);
-      },
-      [&](std::span<const float> embedding, std::string& words, double& confidence) {
-        model.decode(embedding, table ? &*table : nullptr, 1, answer, session);
-        words = answer.text;
-        confidence = static_cast<double>(answer.confidence);
-      },
-      // One embedding with every answer: a product and a sum for each number.
-      2 * uint64_t{answers_compared} * model.dim(), recall ? &*recall : nullptr};
+  if (near) model.recall = &recall.emplace(model.dim, *near);
 
   std::optional<WatchReport> report;
   if (const auto file = text(*args, "report")) {
     report.emplace(*file, options.positionals()[0], path.filename().string());
   }
   std::optional<EmbeddingLog> log;
-  if (const auto file = text(*args, "save")) log.emplace(*file, model.dim());
+  if (const auto file = text(*args, "save")) log.emplace(*file, model.dim);
   WatchOutputs outputs;
   outputs.event = [&](const WatchEvent& e) {
     print_line(common.json ? to_line(event_json(e)) : event_line(e));
@@ -287,9 +293,9 @@ int watch_command(int argc, char** argv) {
   outputs.meter = &meter;
 
   PixelDifference difference(levels);
-  const auto gate = make_gate(*args, model.dim());
+  const auto gate = make_gate(*args, model.dim);
   const WatchSummary summary =
-      watch(*source, levels == 0 ? nullptr : &difference, *gate, watched, outputs);
+      watch(*source, levels == 0 ? nullptr : &difference, *gate, model, outputs);
 
   if (common.json) {
     print_line(to_line(summary_json(summary)));

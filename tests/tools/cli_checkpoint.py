@@ -128,8 +128,7 @@ class Checkpoint(CommandTest):
     def test_what_a_folder_can_not_do(self):
         (self.folder / "a.png").write_bytes(noise(9, 9, 1, "noise"))
         clip = str(CHECKPOINTS / "clip")
-        for arguments in (["ask", "a.png", "what is it?"], ["classify", "a.png", "--labels", "a,b"],
-                          ["watch", "a.png"]):
+        for arguments in ["ask", "a.png", "what is it?"], ["classify", "a.png", "--labels", "a,b"]:
             with self.subTest(arguments[0]):
                 result = self.check(UNUSABLE, *arguments, "--model", clip)
                 self.assertEqual(len(result.err.splitlines()), 1)
