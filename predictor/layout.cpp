@@ -29,6 +29,11 @@ struct Grid {
   }
 };
 
+/// Of place i of n beside each other, from -0.5 to 0.5.
+float middle(size_t i, size_t n) {
+  return (static_cast<float>(i) + 0.5F) / static_cast<float>(n) - 0.5F;
+}
+
 float deviation(float squares, float mean) {
   return std::sqrt(std::max(squares - mean * mean, 1e-6F));
 }
@@ -48,8 +53,7 @@ void layout(std::span<const float> score, size_t columns, size_t absent, float* 
   for (size_t i = 0; i < places; ++i) {
     if (i == absent) continue;
     const float relative = std::exp(s[i] - most), beta = relative / sum;
-    const float column = (static_cast<float>(i % columns) + 0.5F) / static_cast<float>(columns) - 0.5F;
-    const float row = (static_cast<float>(i / columns) + 0.5F) / static_cast<float>(s.rows) - 0.5F;
+    const float column = middle(i % columns, columns), row = middle(i / columns, s.rows);
     x += beta * column, xx += beta * column * column;
     y += beta * row, yy += beta * row * row;
     entropy -= beta * std::log(std::max(beta, 1e-9F));

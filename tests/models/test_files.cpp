@@ -52,7 +52,7 @@ TEST_CASE("MappedFile: the bytes of a file, or an error that says what is wrong"
         missing + ": cannot open: No such file or directory");
   CHECK(error([&] { MappedFile f(scratch.path()); }) ==
         scratch.path().string() + ": expected a file, found a directory");
-  CHECK(error([&] { MappedFile f(scratch.write("empty", {})); }) ==
+  CHECK(error([&] { MappedFile f(scratch.write("empty", "")); }) ==
         (scratch / "empty").string() + ": file is empty");
   CHECK(error([] { MappedFile f("/dev/null"); }) == "/dev/null: expected a file, found a device");
   const auto pipe = scratch / "pipe";

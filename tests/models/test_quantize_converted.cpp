@@ -93,7 +93,7 @@ TEST_CASE("llama.cpp's ternary blocks: converted to, run, and quantised from") {
       CHECK(change.after == doctest::Approx(1).epsilon(1e-9));
   };
   models::convert(wide_bert(folder), scratch / "f32.gguf");
-  models::convert(folder.directory(), scratch / "tq1.gguf", parse_rules("@blocks=tq1_0"));
+  models::convert(folder.path(), scratch / "tq1.gguf", parse_rules("@blocks=tq1_0"));
   CHECK(type_of("tq1.gguf") == "tq1_0");
   models::quantize(scratch / "f32.gguf", scratch / "also.gguf", parse_rules("@blocks=tq1_0"));
   CHECK(test::read_file(scratch / "tq1.gguf").size() == test::read_file(scratch / "also.gguf").size());

@@ -6,7 +6,7 @@
 using namespace sterna::cli;
 
 TEST_CASE("cost: energy counters are added up, parts of packages left out, wrapping included") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   const auto zone = [&](const std::string& name, const std::string& energy) {
     folder.write("rapl/" + name + "/max_energy_range_uj", "999999\n");
     folder.write("rapl/" + name + "/energy_uj", energy + "\n");
@@ -29,7 +29,7 @@ TEST_CASE("cost: energy counters are added up, parts of packages left out, wrapp
 }
 
 TEST_CASE("cost: what the machine does not tell is left out; the processor's time is there") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   CostMeter meter(folder.path() / "none");
   volatile double sum = 0;
   double seconds = 0;

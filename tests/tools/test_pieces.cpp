@@ -88,7 +88,7 @@ TEST_CASE("times for people") {
 }
 
 TEST_CASE("inputs are expanded in order") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   for (const char* name :
        {"b.jpg", "a.JPG", "sub/c.png", ".hidden.jpg", "note.txt", ".git/x.jpg"}) {
     folder.write(name, "x");
@@ -114,7 +114,7 @@ TEST_CASE("inputs are expanded in order") {
 }
 
 TEST_CASE(".npy: what is written is read, and what is broken is refused") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};
   const std::string data(reinterpret_cast<const char*>(values.data()), 24);
   const std::string header = npy_header(2, 3);

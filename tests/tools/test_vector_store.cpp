@@ -39,7 +39,7 @@ const std::vector<std::string> kInputs = {"a", "bb", "bad", "caf\xE9", "bad \xFF
 
 /// All in one go: what an interrupted run must end up with, too.
 std::pair<std::string, std::string> expected_files() {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   VectorStore store(StorePaths(folder.path() / "o.npy"), kDim, kSettings, kInputs, false, false);
   add(store, kInputs, 0, kInputs.size());
   store.finish();
@@ -49,7 +49,7 @@ std::pair<std::string, std::string> expected_files() {
 }  // namespace
 
 TEST_CASE("a store writes rows, a manifest, and nothing else") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   const StorePaths paths(folder.path() / "o.npy");
   VectorStore store(paths, kDim, kSettings, kInputs, false, false);
   CHECK(store.resumed() == 0);
@@ -72,7 +72,7 @@ TEST_CASE("a store that was cut off anywhere goes on and ends with the same file
   for (size_t stop = 0; stop <= kInputs.size(); ++stop) {
     for (const size_t torn : {0U, 1U, 7U}) {  // bytes that the last lines or rows lack
       for (const bool tear_rows : {false, true}) {
-        const test::Folder folder;
+        const sterna::test::Folder folder;
         const StorePaths paths(folder.path() / "o.npy");
         {
           VectorStore store(paths, kDim, kSettings, kInputs, false, false);
@@ -94,7 +94,7 @@ TEST_CASE("a store that was cut off anywhere goes on and ends with the same file
 }
 
 TEST_CASE("partial files of other settings, inputs or contents are not used") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   const StorePaths paths(folder.path() / "o.npy");
   const auto start = [&](const Json& settings, const std::vector<std::string>& inputs, bool fresh) {
     return VectorStore(paths, kDim, settings, inputs, false, fresh).resumed();
@@ -117,7 +117,7 @@ TEST_CASE("partial files of other settings, inputs or contents are not used") {
 }
 
 TEST_CASE("a file that was modified after it was embedded is embedded again") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   std::vector<std::string> inputs;
   for (const char* name : {"1", "2", "3"}) inputs.push_back(folder.write(name, "x").string());
   const StorePaths paths(folder.path() / "o.npy");
@@ -132,7 +132,7 @@ TEST_CASE("a file that was modified after it was embedded is embedded again") {
 }
 
 TEST_CASE("finished rows are found by content, if they were made the same way") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   const StorePaths paths(folder.path() / "o.npy");
   {
     VectorStore store(paths, kDim, kSettings, kInputs, false, false);
@@ -158,7 +158,7 @@ TEST_CASE("finished rows are found by content, if they were made the same way") 
 }
 
 TEST_CASE("one file with vectors in its lines") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   VectorStore store(StorePaths(folder.path() / "o.jsonl"), 4, kSettings, kInputs, false, false);
   add(store, kInputs, 0, kInputs.size());
   store.finish();
@@ -174,7 +174,7 @@ TEST_CASE("one file with vectors in its lines") {
 }
 
 TEST_CASE("two runs can't write the same output, and odd names are refused") {
-  const test::Folder folder;
+  const sterna::test::Folder folder;
   const StorePaths paths(folder.path() / "o.npy");
   const VectorStore store(paths, kDim, kSettings, kInputs, false, false);
   CHECK_THROWS_AS(VectorStore(paths, kDim, kSettings, kInputs, false, false), sterna::Error);

@@ -13,8 +13,8 @@
 
 namespace sterna::predictor {
 
-/// One question about one picture. L question tokens; T vision tokens, the first of the picture as a
-/// whole, the others of its places, row by row.
+/// One question about one picture. L question tokens; T vision tokens, the first of the picture as
+/// a whole, the others of its places, row by row.
 struct Query {
   nn::Mat<const float> question;  // [L, question width]: last hidden states of the text tower
   nn::Mat<const float> vision;    // [T, vision width]
@@ -32,7 +32,8 @@ struct Query {
 ///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
 ///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) for vision tokens i;  alpha = softmax(a)
 ///   p = sum alpha_i s_i;  q = L2norm(sum h);  c_i = 5 s_i . q
-///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0, layout(a_1..))
+///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0,
+///        layout(a_1..))
 ///   y = z_0 + sigmoid(W_rg z_0 + b_rg) * (W_r sum alpha_i v_i + W_m m);  e = W_head y + b
 ///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) p), g = `head_scale`
 /// Const after construction, shared by threads.
