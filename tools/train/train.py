@@ -1,7 +1,8 @@
 """Trains the tower and predictor on the cached features, ternary (`--mode ternary`) or as its float twin.
 
 Resumes from WORK/<name>.last.pt; writes averaged weights to WORK/<name>.pt every few minutes and at the end.
-The learning rate is constant after warm-up and falls linearly to zero over the last half of the steps. A second
+The learning rate is constant after warm-up and falls linearly to zero over the last half of the steps; `--stop` ends before:
+averaged weights of a rate that is not yet small are as good, and what follows learns the training photos by heart. A second
 stage starts from the weights of the first (`--init`) with the rate up again; the float twin takes the same stage.
 """
 
@@ -95,7 +96,7 @@ def drawn(pool: Pool, c: TrainConfig, start: int, steps: int):
             yield now
 
 
-def train(work: Path, mode: str, steps: int, c: TrainConfig, name: str, init: Path | None = None):
+def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: str, init: Path | None = None):
     setting = load_setting(work)
     torch.manual_seed(c.seed)
     pool = Pool(setting, c.seed)
@@ -124,8 +125,8 @@ def train(work: Path, mode: str, steps: int, c: TrainConfig, name: str, init: Pa
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
     about = {"model": vars(model), "mode": mode, "init": str(init.name) if init else None, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
     seen, clock, saved_at = [], time.time(), time.time()
-    batches = drawn(pool, c, start, steps)
-    for step in range(start, steps):
+    batches = drawn(pool, c, start, stop)
+    for step in range(start, stop):
         features, question, length, owner, answer, task, shown = (x.to(device) for x in next(batches))
         for group in opt.param_groups:
             group["lr"] = rate(step, steps, c, top)
@@ -146,7 +147,7 @@ def train(work: Path, mode: str, steps: int, c: TrainConfig, name: str, init: Pa
             print(f"{name} {step + 1}/{steps} among {m[:, 0].mean():.3f} all {m[:, 1].mean():.3f} cosine {m[:, 2].mean():.3f} "
                   f"{m[:, 3].sum() / (time.time() - clock):.0f} questions/s", flush=True)
             clock = time.time()
-        if time.time() - saved_at > c.checkpoint_every_s or step + 1 == steps:
+        if time.time() - saved_at > c.checkpoint_every_s or step + 1 == stop:
             saved_at = time.time()
             save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
             save(work / f"{name}.pt", {**about, "step": step + 1, "net": average.state_dict()})
@@ -159,13 +160,14 @@ def main():
     p.add_argument("--mode", choices=["ternary", "float"], default="ternary")
     p.add_argument("--name", help="of the checkpoint (default: the mode)")
     p.add_argument("--steps", type=int, default=TrainConfig.steps)
+    p.add_argument("--stop", type=int, help="end after so many of the steps (default: after all)")
     p.add_argument("--init", type=Path, help="start from the weights of another run")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     c, name = TrainConfig(), a.name or a.mode
     (a.work / f"{name}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
-    train(a.work, a.mode, a.steps, c, name, a.init)
+    train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name, a.init)
 
 
 if __name__ == "__main__":
