@@ -46,8 +46,7 @@ namespace sterna::quant {
 const LinearKernels* avx2_kernels(Type type) noexcept {
   namespace k = avx2;
   static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
-  static constexpr LinearKernels bf16 = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
-                                         k::bf16_run};
+  static constexpr LinearKernels bf16 = {bf16_tile, bf16_scratch, bf16_prepare, k::bf16_run};
   static constexpr LinearKernels i8 = {k::int_tile<k::I8>, k::int_scratch<k::I8>,
                                        k::int_prepare<k::I8>, k::int_run<k::I8>};
   static constexpr LinearKernels t2 = {k::int_tile<k::T2>, k::int_scratch<k::T2>,
