@@ -110,6 +110,16 @@ def text_of(pieces: list[str]) -> str:
     return out
 
 
+def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """inputs [n, t] and targets [n, t + 1] (-100 behind the end) of texts as rows of the table."""
+    longest = max(len(r) for r in rows)
+    inputs = torch.zeros(len(rows), longest, dtype=torch.long)
+    targets = torch.full((len(rows), longest + 1), -100)
+    for k, r in enumerate(rows):
+        inputs[k, :len(r)], targets[k, :len(r)], targets[k, len(r)] = torch.tensor(r), torch.tensor(r), END
+    return inputs, targets
+
+
 class Corpus:
     """Texts as padded rows of the table and fp16 embeddings; `held` marks those kept from training."""
 
@@ -131,13 +141,7 @@ class Corpus:
 
     def batch(self, chosen) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """embeddings [n, 384], inputs [n, t] and targets [n, t + 1] (-100 behind the end)."""
-        longest = max(len(self.rows[i]) for i in chosen)
-        inputs = torch.zeros(len(chosen), longest, dtype=torch.long)
-        targets = torch.full((len(chosen), longest + 1), -100)
-        for k, i in enumerate(chosen):
-            r = torch.tensor(self.rows[i])
-            inputs[k, :len(r)], targets[k, :len(r)], targets[k, len(r)] = r, r, END
-        return self.embeddings[chosen].float(), inputs, targets
+        return self.embeddings[chosen].float(), *padded([self.rows[i] for i in chosen])
 
 
 def disturbed(e: torch.Tensor, rng: torch.Generator, c: GeneratorConfig) -> torch.Tensor:

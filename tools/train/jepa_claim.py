@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from config import EMBED, GeneratorConfig, ModelConfig, TrainConfig
 from data import load_setting
-from generator import END, Generator, greedy
+from generator import Generator, greedy, padded
 from measure import cosines, from_jsonl, held_out, predict
 from model import Net, fuse
 from pool import Pool
@@ -41,13 +41,7 @@ class Pieces:
         self.rows = dict(zip(texts, ([row[i] for i in x] for x in ids)))
 
     def batch(self, texts: list[str]):
-        """inputs [n, t] and targets [n, t + 1], -100 behind the end."""
-        longest = max(len(self.rows[t]) for t in texts)
-        inputs = torch.zeros(len(texts), longest, dtype=torch.long)
-        targets = torch.full((len(texts), longest + 1), -100)
-        for k, r in enumerate(self.rows[t] for t in texts):
-            inputs[k, :len(r)], targets[k, :len(r)], targets[k, len(r)] = torch.tensor(r), torch.tensor(r), END
-        return inputs, targets
+        return padded([self.rows[t] for t in texts])
 
 
 class Embeds(nn.Module):
