@@ -30,7 +30,7 @@ from stem import Features, load_picture, resize
 from text import Text
 
 TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes", "shapes"]
-SIZES = {"photo_variants": 8, "recolours": 8, "cifar": 4000, "cifar_held": 400, "scenes": 16000, "scenes_held": 400, "cuts_held": 800}
+SIZES = {"photo_variants": 12, "recolours": 8, "cifar": 4000, "cifar_held": 400, "scenes": 16000, "scenes_held": 400, "cuts_held": 800}
 REAL_SCENES = 0.5  # share of the composed training pictures whose things are all cut out of photos
 SHAPES = ("circle", "rectangle", "triangle")
 CIFAR = {"airplane": ("vehicle", "airplane"), "automobile": ("vehicle", "car"), "bird": ("animal", "bird"),
@@ -134,7 +134,7 @@ class Writer:
 
 
 def photo_variant(image: Image.Image, rng, variant: int, size: int) -> tuple[np.ndarray, dict]:
-    """Variant 0 is the whole photo; others crop, flip, shift light; the last two turn the hues too."""
+    """Variant 0 is the whole photo; others crop, flip, shift light; the last quarter turn the hues too."""
     fact = {"area": 1.0, "flip": False, "turns": 0}
     if variant > 0:
         if variant > 1:
@@ -151,7 +151,7 @@ def photo_variant(image: Image.Image, rng, variant: int, size: int) -> tuple[np.
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
             image = enhance(image).enhance(rng.uniform(0.85, 1.15))
     pixels = resize(image, size)
-    if variant >= 6:
+    if variant >= SIZES["photo_variants"] * 3 // 4:
         fact["turns"] = int(rng.integers(1, 3))
         pixels = rotate(pixels, fact["turns"])
     return pixels, fact

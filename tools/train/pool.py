@@ -71,10 +71,16 @@ def even_share(task: np.ndarray, favour: np.ndarray | None = None) -> np.ndarray
     return share / share.sum()
 
 
+def packed_places(places: list[int], count: int) -> np.ndarray:
+    """Integers with a bit for each of `count` places -> uint8 [n, bytes], the lowest bit first."""
+    width = -(-count // 8)
+    return np.frombuffer(b"".join(p.to_bytes(width, "little") for p in places), dtype=np.uint8).reshape(len(places), width)
+
+
 class Pool:
     """Pictures with questions: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
-    [m, 4] = question, answer, task, places (scenes.cells; 0: not known); entry n + c holds the questions of class c, asked of pictures renamed to it
-    (swap.py). Answers: the first `base` compete always, captions only in their batch."""
+    [m, 3] = question, answer, task, and of `shown` [m, bytes] = bits of the places that show what is asked about (scenes.cells; none: not known);
+    entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). Answers: the first `base` compete always, captions only in their batch."""
 
     def __init__(self, setting: Setting, seed: int, parts=tuple(TRAIN_PARTS)):
         rng, labels = np.random.default_rng(seed), setting.labels
@@ -107,7 +113,8 @@ class Pool:
         self.questions = sorted({q[1] for qs in asked for q in qs})
         q_of, a_of = ({x: i for i, x in enumerate(xs)} for xs in (self.questions, self.answers))
         t_of = {t: i for i, t in enumerate(self.tasks)}
-        self.items = np.array([(q_of[q[1]], a_of[q[2]], t_of[q[0]], *(q[3:] or (0,))) for qs in asked for q in qs], dtype=np.int64)
+        self.items = np.array([(q_of[q[1]], a_of[q[2]], t_of[q[0]]) for qs in asked for q in qs], dtype=np.int64)
+        self.shown = packed_places([q[3] if len(q) > 3 else 0 for qs in asked for q in qs], self.features.shape[1] - 1)
         self.start = np.concatenate([[0], np.cumsum([len(qs) for qs in asked])])
         self.candidates = self._candidates(labels, a_of, asked)
         self.digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
@@ -173,7 +180,7 @@ class Pool:
         question = torch.zeros(len(items), longest, self.tokens.shape[1])
         for row, (at, n) in enumerate(zip(first, length)):
             question[row, :n] = self.tokens[at:at + n].float()
-        shown = torch.from_numpy((items[:, 3:] >> np.arange(features.shape[1] - 1)) & 1).bool()
+        shown = torch.from_numpy(np.unpackbits(self.shown[chosen], axis=1, count=features.shape[1] - 1, bitorder="little")).bool()
         return (features, question, torch.from_numpy(length), torch.tensor(owner),
                 torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()), shown)
 

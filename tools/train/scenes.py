@@ -4,9 +4,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from colours import paint, sample
+from config import ModelConfig
 from labels import COLOURS
 
-SIZE = 224
+SIZE = ModelConfig.image_size
 
 
 def background(rng, photos: list[Image.Image]) -> Image.Image:

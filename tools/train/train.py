@@ -25,7 +25,7 @@ from pool import Pool
 PART_WEIGHTS = {"photos": 0.43, "recolour": 0.17, "scenes": 0.30, "cifar": 0.05, "shapes": 0.05}
 # What the stem's semantics do not give away takes longest to learn: ask it more often.
 TASK_WEIGHTS = {"name": 1.5, "colour": 3.0, "position": 2.0, "count": 2.5, "yesno": 0.8, "relation": 0.8, "kind_animal": 3.0, "kind_vehicle": 4.0, "kind_food": 4.0,
-                "action": 2.0}
+                "action": 2.0, "category": 2.0}
 
 # What these ask for is said by the picture as a whole: the pointer is drawn to the first place, the pooled one. Left
 # alone it spreads over places that on training photos are all sure, and on others are not (naming 0.80 against 0.87).
