@@ -4,61 +4,14 @@ A question is (task, text, answer) or (task, text, answer, where). The task deci
 candidate sets); `where` has the bits of the places that show what is asked about (scenes.cells), as far as that is known.
 """
 
-import hashlib
+import re
 
 import numpy as np
 
 from labels import COLOURS, KINDS, Labels
+from wordings import (ACTION, BESIDE, BREED, CAPTION, CATEGORY, COLOUR, COUNT, INDOORS, IS_COLOUR, IS_IT, IS_STUFF, IS_THERE, KIND,
+                      NAMING, PICTURE, RELATION, SCENE, WHERE, WHERE_IO, held_template)
 
-PICTURE = ["", "", "", " in the picture", " in this photo", " in the image", " here", " in this picture"]
-NAMING = ["what is this", "what is the main object", "what is in the picture", "what do you see", "what is shown", "name the object",
-          "identify the main thing", "what is that", "what object is this", "what does the picture show", "what is the name of this",
-          "which object is in the photo", "what am i looking at", "what thing is this", "tell me what this is", "what is the subject of the photo",
-          "what can be seen", "what is being shown", "what's this", "what's in the image", "what is pictured", "name this", "what is it",
-          "identify this object", "what is the main thing", "what is visible", "what is it called", "main object of the picture",
-          "give the name of the object", "which thing is this", "what is the object", "what would you call this", "what is depicted"]
-BREED = ["what breed of {k} is this", "which species of {k} is this", "what type of {k} is it", "name the breed of the {k}", "what sort of {k} is that",
-         "which kind of {k} exactly", "what exactly is this {k}", "identify the {k}", "which {k} is this", "what species is the {k}"]
-KIND = {
-    "animal": ["what kind of animal is this", "what animal is this", "which animal is in the picture", "what animal is it", "what sort of animal is that",
-               "what type of animal is shown", "name the animal", "which kind of animal do you see", "what animal do you see", "identify the animal",
-               "what creature is this", "tell me the kind of animal", "what animal can be seen", "which animal is shown", "what is the animal"],
-    "vehicle": ["what kind of vehicle is this", "what vehicle is in the picture", "which vehicle is shown", "what vehicle is this", "name the vehicle",
-                "what type of vehicle is it", "what sort of vehicle do you see", "which vehicle can be seen", "identify the vehicle", "what is the vehicle",
-                "which kind of vehicle is that", "what vehicle do you see", "which means of transport is this", "what kind of transport is shown"],
-    "food": ["what food is shown", "what kind of food is this", "which food is in the picture", "what food is this", "name the food", "what type of food is it",
-             "what is there to eat", "which food do you see", "identify the food", "what food can be seen", "what sort of food is that", "what dish is this"],
-}
-CATEGORY = ["what kind of thing is this", "what category is the object", "what type of object is it", "what sort of thing is shown", "which category does this belong to",
-            "is this an animal, a vehicle or something else", "what class of object is it", "what general kind of thing is it", "in general, what is this",
-            "what group does this thing belong to", "what is this, broadly"]
-COLOUR = ["what color is the {x}", "what colour is the {x}", "which color is the {x}", "what is the color of the {x}", "tell me the color of the {x}", "which colour does the {x} have",
-          "the {x} is what color", "what color does the {x} have", "name the color of the {x}", "what's the color of the {x}", "color of the {x}",
-          "what color are the {xs}", "what colour are the {xs}", "which color are the {xs}", "what is the {x}'s color", "say what color the {x} is",
-          "in what color is the {x}", "what color would you say the {x} is", "what is the main color of the {x}", "identify the color of the {x}"]
-COUNT = ["how many {xs} are there", "how many {xs} do you see", "count the {xs}", "how many {xs}", "what is the number of {xs}", "how many {xs} can you count", "number of {xs}",
-         "how many {xs} are in the picture", "how many {xs} are shown", "tell me how many {xs} there are", "how many {xs} are visible", "give the number of {xs}",
-         "how many {xs} can be seen", "what's the number of {xs}", "how many {xs} does the picture show"]
-IS_IT = ["is this a {x}", "is it a {x}", "is that a {x}", "does the picture show a {x}", "is a {x} shown", "is the object a {x}", "would you call this a {x}",
-         "is this picture of a {x}", "do you see a {x}", "is there a {x}", "is there a {x} in the picture", "can you see a {x}", "a {x}, yes or no", "is a {x} visible",
-         "is this some kind of {x}", "does this look like a {x}", "is the thing shown a {x}", "are we looking at a {x}"]
-IS_THERE = ["is there a {x}", "do you see a {x}", "is a {x} in the picture", "can you see a {x}", "does the picture contain a {x}", "is there any {x}", "are there any {xs}",
-            "is a {x} visible", "does a {x} appear", "is a {x} present", "are there {xs}", "can a {x} be seen", "has the picture a {x}", "any {xs} here"]
-IS_STUFF = ["is there {x}", "is there any {x}", "do you see {x}", "can you see {x}", "does the picture show {x}", "is {x} visible", "is there {x} in the picture", "any {x} here"]
-IS_COLOUR = ["is the {x} {c}", "is the color of the {x} {c}", "does the {x} look {c}", "is the {x} colored {c}", "is there a {c} {x}", "do you see a {c} {x}", "would you call the {x} {c}"]
-WHERE = ["where is the {x}", "in which part of the picture is the {x}", "on which side is the {x}", "where do you see the {x}", "where can the {x} be found", "what is the position of the {x}",
-         "whereabouts is the {x}", "locate the {x}", "which side is the {x} on", "find the {x}: where is it", "in what part is the {x}"]
-RELATION = ["is the {x} {r} the {y}", "is the {x} placed {r} the {y}", "does the {x} lie {r} the {y}", "is the {x} located {r} the {y}", "can the {x} be found {r} the {y}"]
-BESIDE = ["what is {r} the {y}", "which object is {r} the {y}", "what do you see {r} the {y}", "name the thing {r} the {y}", "what lies {r} the {y}", "what object is {r} the {y}"]
-SCENE = ["where was this picture taken", "what place is this", "where is this", "what scene is shown", "what kind of place is it", "what is the setting", "which place do you see", "where was this photo taken",
-         "what location is this", "what sort of place is this", "describe the place", "what is the scene", "name the place", "in what kind of place was this taken", "where are we",
-         "what environment is this", "which scene is it", "what type of scene is this", "where could this be"]
-ACTION = ["what sport is being played", "what sport is this", "which sport is shown", "what activity is going on", "what are they doing", "which sport is it", "what are they playing", "what sport do you see",
-          "name the sport", "what is the person doing", "what game is being played", "which sport does this belong to", "what activity is this for", "what sport is this for", "identify the sport"]
-CAPTION = ["describe the picture", "caption this", "write a caption", "what is going on in the picture", "describe this image", "give a short description", "summarize the picture",
-           "what would be a good caption", "describe what you see", "put the picture into words", "a caption please"]
-INDOORS = ["is this {x}", "is this picture taken {x}", "was this photo taken {x}", "is it {x}", "are we {x}", "is the scene {x}", "does this take place {x}", "was this taken {x}"]
-WHERE_IO = ["is this indoors or outdoors", "indoors or outdoors", "was this taken inside or outside", "is the scene indoor or outdoor", "are we inside or outdoors"]
 RELATIONS = {"to the left of": (-1, 0), "to the right of": (1, 0), "left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "over": (0, -1), "below": (0, 1), "under": (0, 1)}
 STUFF = {"w": "water", "s": "snow", "f": "flowers", "g": "grass", "t": "trees", "k": "sky"}
 
@@ -81,10 +34,6 @@ def located(questions: list[tuple], where: int) -> list[tuple]:
     return [(*q[:3], where) for q in questions]
 
 
-def held_template(template: str) -> bool:
-    return hashlib.sha256(template.encode()).digest()[0] % 8 == 0
-
-
 class Asker:
     """Generates questions; `held=True` uses only the wordings kept from training."""
 
@@ -102,7 +51,7 @@ class Asker:
         text = self.one(pool)
         for key, value in fill.items():
             text = text.replace("{" + key + "s}", plural(value)).replace("{" + key + "}", value)
-        text = text.replace(" a a", " an a").replace(" a e", " an e").replace(" a i", " an i").replace(" a o", " an o")
+        text = re.sub(r"\ba (?=[aeio])", "an ", text)
         if tail and " in " not in text and "picture" not in text and "photo" not in text:
             text += self.one(PICTURE)
         return self.manner(text)
