@@ -4,8 +4,8 @@ namespace sterna::nn {
 
 const Kernels& kernels(quant::Isa isa) noexcept {
 #if defined(__x86_64__)
-  if (isa == quant::Isa::avx512) return avx512::kKernels;
-  if (isa == quant::Isa::avx2 || isa == quant::Isa::avxvnni) return avx2::kKernels;
+  if (vector_isa(isa) == quant::Isa::avx512) return avx512::kKernels;
+  if (vector_isa(isa) == quant::Isa::avx2) return avx2::kKernels;
 #elif defined(__aarch64__)
   if (isa == quant::Isa::neon) return neon::kKernels;
 #endif

@@ -49,8 +49,8 @@ struct L {
 
 const RowKernels& row_kernels(quant::Isa isa) noexcept {
 #if defined(__x86_64__)
-  if (isa == quant::Isa::avx2 || isa == quant::Isa::avxvnni) return row_kernels_avx2();
-  if (isa == quant::Isa::avx512) return row_kernels_avx512();
+  if (vector_isa(isa) == quant::Isa::avx2) return row_kernels_avx2();
+  if (vector_isa(isa) == quant::Isa::avx512) return row_kernels_avx512();
 #elif defined(__aarch64__)
   if (isa == quant::Isa::neon) return row_kernels_neon();
 #endif

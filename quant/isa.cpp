@@ -4,6 +4,10 @@
 #include <string>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -22,7 +26,25 @@ constexpr IsaName kIsas[] = {{Isa::scalar, "scalar"},
                              {Isa::avx2, "avx2"},
                              {Isa::avxvnni, "avxvnni"},
                              {Isa::avx512, "avx512"},
+                             {Isa::amx, "amx"},
                              {Isa::neon, "neon"}};
+
+#if defined(__x86_64__)
+// Tiles of int8 and bf16. Linux saves their registers only for a process that asked for them: the
+// request is for all its threads, and fails where kernel or hypervisor do not know them.
+bool may_use_tiles() noexcept {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr unsigned kTile = 1U << 24, kInt8 = 1U << 25, kBf16 = 1U << 22;  // leaf 7, EDX
+  constexpr unsigned kAll = kTile | kInt8 | kBf16;
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // asm/prctl.h of Linux 5.16
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx & kAll) != kAll) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 }  // namespace
 
 const CpuFeatures& cpu_features() noexcept {
@@ -36,6 +58,7 @@ const CpuFeatures& cpu_features() noexcept {
                __builtin_cpu_supports("avx512vnni");
     f.vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
     f.bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
+    f.amx = f.vbmi && f.bf16 && may_use_tiles();
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1, EAX bit 4: AVX-VNNI
     f.avxvnni =
         f.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
@@ -59,7 +82,7 @@ const CpuFeatures& cpu_features() noexcept {
 bool has_isa(Isa isa) noexcept { return linear_kernels(isa, Type::f32) != nullptr; }
 
 Isa best_isa() noexcept {
-  for (Isa isa : {Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
+  for (Isa isa : {Isa::amx, Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
     if (has_isa(isa)) return isa;
   return Isa::scalar;
 }

@@ -7,10 +7,11 @@
 namespace sterna::quant {
 
 /// What the CPU and operating system offer, asked once. `avx2` includes FMA and F16C, `avx512` is
-/// F+BW+VL+DQ+VNNI, `avxvnni` is the 256-bit VNNI that needs no AVX-512. Every aarch64 CPU has
-/// `neon`; `dotprod` is FEAT_DotProd (SDOT), `i8mm` FEAT_I8MM (SMMLA) and `dotprod` with it.
+/// F+BW+VL+DQ+VNNI, `avxvnni` is the 256-bit VNNI that needs no AVX-512, `amx` is tiles of int8 and
+/// bf16 (with `vbmi` and `bf16`) that this process may use. Every aarch64 CPU has `neon`; `dotprod`
+/// is FEAT_DotProd (SDOT), `i8mm` FEAT_I8MM (SMMLA) and `dotprod` with it.
 struct CpuFeatures {
-  bool avx2 = false, avx512 = false, vbmi = false, bf16 = false, avxvnni = false;
+  bool avx2 = false, avx512 = false, vbmi = false, bf16 = false, avxvnni = false, amx = false;
   bool neon = false, dotprod = false, i8mm = false;
 };
 const CpuFeatures& cpu_features() noexcept;
@@ -42,6 +43,7 @@ const LinearKernels* scalar_kernels(Type type) noexcept;
 const LinearKernels* avx2_kernels(Type type) noexcept;
 const LinearKernels* avxvnni_kernels(Type type) noexcept;
 const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept;
+const LinearKernels* amx_kernels(Type type) noexcept;
 const LinearKernels* neon_kernels(Type type, const CpuFeatures& features) noexcept;
 
 /// The integer types on CPUs with those instructions: parts of neon_kernels().

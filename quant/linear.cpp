@@ -19,6 +19,8 @@ const LinearKernels* linear_kernels(Isa isa, Type type) noexcept {
       return cpu_features().avxvnni ? avxvnni_kernels(type) : nullptr;
     case Isa::avx512:
       return cpu_features().avx512 ? avx512_kernels(type, cpu_features()) : nullptr;
+    case Isa::amx:
+      return cpu_features().amx ? amx_kernels(type) : nullptr;
 #elif defined(__aarch64__)
     case Isa::neon:
       return neon_kernels(type, cpu_features());

@@ -158,9 +158,13 @@ class Case {
 // The limit that binds a GEMM of this type and ISA.
 const char* compute_limit(Type type, Isa isa) {
   if (!quant::is_integer(type)) {
-    return type == Type::bf16 && isa == Isa::avx512 ? "bf16" : "f32";
+    if (type != Type::bf16 || vector_isa(isa) != Isa::avx512) return "f32";
+    return isa == Isa::amx       ? "amx"
+         : isa == Isa::avx512  ? "vnni"
+         : isa == Isa::avxvnni ? "vnni256"
+                               : "maddubs";
   }
-  return isa == Isa::avx512 ? "vnni" : isa == Isa::avxvnni ? "vnni256" : "maddubs";
+  return isa == Isa::amx ? "amx" : isa == Isa::avx512 ? "vnni" : isa == Isa::avxvnni ? "vnni256" : "maddubs";
 }
 
 std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
@@ -231,7 +235,7 @@ int bench_kernels(const BenchOptions& options) {
   if (options.isa) {
     isas.push_back(*options.isa);
   } else {
-    for (Isa isa : {Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
+    for (Isa isa : {Isa::amx, Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
       if (quant::has_isa(isa)) isas.push_back(isa);
     if (isas.empty()) isas.push_back(Isa::scalar);
   }

@@ -153,6 +153,41 @@ void chains_512() {
 
 #if defined(__clang__)
 #pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("amx-tile,amx-int8,amx-bf16"))), \
+                             apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("amx-tile,amx-int8,amx-bf16")
+#endif
+
+struct alignas(64) TileConfig {  // eight tiles of 16 rows of 64 bytes
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// Four sums by one pair of tiles: what is in the tiles does not matter.
+template <bool bf16>
+void chains_amx() {
+  const TileConfig config;
+  asm volatile("ldtilecfg %0" : : "m"(config));
+  for (size_t i = 0; i < kLoops; ++i) {
+    if constexpr (bf16) {
+      asm volatile(
+          "tdpbf16ps %tmm5, %tmm4, %tmm0\n\ttdpbf16ps %tmm5, %tmm4, %tmm1\n\t"
+          "tdpbf16ps %tmm5, %tmm4, %tmm2\n\ttdpbf16ps %tmm5, %tmm4, %tmm3");
+    } else {
+      asm volatile(
+          "tdpbsud %tmm5, %tmm4, %tmm0\n\ttdpbsud %tmm5, %tmm4, %tmm1\n\t"
+          "tdpbsud %tmm5, %tmm4, %tmm2\n\ttdpbsud %tmm5, %tmm4, %tmm3");
+    }
+  }
+  asm volatile("tilerelease");
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
 #else
 #pragma GCC pop_options
 #endif
@@ -223,6 +258,12 @@ double vnni(const nn::Executor& e, std::span<const std::byte>) {
 double bf16(const nn::Executor& e, std::span<const std::byte>) {
   return rate(e, chains_512<Bf16>, 16 * 32 * 2);
 }
+double amx(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_amx<false>, 4 * 16 * 16 * 64 * 2);
+}
+double amx_bf16(const nn::Executor& e, std::span<const std::byte>) {
+  return rate(e, chains_amx<true>, 4 * 16 * 16 * 32 * 2);
+}
 double f32_512(const nn::Executor& e, std::span<const std::byte>) {
   return rate(e, chains_512<Fma512>, 16 * 16 * 2);
 }
@@ -256,6 +297,10 @@ std::vector<Limit> machine_limits() {
   const bool avx512 = quant::has_isa(quant::Isa::avx512);
   if (avx512) limits.push_back({"vnni", vnni});
   if (avx512 && __builtin_cpu_supports("avx512bf16")) limits.push_back({"bf16", bf16});
+  if (quant::has_isa(quant::Isa::amx)) {
+    limits.push_back({"amx", amx});
+    limits.push_back({"amx_bf16", amx_bf16});
+  }
   if (quant::has_isa(quant::Isa::avxvnni)) limits.push_back({"vnni256", vnni256});
   if (quant::has_isa(quant::Isa::avx2)) {
     limits.push_back({"f32", avx512 ? f32_512 : f32_256});

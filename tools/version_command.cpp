@@ -15,7 +15,7 @@ int version_command(int argc, char** argv) {
 
   using quant::Isa;
   std::vector<std::string> isas;
-  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::neon}) {
+  for (const Isa isa : kEveryIsa) {
     if (quant::has_isa(isa)) isas.emplace_back(quant::name(isa));
   }
   const std::string best(quant::name(quant::best_isa()));

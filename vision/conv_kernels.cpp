@@ -32,18 +32,18 @@ struct V {
 const ConvKernels* conv_kernels_scalar() noexcept { return &kKernels; }
 
 const ConvKernels* conv_kernels(quant::Isa isa) noexcept {
-  switch (isa) {
+  switch (vector_isa(isa)) {
     case quant::Isa::scalar:
       return conv_kernels_scalar();
     case quant::Isa::avx2:
-    case quant::Isa::avxvnni:
       return conv_kernels_avx2();
     case quant::Isa::avx512:
       return conv_kernels_avx512();
     case quant::Isa::neon:
       return conv_kernels_neon();
+    default:
+      return nullptr;
   }
-  return nullptr;
 }
 
 }  // namespace sterna::vision

@@ -45,10 +45,9 @@ void vertical(const int32_t* weights, size_t groups, const uint8_t* const* rows,
 const ResampleKernels kResampleScalar{kTapGroup, pack, horizontal, vertical};
 
 const ResampleKernels* resample_kernels(quant::Isa isa) noexcept {
-  switch (isa) {
+  switch (vector_isa(isa)) {
 #if defined(__x86_64__)
     case quant::Isa::avx2:
-    case quant::Isa::avxvnni:
       return &kResampleAvx2;
     case quant::Isa::avx512:
       return &kResampleAvx512;

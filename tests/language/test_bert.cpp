@@ -100,8 +100,7 @@ TEST_CASE("BERT equals transformers, on every ISA, for one text or several, for 
   const Texts texts;
   const nn::Executor one(1), two(2);
   nn::Workspace workspace;
-  for (const auto isa : {quant::Isa::scalar, quant::Isa::avx2, quant::Isa::avxvnni,
-                         quant::Isa::avx512, quant::Isa::neon}) {
+  for (const auto isa : quant::kEveryIsa) {
     if (!quant::has_isa(isa)) continue;
     CAPTURE(quant::name(isa));
     Fixture fixture;

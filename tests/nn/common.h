@@ -12,8 +12,7 @@ namespace sterna::test {
 /// Every instruction set that this machine can run, scalar first.
 inline std::vector<quant::Isa> isas() {
   std::vector<quant::Isa> list;
-  for (const auto isa : {quant::Isa::scalar, quant::Isa::avx2, quant::Isa::avxvnni,
-                         quant::Isa::avx512, quant::Isa::neon})
+  for (const auto isa : quant::kEveryIsa)
     if (quant::has_isa(isa)) list.push_back(isa);
   return list;
 }

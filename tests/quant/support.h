@@ -23,7 +23,7 @@ inline std::vector<float> normal(size_t n, unsigned seed, float sigma = 1.0f) {
 
 inline std::vector<Isa> isas() {
   std::vector<Isa> v;
-  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::neon})
+  for (Isa isa : kEveryIsa)
     if (has_isa(isa)) v.push_back(isa);
   return v;
 }

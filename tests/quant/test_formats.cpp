@@ -214,7 +214,7 @@ TEST_CASE("errors name what was expected and found") {
   CHECK(message([&] { parse_type("q4"); }) ==
         "weight type: expected one of f32, bf16, i8, t2, t5, t34, t14, found \"q4\"");
   CHECK(message([&] { parse_isa("sse9"); }) ==
-        "instruction set: expected one of scalar, avx2, avxvnni, avx512, neon, found \"sse9\"");
+        "instruction set: expected one of scalar, avx2, avxvnni, avx512, amx, neon, found \"sse9\"");
   CHECK_THROWS_AS(weight_bytes(Type::f32, SIZE_MAX / 2, 9), sterna::Error);
   CHECK_THROWS_AS(weight_bytes(Type::t5, SIZE_MAX, SIZE_MAX), sterna::Error);
   CHECK(has_isa(parse_isa(name(best_isa()))));

@@ -140,6 +140,29 @@ TEST_CASE("integer types give the same bits on every instruction set") {
   }
 }
 
+TEST_CASE("the same bits for long inputs and many tokens, which kernels take piece by piece") {
+  const size_t m = 33;
+  for (Type type : kIntegers) {
+    for (const size_t k : std::initializer_list<size_t>{640, 1300, 1923}) {
+      for (const size_t group : std::initializer_list<size_t>{0, 64, 256}) {
+        const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
+        for (const size_t n : std::initializer_list<size_t>{7, 17, 150}) {
+          const auto x = normal(n * k, static_cast<unsigned>(n));
+          const auto expected = apply(Linear(w.view, {}, Isa::scalar), x, n);
+          for (Isa isa : isas()) {
+            CAPTURE(name(isa));
+            CAPTURE(name(type));
+            CAPTURE(k);
+            CAPTURE(group);
+            CAPTURE(n);
+            REQUIRE(same_bits(apply(Linear(w.view, {}, isa), x, n), expected));
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("extremes stay exact: nothing saturates, nothing wraps") {
   // All weights +1 (or +-127) and all activations at one end: int16 sums elsewhere wrap here.
   const size_t m = 19, n = 9;

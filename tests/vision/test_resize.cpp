@@ -18,7 +18,7 @@ namespace {
 
 std::vector<Isa> isas() {
   std::vector<Isa> found;
-  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::neon}) {
+  for (Isa isa : kEveryIsa) {
     if (quant::has_isa(isa)) found.push_back(isa);
   }
   return found;

@@ -26,7 +26,7 @@ void Options::add_model_options() {
   options_.add_options()("model", "Model (default: $STERNA_MODEL, else the one installed)",
                          cxxopts::value<std::string>(), "FILE")(
       "threads", "Threads (0 = all cores)", cxxopts::value<int>()->default_value("0"), "N")(
-      "isa", "Force an instruction set: scalar, avx2, avxvnni, avx512, neon",
+      "isa", "Force an instruction set: scalar, avx2, avxvnni, avx512, amx, neon",
       cxxopts::value<std::string>(), "NAME");
 }
 

@@ -1,0 +1,117 @@
+#pragma once
+
+// Activations -> tiles. Included by kernels_amx.cpp alone, inside its target region.
+
+namespace sterna::quant::amx {
+
+/// Scratch: tokens in tiles of `tile` (the last padded with zero tokens), inputs in steps of 64
+/// bytes, zero beyond k. Integer types: scale float [tokens], base int32 [groups][tokens], -offset
+/// times the sum of q over a group (codes.h: weights are stored as weight + offset), then q; bf16:
+/// inputs alone.
+///   inputs  [tiles][steps][tile][64 bytes]
+struct Tokens {
+  size_t tile, tiles, steps, groups;
+  size_t base_at = 0, inputs_at = 0, bytes;
+
+  Tokens(const WeightView& w, size_t n) noexcept
+      : tile(best_tile(n, 9, kTileRows)),
+        tiles((n + tile - 1) / tile),
+        steps((w.k * (w.type == Type::bf16 ? 2 : 1) + kRowBytes - 1) / kRowBytes),
+        groups(group_count(w.k, w.group)) {
+    if (w.type != Type::bf16) {
+      base_at = aligned(count() * sizeof(float));
+      inputs_at = base_at + aligned(groups * count() * sizeof(int32_t));
+    }
+    bytes = inputs_at + tiles * tile_bytes();
+  }
+
+  size_t count() const noexcept { return tiles * tile; }
+  size_t step_bytes() const noexcept { return tile * kRowBytes; }
+  size_t tile_bytes() const noexcept { return steps * step_bytes(); }
+
+ private:
+  static constexpr size_t aligned(size_t v) { return (v + 63) / 64 * 64; }
+};
+
+inline size_t token_tile(size_t n) noexcept { return best_tile(n, 9, kTileRows); }
+
+inline size_t scratch_bytes(const WeightView& w, size_t n) noexcept { return Tokens(w, n).bytes; }
+
+// One token's inputs as int8, 64 bytes at out + i * apart; base[g * count] of each group.
+inline void quantise(const WeightView& w, const Tokens& s, const float* x, float to_int,
+                     std::byte* out, int32_t* base) {
+  const __m512 scale = _mm512_set1_ps(to_int);
+  const __m512i low = _mm512_set1_epi32(-127), high = _mm512_set1_epi32(127);
+  const bool sparse = is_sparse(w.type);
+  const size_t group = w.group == 0 ? w.k : w.group;
+  __m512i sum = _mm512_setzero_si512();
+  for (size_t c = 0, g = 0; c < s.steps * kRowBytes; c += 16) {
+    __m128i bytes = _mm_setzero_si128();
+    if (c < w.k) {
+      const __m512 v = _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), x + c);
+      __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
+      q = _mm512_max_epi32(_mm512_min_epi32(q, high), low);
+      sum = _mm512_add_epi32(sum, q);
+      bytes = _mm512_cvtepi32_epi8(q);
+      if (sparse) bytes = avx512::by_place(bytes);
+      if (c + 16 >= std::min((g + 1) * group, w.k)) {
+        base[g++ * s.count()] = -code_offset(w.type) * _mm512_reduce_add_epi32(sum);
+        sum = _mm512_setzero_si512();
+      }
+    }
+    std::byte* to = out + c / kRowBytes * s.step_bytes() + c % kRowBytes;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  }
+}
+
+// Zeros in the place of a token.
+inline void clear(const Tokens& s, std::byte* out) {
+  for (size_t i = 0; i < s.steps; ++i) std::memset(out + i * s.step_bytes(), 0, kRowBytes);
+}
+
+inline void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
+                        size_t n1, std::byte* scratch) noexcept {
+  const Tokens s(w, n);
+  auto* scale = reinterpret_cast<float*>(scratch);
+  auto* base = reinterpret_cast<int32_t*>(scratch + s.base_at);
+  for (size_t i = n0 / s.tile; i * s.tile < n1; ++i) {
+    for (size_t t = 0; t < s.tile; ++t) {
+      const size_t token = i * s.tile + t;
+      std::byte* out = scratch + s.inputs_at + i * s.tile_bytes() + t * kRowBytes;
+      TokenScale ts{0, 0};
+      if (token < n) ts = token_scale(avx512::row_top(x + token * ldx, w.k));
+      scale[token] = ts.to_real;
+      if (ts.to_int == 0) {
+        clear(s, out);
+        for (size_t g = 0; g < s.groups; ++g) base[g * s.count() + token] = 0;
+      } else {
+        quantise(w, s, x + token * ldx, ts.to_int, out, base + token);
+      }
+    }
+  }
+}
+
+inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
+                         size_t n1, std::byte* scratch) noexcept {
+  const Tokens s(w, n);
+  for (size_t i = n0 / s.tile; i * s.tile < n1; ++i) {
+    for (size_t t = 0; t < s.tile; ++t) {
+      const size_t token = i * s.tile + t;
+      std::byte* out = scratch + i * s.tile_bytes() + t * kRowBytes;
+      if (token >= n) {
+        clear(s, out);
+        continue;
+      }
+      for (size_t c = 0; c < s.steps * 32; c += 16) {
+        __m512i v = _mm512_setzero_si512();
+        if (c < w.k)
+          v = avx512::to_bf16(
+              _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), x + token * ldx + c));
+        std::byte* to = out + c / 32 * s.step_bytes() + c % 32 * 2;
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(v));
+      }
+    }
+  }
+}
+
+}  // namespace sterna::quant::amx

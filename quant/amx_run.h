@@ -1,0 +1,242 @@
+#pragma once
+
+// Prepared inputs by weights. Included by kernels_amx.cpp alone, inside its target region.
+//
+// Two panels by two token tiles at a time, so that each tile that is loaded is multiplied twice; a
+// chunk of k at a time, so that its weights stay in the first-level cache while all token tiles of
+// a block pass by. i8 and bf16 are loaded as they lie, the ternary formats unfolded to bytes first.
+
+namespace sterna::quant::amx {
+
+inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
+// A whole number of steps and of blocks of every format.
+inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnits;
+inline constexpr size_t kMostUnits = 32;   // of a block
+inline constexpr size_t kBlockTiles = 8;  // token tiles that are multiplied with a chunk
+
+struct Call {
+  const WeightView& w;
+  const Tokens& s;
+  const float* bias;
+  const std::byte* scratch;
+  size_t n, m1;
+  float* y;
+  size_t ldy;
+  size_t panel_bytes;
+
+  const std::byte* panel(size_t row) const {
+    return w.data.data() + row / kPanelRows * panel_bytes;
+  }
+};
+
+// Sums of a block of token tiles and two panels between chunks. `real` are sums over groups.
+struct Sums {
+  alignas(64) std::byte exact[kBlockTiles][2][kTileBytes];
+  alignas(64) float real[kBlockTiles][2][kTileRows * kPanelRows];
+};
+
+// ---- Formats. Fewer than kLeastTokens are AVX-512's: a tile would be mostly idle. chunk() gives
+// steps [step, step + `steps`) of R panels from `row0` on, and sets `steps` to how many those are.
+
+template <class D, size_t unit_inputs>
+struct AsItLies {
+  using Dot = D;
+  static constexpr size_t kLeastTokens = 6;
+  struct Buffer {
+    alignas(64) std::byte last[2][kTileBytes];
+  };
+  template <int R>
+  static Operand chunk(const Call& c, size_t row0, size_t step, size_t& steps, Buffer& buffer) {
+    const size_t units = (c.w.k + unit_inputs - 1) / unit_inputs, whole = units / kStepUnits;
+    const std::byte* from = c.panel(row0) + step * kTileBytes;
+    if (step < whole) {
+      steps = std::min(kChunkSteps, whole - step);
+      return {from, c.panel_bytes, kTileBytes};
+    }
+    steps = 1;  // the last lines of a panel: what follows them may not be there
+    for (size_t r = 0; r < R; ++r) {
+      const size_t bytes = (units - whole * kStepUnits) * kRowBytes;
+      std::memcpy(buffer.last[r], from + r * c.panel_bytes, bytes);
+      std::memset(buffer.last[r] + bytes, 0, kTileBytes - bytes);
+    }
+    return {buffer.last[0], kTileBytes, kTileBytes};
+  }
+};
+
+using I8 = AsItLies<Int8Dot, 4>;
+using Bf16 = AsItLies<Bf16Dot, 2>;
+
+template <class F, int f = 0>
+inline void store_units(const typename F::Block& block, std::byte* out) {
+  _mm512_store_si512(out + f * kRowBytes, F::template unit<f>(block));
+  if constexpr (f + 1 < F::kUnits) store_units<F, f + 1>(block, out);
+}
+
+// F is a format of avx512_int.h or avx512_sparse.h.
+template <class F>
+struct Unfolded {
+  using Dot = Int8Dot;
+  static constexpr size_t kLeastTokens = 7;
+  struct Buffer {
+    alignas(64) std::byte units[2][(kChunkUnits + kMostUnits) * kRowBytes];
+  };
+
+  static void unfold_block(const typename F::Tables& tables, const uint8_t* p, std::byte* out) {
+    avx512::prefetch_block<F>(p);
+    if constexpr (avx512::kIsSparse<F>) {
+      alignas(64) uint8_t fields[kSteps * kLineBytes];
+      avx512::unfold<F>(tables, typename F::Block(p), fields);
+#pragma GCC unroll 8
+      for (size_t i = 0; i < kSteps; ++i)
+        store_units<avx512::T2>(avx512::T2::load({}, fields + i * kLineBytes),
+                                out + i * 4 * kRowBytes);
+    } else {
+      store_units<F>(F::load(tables, p), out);
+    }
+  }
+
+  template <int R>
+  static Operand chunk(const Call& c, size_t row0, size_t step, size_t& steps, Buffer& buffer) {
+    constexpr size_t kBytes = block_bytes(F::kType);
+    const typename F::Tables tables;
+    steps = std::min(kChunkSteps, c.s.steps - step);
+    const size_t first = step * kStepUnits / F::kUnits;
+    const size_t wanted = (steps * kStepUnits + F::kUnits - 1) / F::kUnits;
+    const size_t blocks = std::min(wanted, c.panel_bytes / kBytes - first);
+    for (size_t r = 0; r < R; ++r) {
+      const auto* p =
+          reinterpret_cast<const uint8_t*>(c.panel(row0 + r * kPanelRows)) + first * kBytes;
+      std::byte* out = buffer.units[r];
+      for (size_t i = 0; i < blocks; ++i, p += kBytes, out += F::kUnits * kRowBytes)
+        unfold_block(tables, p, out);
+      for (size_t i = blocks; i < wanted; ++i, out += F::kUnits * kRowBytes)
+        std::memset(out, 0, F::kUnits * kRowBytes);
+    }
+    return {buffer.units[0], sizeof buffer.units[0], kTileBytes};
+  }
+};
+
+// ---- From sums to y.
+
+struct PanelRows {
+  __mmask16 mask;
+  __m512 bias;
+  PanelRows(const Call& c, size_t row)
+      : mask(avx512::tail_mask(c.m1 - row)),
+        bias(c.bias == nullptr ? _mm512_setzero_ps()
+                               : _mm512_maskz_loadu_ps(mask, c.bias + row)) {}
+};
+
+// float(acc_g) * s_g of one token; sums start at -offset * sum q.
+inline __m512 scaled(const int32_t* acc, int32_t base, __m512 s_w) {
+  const __m512i v = _mm512_add_epi32(_mm512_load_si512(acc), _mm512_set1_epi32(base));
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(v), s_w);
+}
+
+inline __m512 group_scales(const Call& c, size_t row, size_t g) {
+  return avx512::row_scales(c.w.scale.data() + row * c.s.groups + g, c.s.groups,
+                            std::min(kPanelRows, c.m1 - row));
+}
+
+inline const int32_t* base_of(const Call& c, size_t g, size_t tile) {
+  return reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + g * c.s.count() +
+         tile * c.s.tile;
+}
+
+// Adds group g of a token tile and panel to its real sums.
+inline void add_group(const Call& c, size_t row, size_t tile, size_t g, const std::byte* exact,
+                      float* real) {
+  const __m512 s_w = group_scales(c, row, g);
+  const int32_t* base = base_of(c, g, tile);
+  for (size_t t = 0; t < c.s.tile; ++t, exact += kRowBytes, real += kPanelRows) {
+    const __m512 part = scaled(reinterpret_cast<const int32_t*>(exact), base[t], s_w);
+    _mm512_store_ps(real, g == 0 ? part : _mm512_add_ps(_mm512_load_ps(real), part));
+  }
+}
+
+template <class D>
+inline void store_panel(const Call& c, size_t row, size_t tile, const std::byte* exact,
+                        const float* real) {
+  const PanelRows rows(c, row);
+  const size_t token0 = tile * c.s.tile, tokens = std::min(c.s.tile, c.n - token0);
+  const bool grouped = c.w.group != 0;
+  const __m512 s_w = D::kScaled && !grouped ? group_scales(c, row, 0) : _mm512_setzero_ps();
+  float* y = c.y + token0 * c.ldy + row;
+  for (size_t t = 0; t < tokens; ++t, y += c.ldy) {
+    __m512 v = _mm512_load_ps(exact + t * kRowBytes);
+    if constexpr (D::kScaled) {
+      v = grouped ? _mm512_load_ps(real + t * kPanelRows)
+                  : scaled(reinterpret_cast<const int32_t*>(exact + t * kRowBytes),
+                           base_of(c, 0, tile)[t], s_w);
+      const auto* s_a = reinterpret_cast<const float*>(c.scratch);
+      v = _mm512_mul_ps(v, _mm512_set1_ps(s_a[token0 + t]));
+    }
+    if (c.bias != nullptr) v = _mm512_add_ps(v, rows.bias);
+    _mm512_mask_storeu_ps(y, rows.mask, v);
+  }
+}
+
+// ---- Loops: blocks of token tiles, in them pairs of panels, in them chunks of k.
+
+// One pair of token tiles (or the last alone) by steps [step, step + steps) of R panels.
+template <class F, int R>
+void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t step, size_t steps,
+                   const Operand& b, std::byte (*exact)[2][kTileBytes],
+                   float (*real)[2][kTileRows * kPanelRows]) {
+  using D = typename F::Dot;
+  const size_t together = c.w.group == 0 ? c.s.steps : c.w.group / kRowBytes;  // steps of a sum
+  for (size_t at = step, count = 0; at < step + steps; at += count) {
+    const size_t begun = at % together;
+    count = std::min(together - begun, step + steps - at);
+    const Operand a{c.scratch + c.s.inputs_at + tile * c.s.tile_bytes() + at * c.s.step_bytes(),
+                    c.s.tile_bytes(), c.s.step_bytes()};
+    const Operand weights{b.data + (at - step) * b.step, b.apart, b.step};
+    if (pair == 2) {
+      multiply<D, R, 2>(a, weights, count, exact[0][0], begun != 0);
+    } else {
+      multiply<D, R, 1>(a, weights, count, exact[0][0], begun != 0);
+    }
+    if (c.w.group == 0 || (begun + count != together && at + count != c.s.steps)) continue;
+    for (size_t t = 0; t < pair; ++t)
+      for (size_t r = 0; r < R; ++r)
+        add_group(c, row0 + r * kPanelRows, tile + t, at / together, exact[t][r], real[t][r]);
+  }
+  if (step + steps != c.s.steps) return;
+  for (size_t t = 0; t < pair; ++t)
+    for (size_t r = 0; r < R; ++r)
+      store_panel<D>(c, row0 + r * kPanelRows, tile + t, exact[t][r], real[t][r]);
+}
+
+template <class F, int R>
+void panels(const Call& c, size_t row0, size_t tile0, size_t tile1, typename F::Buffer& buffer,
+            Sums& sums) {
+  for (size_t step = 0, steps = 0; step < c.s.steps; step += steps) {
+    const Operand b = F::template chunk<R>(c, row0, step, steps, buffer);
+    for (size_t tile = tile0; tile < tile1; tile += 2) {
+      const size_t at = steps == c.s.steps ? 0 : tile - tile0;  // one chunk keeps nothing for later
+      multiply_pair<F, R>(c, row0, tile, std::min<size_t>(2, tile1 - tile), step, steps, b,
+                          sums.exact + at, sums.real + at);
+    }
+  }
+}
+
+template <class F>
+void run(const WeightView& w, const float* bias, const std::byte* scratch, size_t n, size_t m0,
+         size_t m1, float* y, size_t ldy) noexcept {
+  if (n == 0) return;
+  const Tokens s(w, n);
+  const Call c{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(w.type, kPanelRows, w.k)};
+  typename F::Buffer buffer;
+  Sums sums;
+  configure(s.tile);
+  for (size_t tile = 0; tile < s.tiles; tile += kBlockTiles) {
+    const size_t end = std::min(tile + kBlockTiles, s.tiles);
+    size_t row = m0;
+    for (; row + kPanelRows < m1; row += 2 * kPanelRows)
+      panels<F, 2>(c, row, tile, end, buffer, sums);
+    if (row < m1) panels<F, 1>(c, row, tile, end, buffer, sums);
+  }
+  release();
+}
+
+}  // namespace sterna::quant::amx
