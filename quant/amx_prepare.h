@@ -91,6 +91,13 @@ inline void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t 
   }
 }
 
+// 32 floats -> bf16, round to nearest even; subnormals become zero, as which they would count.
+inline __m512i to_bf16(__m512 low, __m512 high) {
+  __m512i out;
+  asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(out) : "v"(low), "v"(high));
+  return out;
+}
+
 inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
                          size_t n1, std::byte* scratch) noexcept {
   const Tokens s(w, n);
@@ -102,13 +109,13 @@ inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t
         clear(s, out);
         continue;
       }
-      for (size_t c = 0; c < s.steps * 32; c += 16) {
-        __m512i v = _mm512_setzero_si512();
-        if (c < w.k)
-          v = avx512::to_bf16(
-              _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), x + token * ldx + c));
-        std::byte* to = out + c / 32 * s.step_bytes() + c % 32 * 2;
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(v));
+      const float* from = x + token * ldx;
+      for (size_t c = 0; c < w.k; c += 32, out += s.step_bytes()) {
+        const __m512 low = _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), from + c);
+        const __m512 high = c + 16 < w.k ? _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c - 16),
+                                                                 from + c + 16)
+                                         : _mm512_setzero_ps();
+        _mm512_store_si512(out, to_bf16(low, high));
       }
     }
   }
