@@ -46,6 +46,7 @@ void add_options(Options& options) {
                 text());
   options.add()("recall", "Words said of a meaning this near (cosine) are said again undecoded",
                 real(), "COSINE");
+  options.add()("join", "Tell segments in the same words as one, once the words change");
   options.add()("clip", "Embed clips of the last SECONDS (V-JEPA 2: 2; else 0: single frames)",
                 real(), "SECONDS");
   options.add()("clip-frames", "Frames of a clip, evenly in time (V-JEPA 2: up to 16; else 8)",
@@ -291,6 +292,7 @@ int watch_command(int argc, char** argv) {
   outputs.report = report ? &*report : nullptr;
   outputs.log = log ? &*log : nullptr;
   outputs.meter = &meter;
+  outputs.join = args->count("join") != 0;
 
   PixelDifference difference(levels);
   const auto gate = make_gate(*args, model.dim);

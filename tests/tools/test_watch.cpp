@@ -159,6 +159,36 @@ TEST_CASE("watch: meanings that come back are recalled; the summary tells what w
   CHECK(s.saved_ms() == doctest::Approx(80 * 10 + 90 * 2 - 50));
 }
 
+TEST_CASE("watch: segments in the same words are joined when asked") {
+  for (const bool join : {false, true}) {
+    CAPTURE(join);
+    Script script;
+    for (size_t i = 0; i < 400; ++i) {  // the second stretch means something else, in the same words
+      const auto level = static_cast<uint8_t>(i < 100 ? 5 : i < 200 ? 125 : i < 300 ? 250 : 5);
+      script.steps.push_back({picture(64, level), static_cast<double>(i) / 10});
+    }
+    auto gate = cusum();
+    Collected seen;
+    WatchOutputs outputs = seen.outputs();
+    outputs.join = join;
+    WatchModel model = bright_model();
+    model.decode = [](std::span<const float> e, std::string& text, double& confidence) {
+      text = e[1] > e[0] ? "bright" : "dark";
+      confidence = e[1] > 0.5F ? 0.9 : 0.6;
+    };
+    const WatchSummary summary = watch(script, nullptr, gate, model, outputs);
+    CHECK(summary.decodes == 4);
+    REQUIRE(seen.events.size() == (join ? 3 : 4));
+    CHECK(seen.events[0].start == doctest::Approx(0));
+    CHECK(seen.events[0].end == doctest::Approx(join ? 20 : 10));
+    CHECK(seen.events[0].confidence == (join ? 0.9 : 0.6));  // the surest stands for all
+    CHECK(seen.events[0].frame == (join ? 150 : 50));
+    CHECK(seen.events.back().text == "dark");
+    CHECK(seen.events.back().start == doctest::Approx(30));
+    CHECK(seen.events.back().end == doctest::Approx(40));
+  }
+}
+
 TEST_CASE("watch: broken pictures, a new size, a clock that goes back") {
   Script script = day_and_night(64);
   script.steps[30].broken = true;

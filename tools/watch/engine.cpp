@@ -63,6 +63,7 @@ class Watch {
   WatchSummary finish(const FrameSource& source) {
     gate_.finish();
     tell();
+    release();
     summary_.dropped = source.dropped();
     summary_.decoder_flops = summary_.decodes * model_.decode_flops;
     if (model_.recall != nullptr) summary_.decoder_flops += model_.recall->flops();
@@ -117,9 +118,36 @@ class Watch {
         const Timer timer(summary_.decode_seconds);
         put_into_words(segment->average, event);
       }
-      outputs_.event(event);
-      guard(outputs_.report, [&](WatchReport& r) { r.add(event, key.thumbnail.get()); });
+      if (held_ && held_->event.text == event.text && !event.text.empty()) {
+        extend(*held_, event, key.thumbnail);
+        continue;
+      }
+      release();
+      held_ = {event, key.thumbnail};
+      if (!outputs_.join) release();
     }
+  }
+
+  struct Held {
+    WatchEvent event;
+    std::shared_ptr<const vision::Image> thumbnail;
+  };
+
+  /// A segment that says the same again: the surest of them stands for all.
+  static void extend(Held& held, const WatchEvent& next,
+                     const std::shared_ptr<const vision::Image>& thumbnail) {
+    held.event.end = next.end;
+    if (next.confidence <= held.event.confidence) return;
+    held.event.confidence = next.confidence;
+    held.event.frame = next.frame;
+    held.thumbnail = thumbnail;
+  }
+
+  void release() {
+    if (!held_) return;
+    outputs_.event(held_->event);
+    guard(outputs_.report, [&](WatchReport& r) { r.add(held_->event, held_->thumbnail.get()); });
+    held_.reset();
   }
 
   void put_into_words(std::span<const float> meaning, WatchEvent& event) {
@@ -159,6 +187,7 @@ class Watch {
   std::vector<float> embedding_;
   bool encoded_ = false;
   std::shared_ptr<const vision::Image> thumbnail_;
+  std::optional<Held> held_;
   double first_ = 0, metered_ = 0;
   WatchSummary summary_;
 };

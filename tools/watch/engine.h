@@ -36,6 +36,7 @@ struct WatchOutputs {
   WatchReport* report = nullptr;
   EmbeddingLog* log = nullptr;
   CostMeter* meter = nullptr;  // may be null; older than the session's threads
+  bool join = false;           // segments in the same words are one event, told when words differ
   bool failed = false;         // report or log could not be written to their end
 };
 
