@@ -236,16 +236,6 @@ class Net(nn.Module):
         self.vision.scale[:EMBED] = EMBED ** 0.5 * 0.7
         self.vision.scale[EMBED:EMBED + 2] = 2.0
 
-    @torch.no_grad()
-    def adopt(self, other: "Net"):
-        """Takes over the weights of a network with another standardisation; what it computes stays the same."""
-        shift, scale = self.vision.shift.clone(), self.vision.scale.clone()
-        self.load_state_dict(other.state_dict())
-        tokens = self.vision.tokens
-        tokens.bias += (tokens.weight * self.vision.scale) @ (shift - self.vision.shift)
-        tokens.weight *= self.vision.scale / scale
-        self.vision.shift.copy_(shift), self.vision.scale.copy_(scale)
-
     def forward(self, features, question, length, owner):
         """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture. As the predictor's."""
         vision = self.vision(features)

@@ -2,8 +2,7 @@
 
 Resumes from WORK/<name>.last.pt; writes averaged weights to WORK/<name>.pt every few minutes and at the end.
 The learning rate is constant after warm-up and falls linearly to zero over the last half of the steps; `--stop` ends before:
-averaged weights of a rate that is not yet small are as good, and what follows learns the training photos by heart. A second
-stage starts from the weights of the first (`--init`) with the rate up again; the float twin takes the same stage.
+averaged weights of a rate that is not yet small are as good, and what follows learns the training photos by heart.
 """
 
 import argparse
@@ -96,7 +95,7 @@ def drawn(pool: Pool, c: TrainConfig, start: int, steps: int):
             yield now
 
 
-def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: str, init: Path | None = None):
+def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: str):
     setting = load_setting(work)
     torch.manual_seed(c.seed)
     pool = Pool(setting, c.seed)
@@ -107,8 +106,6 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     net = Net(model)
     sample = np.random.default_rng(0).choice(len(pool.part), min(512, len(pool.part)), replace=False)
     net.standardise(pool.features[np.sort(sample)])
-    if init:
-        net.adopt(load_checkpoint(init)[0])
     net = net.to(device).set_ternary(mode == "ternary").train()
     average = copy.deepcopy(net).eval()
     opt, start = optimiser(net, c), 0
@@ -123,7 +120,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     table, candidates = pool.answer_table.to(device), pool.candidates.to(device)
     about_whole, about_layout = (torch.tensor([t.startswith(names) for t in pool.tasks], device=device) for names in (WHOLE, SPREAD))
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
-    about = {"model": vars(model), "mode": mode, "init": str(init.name) if init else None, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
+    about = {"model": vars(model), "mode": mode, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
     seen, clock, saved_at = [], time.time(), time.time()
     batches = drawn(pool, c, start, stop)
     for step in range(start, stop):
@@ -161,13 +158,12 @@ def main():
     p.add_argument("--name", help="of the checkpoint (default: the mode)")
     p.add_argument("--steps", type=int, default=TrainConfig.steps)
     p.add_argument("--stop", type=int, help="end after so many of the steps (default: after all)")
-    p.add_argument("--init", type=Path, help="start from the weights of another run")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     c, name = TrainConfig(), a.name or a.mode
     (a.work / f"{name}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
-    train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name, a.init)
+    train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name)
 
 
 if __name__ == "__main__":
