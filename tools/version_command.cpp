@@ -15,7 +15,7 @@ int version_command(int argc, char** argv) {
 
   using quant::Isa;
   std::vector<std::string> isas;
-  for (const Isa isa : kEveryIsa) {
+  for (const Isa isa : quant::kEveryIsa) {
     if (quant::has_isa(isa)) isas.emplace_back(quant::name(isa));
   }
   const std::string best(quant::name(quant::best_isa()));

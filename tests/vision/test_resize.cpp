@@ -18,7 +18,7 @@ namespace {
 
 std::vector<Isa> isas() {
   std::vector<Isa> found;
-  for (Isa isa : kEveryIsa) {
+  for (Isa isa : quant::kEveryIsa) {
     if (quant::has_isa(isa)) found.push_back(isa);
   }
   return found;
