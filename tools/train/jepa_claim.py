@@ -108,7 +108,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss, alpha = arm.train().loss(batch, c)
         task, shown = batch[5:]
-        (loss + c.pointing_weight * pointing_loss(alpha, torch.cat([whole[task][:, None], shown], 1), spread[task])).backward()
+        (loss + c.pointing_weight * pointing_loss(alpha, torch.cat([whole[task][:, None], shown], 1), spread[task], whole[task])).backward()
         torch.nn.utils.clip_grad_norm_(arm.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)

@@ -34,8 +34,9 @@ def read_notes() -> dict[int, dict]:
     return notes
 
 
-def questions_for(fact: dict, asker: Asker, notes: dict) -> list[tuple]:
-    """All questions of one picture. A crop is named by its file's class only while the stem still sees it."""
+def questions_for(fact: dict, asker: Asker, notes: dict, of_class: bool = True) -> list[tuple]:
+    """All questions of one picture; those that follow from a photo's class only if `of_class`. A crop is named by its file's
+    class only while the stem still sees it."""
     if fact["source"] == "scene":
         return asker.scene(fact["objects"])
     if fact["source"] == "cifar":
@@ -43,7 +44,9 @@ def questions_for(fact: dict, asker: Asker, notes: dict) -> list[tuple]:
     if fact["source"] == "shapes":
         return [tuple(q) for q in fact["asked"]]
     label, shown = fact["label"], shown_class(fact)
-    out = [] if shown < 0 else asker.photo(shown, fact if shown == label else {**fact, "area": 0.0})
+    out = asker.photo(shown, fact if shown == label else {**fact, "area": 0.0}) if of_class and shown >= 0 else []
+    if fact.get("colour") and shown >= 0:
+        out += asker.painted(shown, fact)
     if fact["source"] == "photo" and label in notes and fact["area"] > 0.6:
         note = notes[label]
         if fact["turns"]:  # turned hues keep only what a turn leaves true
@@ -100,7 +103,9 @@ class Pool:
         self.features = torch.from_numpy(np.concatenate(features))
         things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
         asker, notes = Asker(labels, rng, thing_words=things), read_notes()
-        asked = [limited(questions_for(f, asker, notes), LIMITS.get(part), rng) for f, part in zip(facts, self.part)]
+        # Of photos that can be renamed a class is only asked for when they are: their own they would learn by heart.
+        asked = [limited(questions_for(f, asker, notes, i not in self.classes), LIMITS.get(part), rng)
+                 for i, (f, part) in enumerate(zip(facts, self.part))]
         if self.classes:
             asked += [[q for _ in range(ROUNDS) for q in asker.photo(c, {})] for c in range(len(labels.raw))]
             self.swap = ClassSwap(setting.text.embed(labels.names), stem_tensors()["classifier.weight"])
@@ -157,14 +162,14 @@ class Pool:
     def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
         """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g].
 
-        A share `renamed` of the photos is shown as another class.
+        A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class.
         """
         rows = self.draw(rng, pictures, weights)
         features = self.features[rows].float()
         favour = np.array([tasks.get(t, 1.0) for t in self.tasks])
         chosen, owner = [], []
         for k, i in enumerate(rows):
-            if i in self.classes and rng.random() < renamed:
+            if i in self.classes and (rng.random() < renamed or self.start[i] == self.start[i + 1]):
                 a, index, share = self.classes[i]
                 b = int(rng.choice(len(self.class_weights), p=self.class_weights))
                 features[k, :, :EMBED] = self.swap.semantics(index, share, a, b)
@@ -185,9 +190,10 @@ class Pool:
                 torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()), shown)
 
     def draw(self, rng, n: int, weights: dict[str, float]) -> np.ndarray:
-        """Picture rows: a part by weight, then a picture of it that has questions."""
+        """Picture rows: a part by weight, then a picture of it that has questions or can be renamed."""
         if not hasattr(self, "rows_of"):
             asked = np.diff(self.start)[:len(self.part)] > 0
+            asked[list(self.classes)] = True
             part = np.array(self.part)
             self.rows_of = {p: np.where((part == p) & asked)[0] for p in dict.fromkeys(self.part)}
         parts = [p for p in self.rows_of if len(self.rows_of[p])]

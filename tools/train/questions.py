@@ -94,6 +94,7 @@ class Asker:
         return "yesno", self.word(IS_IT, x=word), "yes"
 
     def photo(self, label: int, fact: dict):
+        """What follows from a photo's class."""
         lab = self.labels
         out = self.naming(lab.raw[label], lab.words[label], lab.kind[label], lab.category[label])
         if fact.get("area", 1) > 0.6:
@@ -101,10 +102,13 @@ class Asker:
                 out.append(("scene", self.word(SCENE, tail=False), lab.scene[label]))
             if lab.action[label]:
                 out.append(("action", self.word(ACTION), lab.action[label]))
-        if fact.get("colour"):
-            words = ["object", "main object", "thing"] + lab.words[label] * 2 + ([lab.kind[label][0], lab.kind[label][1]] if lab.kind[label] else [])
-            out += located(self.coloured(words, fact["colour"]), fact["cells"])
         return out
+
+    def painted(self, label: int, fact: dict):
+        """The colour that the photo's object was painted in."""
+        lab = self.labels
+        words = ["object", "main object", "thing"] + lab.words[label] * 2 + ([lab.kind[label][0], lab.kind[label][1]] if lab.kind[label] else [])
+        return located(self.coloured(words, fact["colour"]), fact["cells"])
 
     def coloured(self, words: list[str], colour: str):
         """Colour by every name, and yes/no about it."""

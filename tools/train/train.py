@@ -48,13 +48,13 @@ def loss_of(out, table, base, candidates, answer, task, c: TrainConfig):
     return among + c.all_answers_weight * every + c.cosine_weight * cosine, among, every, cosine
 
 
-def pointing_loss(alpha, places, spread):
+def pointing_loss(alpha, places, spread, whole):
     """-log of the pointer's share alpha [n, T] of `places` [n, T] bool; for questions that are `spread` [n] the divergence
-    from equal shares of the places. Questions without places add nothing. Mean over n."""
+    from equal shares of the places. Questions without places add nothing, those about the `whole` twice. Mean over n."""
     share = (alpha * places).sum(1).clamp(min=1e-6).log()
     number = places.sum(1).clamp(min=1)
     equal = (alpha.clamp(min=1e-6).log() * places).sum(1) / number + number.log()
-    return -(torch.where(spread, equal, share) * places.any(1)).mean()
+    return -(torch.where(spread, equal, share) * places.any(1) * (1 + whole.float())).mean()
 
 
 def rate(step: int, steps: int, c: TrainConfig, top: float) -> float:
@@ -130,7 +130,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
             out, alpha = net(features, question, length, owner)
         loss, among, every, cosine = loss_of(out.float(), table, pool.base, candidates, answer, task, c)
-        loss = loss + c.pointing_weight * pointing_loss(alpha, torch.cat([about_whole[task][:, None], shown], 1), about_layout[task])
+        loss = loss + c.pointing_weight * pointing_loss(alpha, torch.cat([about_whole[task][:, None], shown], 1), about_layout[task], about_whole[task])
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -5,7 +5,7 @@
 # file on two free cores, another for the twin.
 #
 # usage: train.sh WORK [--photos DIR] [--cifar DIR] [--steps N] [--questions FILE.jsonl]
-# N is the length of the schedule; training stops after 69 % of it (step 4,130 of 6,000), see models/README.md.
+# N is the length of the schedule; training stops after 69 % of it (step 3,450 of 5,000), see models/README.md.
 # Without --photos the data is composed scenes alone (stamps and clip art): enough to test the recipe,
 # not to repeat the shipped model.
 set -eu
@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,12p' "$0"; exit 2; }
 work=$1
 shift
-photos= cifar= steps=6000 questions=
+photos= cifar= steps=5000 questions=
 while [ $# -gt 0 ]; do
   case $1 in
     --photos) photos=$2 ;;
@@ -43,7 +43,7 @@ export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 TOKENIZERS_PARALLELISM=false
 run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work" "$@"; }
 
 run data.py ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
-stop=$((steps * 4130 / 6000))
+stop=$((steps * 69 / 100))
 run train.py --mode ternary --steps "$steps" --stop "$stop"
 run calibrate.py
 run generator.py
