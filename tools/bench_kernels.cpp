@@ -159,12 +159,12 @@ class Case {
 const char* compute_limit(Type type, Isa isa) {
   if (!quant::is_integer(type)) {
     if (type != Type::bf16 || vector_isa(isa) != Isa::avx512) return "f32";
-    return isa == Isa::amx       ? "amx"
+    return isa == Isa::amx ? "amx_bf16" : "bf16";
+  }
+  return isa == Isa::amx       ? "amx"
          : isa == Isa::avx512  ? "vnni"
          : isa == Isa::avxvnni ? "vnni256"
                                : "maddubs";
-  }
-  return isa == Isa::amx ? "amx" : isa == Isa::avx512 ? "vnni" : isa == Isa::avxvnni ? "vnni256" : "maddubs";
 }
 
 std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
