@@ -4,6 +4,8 @@
 
 namespace sterna::quant::amx {
 
+inline size_t token_tile(size_t n) noexcept { return best_tile(n, 9, kTileRows); }
+
 /// Scratch: tokens in tiles of `tile` (the last padded with zero tokens), inputs in steps of 64
 /// bytes, zero beyond k. Integer types: scale float [tokens], base int32 [groups][tokens], -offset
 /// times the sum of q over a group (codes.h: weights are stored as weight + offset), then q; bf16:
@@ -14,7 +16,7 @@ struct Tokens {
   size_t base_at = 0, inputs_at = 0, bytes;
 
   Tokens(const WeightView& w, size_t n) noexcept
-      : tile(best_tile(n, 9, kTileRows)),
+      : tile(token_tile(n)),
         tiles((n + tile - 1) / tile),
         steps((w.k * (w.type == Type::bf16 ? 2 : 1) + kRowBytes - 1) / kRowBytes),
         groups(group_count(w.k, w.group)) {
@@ -33,15 +35,12 @@ struct Tokens {
   static constexpr size_t aligned(size_t v) { return (v + 63) / 64 * 64; }
 };
 
-inline size_t token_tile(size_t n) noexcept { return best_tile(n, 9, kTileRows); }
-
 inline size_t scratch_bytes(const WeightView& w, size_t n) noexcept { return Tokens(w, n).bytes; }
 
-// One token's inputs as int8, 64 bytes at out + i * apart; base[g * count] of each group.
+// One token's inputs as int8, a row of each step from out on; base[g * count] of each group.
 inline void quantise(const WeightView& w, const Tokens& s, const float* x, float to_int,
                      std::byte* out, int32_t* base) {
   const __m512 scale = _mm512_set1_ps(to_int);
-  const __m512i low = _mm512_set1_epi32(-127), high = _mm512_set1_epi32(127);
   const bool sparse = is_sparse(w.type);
   const size_t group = w.group == 0 ? w.k : w.group;
   __m512i sum = _mm512_setzero_si512();
@@ -49,8 +48,7 @@ inline void quantise(const WeightView& w, const Tokens& s, const float* x, float
     __m128i bytes = _mm_setzero_si128();
     if (c < w.k) {
       const __m512 v = _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), x + c);
-      __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
-      q = _mm512_max_epi32(_mm512_min_epi32(q, high), low);
+      const __m512i q = avx512::quantised(v, scale);
       sum = _mm512_add_epi32(sum, q);
       bytes = _mm512_cvtepi32_epi8(q);
       if (sparse) bytes = avx512::by_place(bytes);

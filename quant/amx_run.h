@@ -11,7 +11,7 @@ namespace sterna::quant::amx {
 inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
 // A whole number of steps and of blocks of every format.
 inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnits;
-inline constexpr size_t kMostUnits = 32;   // of a block
+inline constexpr size_t kMostUnits = 32;  // of a block
 inline constexpr size_t kBlockTiles = 8;  // token tiles that are multiplied with a chunk
 
 struct Call {

@@ -25,17 +25,21 @@ inline void store_units(std::byte* out, size_t stride, __m128i v, size_t count) 
   for (size_t i = 0; i < count; ++i) std::memcpy(out + i * stride, &unit[i], 4);
 }
 
+// clip(round_half_even(v * scale), -127, 127).
+inline __m512i quantised(__m512 v, __m512 scale) {
+  const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
+  return _mm512_max_epi32(_mm512_min_epi32(q, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
+}
+
 // Inputs [c, end) of one token, which are one group; returns the sum of q. Unit u goes to
 // out[u * stride].
 inline int32_t quantise_group(const float* x, size_t count, float to_int, std::byte* out,
                               size_t stride) {
   const __m512 scale = _mm512_set1_ps(to_int);
-  const __m512i low = _mm512_set1_epi32(-127), high = _mm512_set1_epi32(127);
   __m512i sum = _mm512_setzero_si512();
   for (size_t c = 0; c < count; c += 16, out += 4 * stride) {
     const __m512 v = _mm512_maskz_loadu_ps(tail_mask(count - c), x + c);
-    __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
-    q = _mm512_max_epi32(_mm512_min_epi32(q, high), low);
+    const __m512i q = quantised(v, scale);
     sum = _mm512_add_epi32(sum, q);
     const __m128i bytes = _mm512_cvtepi32_epi8(q);
     if (c + 16 <= count) {

@@ -62,10 +62,11 @@ def make(work, name):
 
 class Ours:
     def __init__(self, build, folder, kind, threads, x, work):
-        (work / "input").write_bytes((x.numpy().astype(np.int32) if x.dtype == torch.int64 else x.numpy()).tobytes())
-        self.states, self.shape = work / "states", x.shape
+        inputs = work / f"input.{kind}"
+        inputs.write_bytes((x.numpy().astype(np.int32) if x.dtype == torch.int64 else x.numpy()).tobytes())
+        self.states = work / "states"
         self.process = subprocess.Popen([build / "bin/perf_towers", folder, kind, str(threads), str(len(x)), str(x.shape[-1]),
-                                         work / "input"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                                         inputs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def tell(self, line):
         print(line, file=self.process.stdin, flush=True)
