@@ -1,6 +1,7 @@
 """`sterna watch` on cameras that break off and come back, and on broken videos and full disks: what is
 wrong is named, what was decided before is kept."""
 import json
+import os
 import resource
 import shutil
 import signal
@@ -15,6 +16,24 @@ from stream_servers import MotionJpeg, Rtsp
 CLIP = SOURCE / "tests/golden/pixels/video/clip.avi"
 RED, BLUE, WHITE = (80, 90, 240), (60, 230, 110), (235, 128, 128)  # Y, Cb, Cr
 SIZE = 48
+
+CAMERA = os.environ["STERNA_CAMERA_LIBRARY"]  # support/v4l2_camera.cpp
+
+
+class TestCamera:
+    """Two seconds of /dev/video0 for a program that CAMERA is preloaded to."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def start(self):
+        frames = [bytes([y, u, y, v]) * (640 * 480 // 2) for y, u, v in (RED, BLUE)]
+        whole = self.path.with_suffix(".new")
+        whole.write_bytes(frames[0] * 30 + frames[1] * 30)
+        whole.rename(self.path)
+
+    def stop(self):
+        self.path.unlink(missing_ok=True)
 
 
 class WatchTest(CommandTest):
@@ -34,10 +53,10 @@ class WatchTest(CommandTest):
 
 
 class LostStreams(WatchTest):
-    def watch_live(self, url, camera, on_line, *options):
+    def watch_live(self, url, camera, on_line, *options, **more):
         """Runs until it gives up; on_line(line) sees what is said. Returns what was said and put out."""
         process = start("watch", url, "--live", "--fps", "0", "--json", "--patience", "3", *options,
-                        cwd=self.folder)
+                        cwd=self.folder, env=environment(**more))
         timer = threading.Timer(90, process.kill)
         timer.start()
         out = []
@@ -112,6 +131,29 @@ class LostStreams(WatchTest):
         events, summary = self.summary(out)
         self.assertGreater(summary["frames"] + summary["dropped"], 20)
         self.assertGreater(len(events), 1)
+
+    def test_a_camera_that_is_unplugged(self):
+        camera = TestCamera(self.folder / "camera.yuyv")
+        camera.start()
+
+        def on_line(line):
+            told.append(line)
+            if "lost" in line and len(told) == 1:  # plugged in again after a second
+                threading.Timer(1, camera.start).start()
+            elif "found again" in line:
+                threading.Timer(2, camera.stop).start()
+
+        told = []
+        threading.Timer(3, camera.stop).start()
+        code, said, out = self.watch_live("camera:0", camera, on_line, "--every", "0.5", LD_PRELOAD=CAMERA,
+                                          STERNA_TEST_CAMERA=str(camera.path))
+        self.assertEqual(code, SOME_FAILED, said)
+        self.assertIn("camera:0: lost (", said)
+        self.assertIn("camera:0: found again", said)
+        self.assertIn("camera:0: given up: ", said)
+        events, summary = self.summary(out)
+        self.assertGreater(summary["frames"] + summary["dropped"], 60)  # of five seconds at 30 a second
+        self.assertGreater(len(events), 4)
 
 
 class BrokenVideos(WatchTest):

@@ -152,20 +152,20 @@ void silence_ffmpeg() {
   });
 }
 
-/// FFmpeg where OpenCV has it. Left to choose, OpenCV hands what FFmpeg refuses to GStreamer, which
-/// can't open it either but prints to stderr.
-int file_backend() {
-  const auto backends = cv::videoio_registry::getStreamBackends();
-  const bool ffmpeg = std::find(backends.begin(), backends.end(), cv::CAP_FFMPEG) != backends.end();
-  return ffmpeg ? cv::CAP_FFMPEG : cv::CAP_ANY;
+/// `wanted` where OpenCV has it. Left to choose, OpenCV hands what FFmpeg refuses to GStreamer, which
+/// can't open it either but prints to stderr, and asks GStreamer for a camera before V4L2.
+int backend(const std::vector<cv::VideoCaptureAPIs>& all, cv::VideoCaptureAPIs wanted) {
+  return std::find(all.begin(), all.end(), wanted) != all.end() ? wanted : cv::CAP_ANY;
 }
 
 void* video_open(const char* source, int camera, SternaVideoInfo* info, char* message) {
   return guarded(message, [&]() -> void* {
     auto video = std::make_unique<Video>();
     silence_ffmpeg();
-    const bool opened = source[0] != '\0' ? video->capture.open(source, file_backend())
-                                          : video->capture.open(camera);
+    using namespace cv::videoio_registry;
+    const bool opened =
+        source[0] != '\0' ? video->capture.open(source, backend(getStreamBackends(), cv::CAP_FFMPEG))
+                          : video->capture.open(camera, backend(getCameraBackends(), cv::CAP_V4L2));
     // FFmpeg opens a text file by the name of x.jpg; only a frame proves a video.
     if (!opened || !video->capture.grab()) {
       throw std::runtime_error("expected a video that OpenCV can open, found none");
