@@ -36,6 +36,8 @@ struct Kernels {
   void (*multiply)(const float* x, size_t n, float* y) noexcept;  // y *= x
   /// y = x - what int8 by absmax keeps of it (quant/activations.h); x finite.
   void (*int8_remainder)(const float* x, size_t n, float* y) noexcept;
+  /// max x^2 / mean x^2 (crest factor squared), 0 of zeros; x finite. From 1 up to n.
+  float (*peak_power)(const float* x, size_t n) noexcept;
   void (*exp)(const float* x, size_t n, float* y) noexcept;
   void (*erf)(const float* x, size_t n, float* y) noexcept;
 

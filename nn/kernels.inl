@@ -169,6 +169,13 @@ inline void int8_remainder(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, put(fma(Lanes::zero() - round(v * to_int), step, v), y + i, left));
 }
 
+inline float peak_power(const float* x, size_t n) noexcept {
+  Lanes top = Lanes::zero(), power = Lanes::zero();
+  STERNA_EACH(x, n, 0.0f, static_cast<void>(left); top = max(top, abs(v)); power = fma(v, v, power));
+  const float m = largest(top), all = sum(power);
+  return all > 0.0f ? m * m / all * static_cast<float>(n) : 0.0f;
+}
+
 inline void exp_all(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(x, n, 0.0f, put(exp(v), y + i, left));
 }
@@ -303,5 +310,5 @@ inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, con
 
 const Kernels kKernels = {layer_norm,  rms_norm,       softmax, gelu,         gelu_tanh,
                           quick_gelu,  silu,           relu,    relu_squared, add,
-                          multiply,    int8_remainder, exp_all, erf_all,      pack_keys,
-                          pack_values, attend};
+                          multiply,    int8_remainder, peak_power, exp_all, erf_all,
+                          pack_keys,   pack_values,    attend};

@@ -2,12 +2,19 @@
 #include <sterna/nn/precise_linear.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "kernels.h"
 #include "rows.h"
 
 namespace sterna::nn {
+
+namespace {
+
+constexpr size_t kPiece = 16384;  // elements that are worth handing to another thread
+
+}  // namespace
 
 PreciseLinear::PreciseLinear(quant::Linear linear) : linear_(std::move(linear)) {
   const quant::Type type = linear_.type();
@@ -26,18 +33,38 @@ void apply(const PreciseLinear& map, Mat<const float> x, Mat<float> y, const Exe
     return apply(map.linear(), x, y, executor, workspace);
   const Workspace::Frame frame(workspace);
   const size_t n = x.rows;
-  // Both digits are tokens of one call, so W is read once.
+  // Room for all tokens, whatever these ask for: a shape that was seen allocates nothing.
   const auto digits = workspace.mat<float>(2 * n, x.cols);
   const auto products = workspace.mat<float>(2 * n, y.cols);
-  const auto remainder = kernels(isa).int8_remainder;
-  for_rows(x, digits.slice_rows(n, n), executor,
-           [&](const float* from, float* to) { remainder(from, x.cols, to); });
-  for (size_t i = 0; i < n; ++i) std::copy(x.row(i), x.row(i) + x.cols, digits.row(i));
-  apply(map.linear(), digits, products, executor, workspace);
+  const std::span<float> power = workspace.array<float>(n);
+  const std::span<size_t> token = workspace.array<size_t>(n);
+  const Kernels& rows = kernels(isa);
+  const size_t grain = std::max<size_t>(1, kPiece / std::max<size_t>(1, x.cols));
+  executor.for_ranges(n, grain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) power[i] = rows.peak_power(x.row(i), x.cols);
+  });
+  size_t more = 0;
+  for (size_t i = 0; i < n; ++i)
+    if (power[i] > PreciseLinear::kOneDigitPeakPower) token[more++] = i;
+  if (more == 0) return apply(map.linear(), x, y, executor, workspace);
+  // Both digits are tokens of one call, so W is read once.
+  for_rows(x, digits.slice_rows(0, n), executor,
+           [&](const float* from, float* to) { std::copy(from, from + x.cols, to); });
+  executor.for_ranges(more, grain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i)
+      rows.int8_remainder(x.row(token[i]), x.cols, digits.row(n + i));
+  });
+  const auto all = products.slice_rows(0, n + more);
+  apply(map.linear(), digits.slice_rows(0, n + more), all, executor, workspace);
+  for_rows(products.slice_rows(0, n), y, executor,
+           [&](const float* from, float* to) { std::copy(from, from + y.cols, to); });
   const float* bias = map.bias().data();
-  for_rows(products.slice_rows(0, n), y, executor, [&](const float* high, float* to) {
-    const float* low = high + n * products.stride;
-    for (size_t j = 0; j < y.cols; ++j) to[j] = high[j] + (low[j] - bias[j]);
+  executor.for_ranges(more, grain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const float* low = products.row(n + i);
+      float* to = y.row(token[i]);
+      for (size_t j = 0; j < y.cols; ++j) to[j] += low[j] - bias[j];
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 #include <sterna/nn/activation.h>
 #include <sterna/nn/linear.h>
 #include <sterna/nn/norm.h>
+#include <sterna/nn/unit.h>
 #include <sterna/quant/error.h>
 #include <sterna/vision/hybrid_tower.h>
 
@@ -28,6 +29,19 @@ void pool(Mat<float> x) noexcept {
   }
   const auto n = static_cast<float>(x.rows - 1);
   for (size_t j = 0; j < x.cols; ++j) mean[j] /= n;
+}
+
+/// Row 0 += share * mean of rows 1.. weighted by `sure` [rows, 1], and to unit length.
+void add_places(Mat<const float> sure, float share, Mat<float> meaning) noexcept {
+  float total = 0;
+  for (size_t i = 1; i < meaning.rows; ++i) total += sure.row(i)[0];
+  float* whole = meaning.row(0);
+  for (size_t i = 1; i < meaning.rows; ++i) {
+    const float weight = share * sure.row(i)[0] / total;
+    const float* place = meaning.row(i);
+    for (size_t j = 0; j < meaning.cols; ++j) whole[j] += weight * place[j];
+  }
+  nn::l2_normalize(whole, meaning.cols);
 }
 
 }  // namespace
@@ -131,6 +145,8 @@ void HybridTower::forward(std::span<const uint8_t> rgb, Mat<float> vision, Mat<f
   const Mat<float> feature = workspace.mat<float>(tokens(), feature_width());
   features(rgb, feature, executor, workspace);
   for (size_t i = 0; i < tokens(); ++i) std::copy_n(feature.row(i), dim(), meaning.row(i));
+  if (config_.whole_places != 0)
+    add_places(feature.slice_cols(dim(), 1), config_.whole_places, meaning);
 
   // x = W feature + b + position
   nn::apply(weights_.tokens, feature, vision, executor, workspace);

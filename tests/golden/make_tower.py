@@ -31,6 +31,7 @@ DIM, LAYERS, TEXT_HEADS, TEXT_MLP = 32, 2, 4, 48
 VISION = {"width": 24, "blocks": 1, "heads": 2, "mlp": 48}
 PREDICTOR = {"width": 24, "blocks": 2, "heads": 4, "mlp": 40}
 POINTER = 16
+WHOLE_PLACES = 0.5  # as tools/train/model.py: meanings()
 MEAN, STD = [120.0, 127.0, 130.0], [64.0, 128.0, 100.0]
 WORDS = "what is in the picture ? animal this color of cup how many are there a cat dog red two ##s ##ing play".split()
 QUESTIONS = ["what is in the picture?", "How many dogs are playing there?", "this Zebra?"]
@@ -164,7 +165,9 @@ def tower_features(pixels):
             rest.append(torch.cat([cells, torch.from_numpy(np.concatenate(tint)).float()]))
     rest = torch.stack(rest)
     rest = torch.cat([rest.mean(0, keepdim=True), rest])
-    return low, head, torch.cat([meaning, confidence, rest], -1), meaning
+    features = torch.cat([meaning, confidence, rest], -1)
+    whole = meaning[0] + WHOLE_PLACES * (confidence[1:, :1] * meaning[1:]).sum(0) / confidence[1:, 0].sum()
+    return low, head, features, torch.cat([F.normalize(whole, dim=0)[None], meaning[1:]])
 
 
 def rms(x, gain):
@@ -287,6 +290,7 @@ def write_gguf(vocabulary):
     for key, value in ({"image_size": SIZE, "stem.width": STAGES[0][3], "head_width": HEAD, "low_stage": LOW_STAGE,
                         "classes": CLASSES, "top_classes": TOP} | VISION).items():
         w.add_uint32(f"{v}.{key}", value)
+    w.add_float32(f"{v}.whole_places", WHOLE_PLACES)
     w.add_string("sterna.language.kind", "bert")
     for key, value in {"layers": LAYERS, "width": DIM, "heads": TEXT_HEADS, "mlp": TEXT_MLP, "max_tokens": 16}.items():
         w.add_uint32(f"sterna.language.{key}", value)

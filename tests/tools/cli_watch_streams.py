@@ -53,14 +53,21 @@ class WatchTest(CommandTest):
 
 
 class LostStreams(WatchTest):
-    def watch_live(self, url, camera, on_line, *options, **more):
-        """Runs until it gives up; on_line(line) sees what is said. Returns what was said and put out."""
+    def watch_live(self, url, camera, on_line, *options, on_event=lambda number: None, **more):
+        """Runs until it gives up; on_line(line) sees what is said, on_event(number) that an event was put out. Returns
+        what was said and put out."""
         process = start("watch", url, "--live", "--fps", "0", "--json", "--patience", "3", *options,
                         cwd=self.folder, env=environment(**more))
         timer = threading.Timer(90, process.kill)
         timer.start()
         out = []
-        reader = threading.Thread(target=lambda: out.append(process.stdout.read()))
+
+        def read():
+            for line in process.stdout:
+                out.append(line)
+                on_event(len(out))
+
+        reader = threading.Thread(target=read)
         reader.start()
         said = []
         try:
@@ -74,7 +81,7 @@ class LostStreams(WatchTest):
             camera.stop()
             process.stdout.close()
             process.stderr.close()
-        return code, "".join(said), out[0]
+        return code, "".join(said), b"".join(out)
 
     def test_rtsp(self):
         told = []
@@ -136,24 +143,25 @@ class LostStreams(WatchTest):
         camera = TestCamera(self.folder / "camera.yuyv")
         camera.start()
 
+        def on_event(number):
+            if number in (3, 6):
+                camera.stop()
+
         def on_line(line):
             told.append(line)
             if "lost" in line and len(told) == 1:  # plugged in again after a second
                 threading.Timer(1, camera.start).start()
-            elif "found again" in line:
-                threading.Timer(2, camera.stop).start()
 
         told = []
-        threading.Timer(3, camera.stop).start()
-        code, said, out = self.watch_live("camera:0", camera, on_line, "--every", "0.5", LD_PRELOAD=CAMERA,
-                                          STERNA_TEST_CAMERA=str(camera.path))
+        code, said, out = self.watch_live("camera:0", camera, on_line, "--every", "0.5", on_event=on_event,
+                                          LD_PRELOAD=CAMERA, STERNA_TEST_CAMERA=str(camera.path))
         self.assertEqual(code, SOME_FAILED, said)
         self.assertIn("camera:0: lost (", said)
         self.assertIn("camera:0: found again", said)
         self.assertIn("camera:0: given up: ", said)
         events, summary = self.summary(out)
-        self.assertGreater(summary["frames"] + summary["dropped"], 60)  # of five seconds at 30 a second
-        self.assertGreater(len(events), 4)
+        self.assertGreater(summary["frames"] + summary["dropped"], 60)  # of three seconds at 30 a second
+        self.assertGreater(len(events), 5)
 
 
 class BrokenVideos(WatchTest):

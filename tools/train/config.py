@@ -65,6 +65,7 @@ class TrainConfig:
     all_answers_weight: float = 0.5
     cosine_weight: float = 0.5
     pointing_weight: float = 0.15  # of -log(pointer's share of the places that show what is asked about)
+    apart_weight: float = 6.0  # of 1 - cosine between a renamed photo's name and what the pointer points at
     ema: float = 0.995
     bf16: bool = True
     fuse: bool = True

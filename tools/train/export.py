@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from config import CAPTION_QUESTION, EMBED, LITE0_STAGES, ModelConfig
 from generator import Generator, load_generator
-from model import HEAD_GAIN, Net
+from model import HEAD_GAIN, WHOLE_PLACES, Net
 from stem import stem_tensors
 from text import Text, model_folder
 
@@ -103,6 +103,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
                        "classes": c.classes, "top_classes": c.top_classes, "width": c.width,
                        "blocks": c.vision_blocks, "heads": c.heads, "mlp": c.mlp}.items():
         w.add_uint32(f"{v}.{key}", value)
+    w.add_float32(f"{v}.whole_places", WHOLE_PLACES)
     w.add_string("sterna.language.kind", "bert")
     for key, value in {"layers": 6, "width": 384, "heads": 12, "mlp": 1536, "max_tokens": 256}.items():
         w.add_uint32(f"sterna.language.{key}", value)

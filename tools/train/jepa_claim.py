@@ -26,7 +26,7 @@ from generator import Generator, greedy, padded
 from measure import cosines, from_jsonl, held_out, predict
 from model import Net, fuse
 from pool import Pool
-from train import SPREAD, WHOLE, drawn, loss_of, optimiser, pointing_loss, rate, save
+from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, save
 
 DECODER_BLOCKS = 5  # with these (b) has twice the weights of (a)
 
@@ -53,7 +53,7 @@ class Embeds(nn.Module):
         self.pool = pool
 
     def loss(self, batch, c: TrainConfig):
-        features, question, length, owner, answer, task, _ = batch
+        features, question, length, owner, answer, task, *_ = batch
         out, alpha = self.net(features, question, length, owner)
         return loss_of(out.float(), self.pool.answer_table, self.pool.base, self.pool.candidates, answer, task, c)[0], alpha
 
@@ -71,7 +71,7 @@ class Writes(nn.Module):
         self.decoder = Generator(GeneratorConfig(blocks=DECODER_BLOCKS), pieces.pieces)
 
     def loss(self, batch, c: TrainConfig):
-        features, question, length, owner, answer, _, _ = batch
+        features, question, length, owner, answer, *_ = batch
         out, alpha = self.net(features, question, length, owner)
         inputs, targets = self.pieces.batch([self.pool.answers[a] for a in answer])
         return F.cross_entropy(self.decoder(out, inputs).float().flatten(0, 1), targets.flatten()), alpha
@@ -99,7 +99,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         saved = torch.load(last, weights_only=False)
         arm.load_state_dict(saved["arm"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
-    whole, spread = (torch.tensor([t.startswith(names) for t in pool.tasks]) for names in (WHOLE, SPREAD))
+    whole, spread, twice, _ = asked_about(pool, "cpu")
     clock, batches = time.time(), drawn(pool, c, start, steps)
     for step in range(start, steps):
         batch = next(batches)
@@ -107,8 +107,8 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
             group["lr"] = rate(step, steps, c, c.learning_rate)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss, alpha = arm.train().loss(batch, c)
-        task, shown = batch[5:]
-        (loss + c.pointing_weight * pointing_loss(alpha, torch.cat([whole[task][:, None], shown], 1), spread[task], whole[task])).backward()
+        task, shown, _ = batch[5:]
+        (loss + c.pointing_weight * pointing_loss(alpha, torch.cat([whole[task][:, None], shown], 1), spread[task], 1 + twice[task].float())).backward()
         torch.nn.utils.clip_grad_norm_(arm.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from model import meanings
 from stem import Features, load_picture
 from text import Text
 
@@ -27,7 +28,7 @@ def golden(net, names: list[str], pictures: list[Path], text: Text, questions=QU
     features, logits, low, head = Features(c, text.embed(names))(pixels)
     tokens = text.tokens(questions)
     out = {"pixels_u8": pixels.numpy(), "logits": logits, "features_966": features,
-           "semantics": features[..., :384]}
+           "semantics": meanings(features)}
     if not small:
         out["low"] = low.permute(0, 2, 3, 1)
         out["head_features"] = head.flatten(2).transpose(1, 2)
@@ -39,7 +40,7 @@ def golden(net, names: list[str], pictures: list[Path], text: Text, questions=QU
         net.set_ternary(mode == "ternary")
         vision = net.vision(features)
         predicted = [net.predictor(h[None].expand(len(pictures), -1, -1), torch.full((len(pictures),), len(h)),
-                                   vision, features[..., :384])[0] for h in tokens]
+                                   vision, meanings(features))[0] for h in tokens]
         out[f"{mode}.tower_tokens"] = vision
         out[f"{mode}.predicted"] = torch.stack(predicted, 1)
     return {k: np.ascontiguousarray(v.numpy() if torch.is_tensor(v) else v) for k, v in out.items()}

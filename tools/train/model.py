@@ -19,6 +19,7 @@ HEAD = 64
 # the pointed-at embedding it is added to, which then teaches nothing: naming stays at chance for hundreds of steps.
 HEAD_GAIN = 0.03
 MATCH_GAIN = 5.0  # cosines of texts differ by tenths
+WHOLE_PLACES = 0.5  # the places' part in the meaning of the whole picture
 
 
 def ternary_weight(w: torch.Tensor) -> torch.Tensor:
@@ -127,6 +128,16 @@ class Tower(nn.Module):
         return self.norm(x)
 
 
+def meanings(features):
+    """Features [n, T, 966] -> what the pointer reads [n, T, 384]: the stem's reading of each place, and of the whole picture
+    the direction of its pooled reading plus half of the places' mean, weighted by their largest class probability. Of 4,950
+    crops of training photos that names 0.836 right, the pooled reading alone (ConSE) 0.830."""
+    semantics, sure = features[..., :EMBED].float(), features[:, 1:, EMBED:EMBED + 1].float()
+    places = (sure * semantics[:, 1:]).sum(1) / sure.sum(1)
+    whole = F.normalize(semantics[:, 0] + WHOLE_PLACES * places, dim=-1)
+    return torch.cat([whole[:, None], semantics[:, 1:]], 1)
+
+
 def matches(score, semantics, pointed, question):
     """How well a picture matches its question, [n, 8]: of the pointer's scores [n, T] the largest, the mean, the log of the
     mean exponential and the mean sigmoid; of the cosines between the places' meanings [n, T, 384] and the question's own
@@ -203,9 +214,9 @@ class Predictor(nn.Module):
         answer, places = z[:, 0], z[:, 1 + longest:]
         score = (self.pointer_key(places) @ self.pointer_query(answer)[..., None])[..., 0].float() * self.config.pointer_width ** -0.5
         alpha = score.softmax(-1)
-        pointed = (alpha[:, None] @ semantics.float())[:, 0]
+        pointed = (alpha[:, None] @ semantics)[:, 0]
         looked = (alpha[:, None].to(vision.dtype) @ vision)[:, 0]
-        told = torch.cat([matches(score, semantics.float(), pointed, question.float()), layout(score)], 1)
+        told = torch.cat([matches(score, semantics, pointed, question.float()), layout(score)], 1)
         found = self.read(looked) + self.match(told)
         e = HEAD_GAIN * self.head_scale * self.head(answer + self.read_gate(answer).sigmoid() * found)
         return F.normalize(e.float() + self.gate(answer).float().sigmoid() * pointed, dim=-1), alpha
@@ -239,4 +250,4 @@ class Net(nn.Module):
     def forward(self, features, question, length, owner):
         """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture. As the predictor's."""
         vision = self.vision(features)
-        return self.predictor(question, length, vision[owner], features[owner][..., :EMBED])
+        return self.predictor(question, length, vision[owner], meanings(features)[owner])

@@ -160,7 +160,7 @@ class Pool:
         return torch.from_numpy(tokens), np.stack([offset[rows], offset[rows + 1]])
 
     def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
-        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g].
+        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n].
 
         A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class.
         """
@@ -187,7 +187,7 @@ class Pool:
             question[row, :n] = self.tokens[at:at + n].float()
         shown = torch.from_numpy(np.unpackbits(self.shown[chosen], axis=1, count=features.shape[1] - 1, bitorder="little")).bool()
         return (features, question, torch.from_numpy(length), torch.tensor(owner),
-                torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()), shown)
+                torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()), shown, torch.tensor(chosen) >= int(self.start[len(self.part)]))
 
     def draw(self, rng, n: int, weights: dict[str, float]) -> np.ndarray:
         """Picture rows: a part by weight, then a picture of it that has questions or can be renamed."""

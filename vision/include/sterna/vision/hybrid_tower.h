@@ -21,14 +21,16 @@ namespace sterna::vision {
 /// 0, their mean) becomes
 ///   feature = [meaning (dim), confidence (2), low-level map (4 cells), colour statistics (4
 ///   cells)] x = W feature + b + position;  blocks;  RMSNorm
-/// and leaves with its meaning, which a predictor may point at. Const after construction, shared by
-/// threads.
+/// and leaves with its meaning, which a predictor may point at. The whole picture's is the direction
+/// of its pooled meaning plus `whole_places` times the places' mean, weighted by their largest class
+/// probability (ConSE has the first alone). Const after construction, shared by threads.
 class HybridTower {
  public:
   struct Config {
     size_t image_size = 0;                  // S; a multiple of the stem's stride
     std::array<float, 3> mean{}, stddev{};  // of RGB in 0..255 units: x = (p - mean) / stddev
     size_t width = 0;                       // d
+    float whole_places = 0;                 // finite
   };
   struct Weights {
     EfficientNet stem;
