@@ -147,16 +147,16 @@ std::vector<float>& Checkpoint::keep(std::vector<float> numbers) {
 quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t group,
                                    size_t scales) {
   const size_t bytes = quant::weight_bytes(type, m, k);
-  auto& lines = packed_.emplace_back((bytes + sizeof(Line) - 1) / sizeof(Line));
+  packed_ = {memory_.bytes(bytes), bytes};
+  std::fill(packed_.begin(), packed_.end(), std::byte{0});
   const auto& scale = scales_.emplace_back(scales);
-  return {type, m, k, std::as_bytes(std::span(lines)).first(bytes), scale, group};
+  return {type, m, k, packed_, scale, group};
 }
 
 quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t group,
                                    const quant::Packed& packed) {
   const quant::WeightView view = stay(type, m, k, group, packed.scale.size());
-  std::copy(packed.data.begin(), packed.data.end(),
-            std::as_writable_bytes(std::span(packed_.back())).begin());
+  std::copy(packed.data.begin(), packed.data.end(), packed_.begin());
   std::copy(packed.scale.begin(), packed.scale.end(), scales_.back().begin());
   return view;
 }
@@ -165,8 +165,7 @@ quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k)
   if (blocks_ == quant::Type::f32 || roles_ != nullptr)
     return {quant::Type::f32, m, k, std::as_bytes(w), {}, 0};
   const quant::WeightView view = stay(blocks_, m, k, 0, quant::is_integer(blocks_) ? m : 0);
-  auto data = std::as_writable_bytes(std::span(packed_.back())).first(view.data.size());
-  quant::pack(blocks_, w, m, k, 0, data, scales_.back());
+  quant::pack(blocks_, w, m, k, 0, packed_, scales_.back());
   return view;
 }
 

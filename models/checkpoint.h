@@ -2,6 +2,7 @@
 
 #include <sterna/nn/row_table.h>
 #include <sterna/nn/transformer.h>
+#include <sterna/nn/workspace.h>
 #include <sterna/quant/formats.h>
 
 #include <cstdint>
@@ -100,13 +101,11 @@ class Checkpoint {
     void operator()(float* numbers) const { std::free(numbers); }
   };
   std::deque<std::unique_ptr<float, Free>> blank_;  // zeros that no memory stands behind
-  struct alignas(64) Line {                         // what kernels read weights by
-    std::byte bytes[64];
-  };
   quant::Type blocks_ = quant::Type::f32;
   Roles* roles_ = nullptr;
   Places* places_ = nullptr;
-  std::deque<std::vector<Line>> packed_;
+  nn::Workspace memory_;         // in huge pages: weights stream through with half the time
+  std::span<std::byte> packed_;  // the newest view's, to be filled
   std::deque<std::vector<uint16_t>> scales_;
 };
 

@@ -42,6 +42,7 @@ template <class D, size_t unit_inputs>
 struct AsItLies {
   using Dot = D;
   static constexpr size_t kLeastTokens = 6;
+  static constexpr bool kAhead = true;
   struct Buffer {
     alignas(64) std::byte last[2][kTileBytes];
   };
@@ -77,6 +78,7 @@ template <class F>
 struct Unfolded {
   using Dot = Int8Dot;
   static constexpr size_t kLeastTokens = 7;
+  static constexpr bool kAhead = false;  // unfold_block() looks ahead
   struct Buffer {
     alignas(64) std::byte units[2][(kChunkUnits + kMostUnits) * kRowBytes];
   };
@@ -176,12 +178,12 @@ inline void store_panel(const Call& c, size_t row, size_t tile, const std::byte*
   }
 }
 
-// ---- Loops: blocks of token tiles, in them pairs of panels, in them chunks of k.
+// ---- Loops: pairs of panels, in them blocks of token tiles, in them chunks of k.
 
 // One pair of token tiles (or the last alone) by steps [step, step + steps) of R panels.
 template <class F, int R>
 void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t step, size_t steps,
-                   const Operand& b, std::byte (*exact)[2][kTileBytes],
+                   const Operand& b, const Ahead& wanted, std::byte (*exact)[2][kTileBytes],
                    float (*real)[2][kTileRows * kPanelRows]) {
   using D = typename F::Dot;
   const size_t together = c.w.group == 0 ? c.s.steps : c.w.group / kRowBytes;  // steps of a sum
@@ -191,10 +193,12 @@ void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t 
     const Operand a{c.scratch + c.s.inputs_at + tile * c.s.tile_bytes() + at * c.s.step_bytes(),
                     c.s.tile_bytes(), c.s.step_bytes()};
     const Operand weights{b.data + (at - step) * b.step, b.apart, b.step};
+    const Ahead ahead{wanted.data + (at - step) * wanted.lines * kRowBytes, wanted.apart,
+                      wanted.lines};
     if (pair == 2) {
-      multiply<D, R, 2>(a, weights, count, exact[0][0], begun != 0);
+      multiply<D, R, 2>(a, weights, count, exact[0][0], begun != 0, ahead);
     } else {
-      multiply<D, R, 1>(a, weights, count, exact[0][0], begun != 0);
+      multiply<D, R, 1>(a, weights, count, exact[0][0], begun != 0, ahead);
     }
     if (c.w.group == 0 || (begun + count != together && at + count != c.s.steps)) continue;
     for (size_t t = 0; t < pair; ++t)
@@ -212,10 +216,18 @@ void panels(const Call& c, size_t row0, size_t tile0, size_t tile1, typename F::
             Sums& sums) {
   for (size_t step = 0, steps = 0; step < c.s.steps; step += steps) {
     const Operand b = F::template chunk<R>(c, row0, step, steps, buffer);
+    // The next chunk, of these panels or of the next, each pair of token tiles asking for a part.
+    Ahead ahead;
+    if constexpr (F::kAhead) {
+      const bool last = step + steps == c.s.steps;
+      ahead = {last ? c.panel(row0 + R * kPanelRows) : b.data + steps * kTileBytes, c.panel_bytes,
+               (2 * kStepUnits + tile1 - tile0 - 1) / (tile1 - tile0)};
+    }
     for (size_t tile = tile0; tile < tile1; tile += 2) {
       const size_t at = steps == c.s.steps ? 0 : tile - tile0;  // one chunk keeps nothing for later
-      multiply_pair<F, R>(c, row0, tile, std::min<size_t>(2, tile1 - tile), step, steps, b,
+      multiply_pair<F, R>(c, row0, tile, std::min<size_t>(2, tile1 - tile), step, steps, b, ahead,
                           sums.exact + at, sums.real + at);
+      ahead.data += steps * ahead.lines * kRowBytes;
     }
   }
 }
@@ -229,12 +241,15 @@ void run(const WeightView& w, const float* bias, const std::byte* scratch, size_
   typename F::Buffer buffer;
   Sums sums;
   configure(s.tile);
-  for (size_t tile = 0; tile < s.tiles; tile += kBlockTiles) {
-    const size_t end = std::min(tile + kBlockTiles, s.tiles);
-    size_t row = m0;
-    for (; row + kPanelRows < m1; row += 2 * kPanelRows)
-      panels<F, 2>(c, row, tile, end, buffer, sums);
-    if (row < m1) panels<F, 1>(c, row, tile, end, buffer, sums);
+  for (size_t row = m0; row < m1; row += 2 * kPanelRows) {
+    for (size_t tile = 0; tile < s.tiles; tile += kBlockTiles) {
+      const size_t end = std::min(tile + kBlockTiles, s.tiles);
+      if (row + kPanelRows < m1) {
+        panels<F, 2>(c, row, tile, end, buffer, sums);
+      } else {
+        panels<F, 1>(c, row, tile, end, buffer, sums);
+      }
+    }
   }
   release();
 }

@@ -70,10 +70,18 @@ struct Operand {
   size_t apart, step;
 };
 
+/// Weights that are wanted next, to be brought into the second-level cache: of each of R panels,
+/// `apart` bytes from one to the next, `lines` cache lines a step. Need not be there.
+struct Ahead {
+  const std::byte* data = nullptr;
+  size_t apart = 0, lines = 0;
+};
+
 /// Sums of T token tiles by R panels over `steps` steps, at sums [T][2][kTileBytes]; starts from
 /// what is there if `go_on`.
 template <class D, int R, int T>
-inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool go_on) noexcept {
+inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool go_on,
+                     Ahead ahead) noexcept {
   if (go_on) {
     load<0>(sums);
     if constexpr (R > 1) load<1>(sums + kTileBytes);
@@ -92,6 +100,11 @@ inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool g
     if constexpr (T > 1) {
       load<5>(a.data + a.apart);
       D::template dot<2, 5, 6>();
+    }
+    for (size_t i = 0; i < ahead.lines; ++i, ahead.data += kRowBytes) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead.data), _MM_HINT_T1);
+      if constexpr (R > 1)
+        _mm_prefetch(reinterpret_cast<const char*>(ahead.data + ahead.apart), _MM_HINT_T1);
     }
     if constexpr (R > 1) {
       load<7>(b.data + b.apart);

@@ -1,6 +1,7 @@
 #include "bench_kernels.h"
 
 #include <sterna/nn/executor.h>
+#include <sterna/nn/workspace.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
 #include <sterna/quant/linear.h>
@@ -10,7 +11,6 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string_view>
@@ -29,21 +29,17 @@ using quant::Type;
 constexpr size_t kMemory = size_t{256} << 20;  // beyond any last-level cache this runs on
 constexpr double kSlice = 0.008;               // seconds a measurement lasts at least
 
-struct Free {
-  void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{4096}); }
-};
-
 // Bytes that are fair weights of every type: read as bfloat16 or float each is a number of ordinary
 // size, and the speed of integer kernels does not depend on the values.
-std::unique_ptr<std::byte[], Free> make_memory() {
-  auto* p = static_cast<std::byte*>(::operator new[](kMemory, std::align_val_t{4096}));
+std::byte* make_memory(nn::Workspace& memory) {
+  std::byte* p = memory.bytes(kMemory);
   std::mt19937_64 rng(1);
   for (size_t i = 0; i < kMemory; i += 8) {
     uint64_t v = rng();
     v = (v & 0x83ff83ff83ff83ffull) | 0x3c003c003c003c00ull;
     std::memcpy(p + i, &v, 8);
   }
-  return std::unique_ptr<std::byte[], Free>(p);
+  return p;
 }
 
 // One line of the report: a linear map of one shape, over as many copies of its weights as fit
@@ -71,8 +67,7 @@ class Case {
     x_.resize(n * k);
     for (auto& v : x_) v = normal(rng);
     y_.resize(n * m);
-    scratch_.reset(static_cast<std::byte*>(
-        ::operator new[](maps_[0].scratch_bytes(n), std::align_val_t{4096})));
+    scratch_ = workspace_.bytes(maps_[0].scratch_bytes(n));
   }
 
   // One slice of time; keeps the best rate, in maps a second.
@@ -126,20 +121,16 @@ class Case {
   }
 
  private:
-  struct FreeScratch {
-    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{4096}); }
-  };
-
   void run(const nn::Executor& executor, const Linear& map) {
     if (n_ < 8) {
-      map.prepare(x_.data(), k_, n_, scratch_.get());
+      map.prepare(x_.data(), k_, n_, scratch_);
     } else {
       executor.for_ranges(n_, map.token_tile(n_), [&](size_t begin, size_t end) {
-        map.prepare(x_.data(), k_, n_, scratch_.get(), begin, end);
+        map.prepare(x_.data(), k_, n_, scratch_, begin, end);
       });
     }
     executor.for_ranges(m_, map.row_tile(), [&](size_t begin, size_t end) {
-      map.run(scratch_.get(), n_, begin, end, y_.data(), m_);
+      map.run(scratch_, n_, begin, end, y_.data(), m_);
     });
   }
 
@@ -150,7 +141,8 @@ class Case {
   std::vector<uint16_t> scale_;
   std::vector<Linear> maps_;
   std::vector<float> x_, y_;
-  std::unique_ptr<std::byte[], FreeScratch> scratch_;
+  nn::Workspace workspace_;
+  std::byte* scratch_ = nullptr;
   size_t next_ = 0;
   double best_ = 0;
 };
@@ -240,7 +232,9 @@ int bench_kernels(const BenchOptions& options) {
     if (isas.empty()) isas.push_back(Isa::scalar);
   }
   // Memory of their own for the limits: reading it also clears the caches of weights.
-  const auto weights = make_memory(), memory = make_memory();
+  nn::Workspace pages;  // huge ones, where the system grants them
+  const std::byte* weights = make_memory(pages);
+  const std::byte* memory = make_memory(pages);
   std::vector<int> counts;
   const int all = nn::Executor(0).threads();
   if (options.threads > 0) {
@@ -249,7 +243,7 @@ int bench_kernels(const BenchOptions& options) {
     counts = all > 1 ? std::vector<int>{1, all} : std::vector<int>{1};
   }
   for (int threads : counts)
-    bench_threads(options, threads, isas, weights.get(), {memory.get(), kMemory});
+    bench_threads(options, threads, isas, weights, {memory, kMemory});
   return 0;
 }
 
