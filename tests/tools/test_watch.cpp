@@ -3,14 +3,11 @@
 #include <sterna/quant/error.h>
 #include <tests/support/folder.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <csignal>
 #include <filesystem>
-#include <thread>
 
-#include "cli/error.h"
 #include "cli/html.h"
 #include "cli/npy.h"
 #include "watch/engine.h"
@@ -357,93 +354,6 @@ TEST_CASE("keyframes: the middle of each segment, in bounded memory") {
   CHECK(keyframes.take(1003, 2).number == 1004);
   keyframes.add({1005, 10050, nullptr});
   CHECK(keyframes.take(1006, 4).number == 1005);  // none of its own: the last one there is
-}
-
-TEST_CASE("sampler: the frames nearest to the due times") {
-  const auto taken = [](double fps, double source_fps, size_t n) {
-    Sampler sampler(fps);
-    std::vector<size_t> out;
-    for (size_t i = 0; i < n; ++i) {
-      const double t = static_cast<double>(i) / source_fps;
-      if (!sampler.due(t, 1 / source_fps)) continue;
-      sampler.took(t);
-      out.push_back(i);
-    }
-    return out;
-  };
-  CHECK(taken(0, 30, 4) == std::vector<size_t>{0, 1, 2, 3});
-  CHECK(taken(10, 30, 10) == std::vector<size_t>{0, 3, 6, 9});
-  CHECK(taken(60, 30, 3) == std::vector<size_t>{0, 1, 2});
-  CHECK(taken(8, 30, 300).size() == 80);
-  CHECK(taken(1, 29.97, 2997).size() == 100);
-  Sampler sampler(1);
-  sampler.took(50);
-  CHECK_FALSE(sampler.due(50.2, 0.1));
-  CHECK(sampler.due(0.1, 0.1));  // a clock that began anew
-}
-
-TEST_CASE("raw frames: formats, the end, and a cut") {
-  CHECK(RawFormat::parse("640x480").frame_bytes() == 640 * 480 * 3);
-  const RawFormat gray = RawFormat::parse("4x2:gray@25");
-  CHECK(gray.frame_bytes() == 8);
-  CHECK(gray.fps == 25);
-  CHECK(RawFormat::parse("4x2:bgra").frame_bytes() == 32);
-  for (const char* wrong : {"", "640", "x480", "640x", "0x4", "4x4:yuv", "4x4@0", "4x4@", "4x4@x",
-                            "4x4@inf", "99999x4", "-4x4", "4x4:rgb24@30@30"}) {
-    CAPTURE(wrong);
-    CHECK_THROWS_AS(RawFormat::parse(wrong), UsageError);
-  }
-  const auto frames = [&](size_t bytes, double fps, std::string& fault) {
-    int ends[2];
-    REQUIRE(pipe(ends) == 0);
-    std::thread writer([&] {
-      for (size_t i = 0; i < bytes; ++i) {  // in pieces that are no frames
-        const uint8_t byte = static_cast<uint8_t>(i / 8);
-        if (write(ends[1], &byte, 1) != 1) break;
-      }
-      close(ends[1]);
-    });
-    RawSource source(ends[0], gray, fps, [] { return false; });
-    std::vector<uint64_t> seen;
-    try {
-      while (const auto frame = source.next()) {
-        CHECK(static_cast<const uint8_t*>(frame->pixels.data)[7] == frame->index);
-        CHECK(frame->pixels.stride == 4);
-        CHECK(frame->seconds == doctest::Approx(static_cast<double>(frame->index) / 25));
-        seen.push_back(frame->index);
-      }
-    } catch (const Error& e) {
-      fault = e.what();
-    }
-    writer.join();
-    close(ends[0]);
-    return seen;
-  };
-  std::string fault;
-  CHECK(frames(80, 0, fault).size() == 10);
-  CHECK(fault.empty());
-  CHECK(frames(200, 5, fault) == std::vector<uint64_t>{0, 5, 10, 15, 20});
-  CHECK(frames(0, 5, fault).empty());
-  CHECK(fault.empty());
-  CHECK(frames(27, 0, fault).size() == 3);
-  CHECK(fault == "standard input: frame 3: expected 8 bytes, found the end after 3");
-  // A request to stop is heard while nothing comes.
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  RawSource idle(ends[0], gray, 0, [] { return true; });
-  CHECK_FALSE(idle.next().has_value());
-  close(ends[0]);
-  close(ends[1]);
-}
-
-TEST_CASE("pictures: times, and a file that is none") {
-  const test::Folder folder;
-  const std::string none = folder.write("a.ppm", "no picture");
-  PictureSource source({none, folder.path() / "missing.png"}, 2, [] { return false; });
-  CHECK(source.resumable());
-  CHECK_THROWS_AS(source.next(), Error);
-  CHECK_THROWS_AS(source.next(), Error);
-  CHECK_FALSE(source.next().has_value());
 }
 
 TEST_CASE("times and HTML") {
