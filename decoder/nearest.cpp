@@ -9,10 +9,29 @@ namespace sterna::decoder {
 
 using nn::Mat;
 
-NearestAnswer::NearestAnswer(float scale, float sure_threshold)
-    : scale_(scale), sure_threshold_(sure_threshold) {
+namespace {
+
+/// By what the best one's probability p and the others' grow, so that the best one's odds become
+/// (p / (1 - p))^slope.
+struct Growth {
+  float best = 1, others = 1;
+  Growth(float p, float slope) {
+    if (slope == 1 || !(p < 1)) return;
+    const float rest = 1 - p, q = 1 / (1 + std::pow(rest / p, slope));
+    best = q / p;
+    others = (1 - q) / rest;
+  }
+};
+
+}  // namespace
+
+NearestAnswer::NearestAnswer(float scale, float sure_threshold, float slope)
+    : scale_(scale), sure_threshold_(sure_threshold), slope_(slope) {
   if (!(scale > 0) || !std::isfinite(scale)) {
     throw Error("decoder: expected a scale above 0, found " + std::to_string(scale));
+  }
+  if (!(slope > 0 && slope <= 1)) {
+    throw Error("decoder: expected a slope above 0, up to 1, found " + std::to_string(slope));
   }
   if (!(sure_threshold >= 0 && sure_threshold <= 1)) {
     throw Error("decoder: expected a threshold in 0..1, found " + std::to_string(sure_threshold));
@@ -51,6 +70,9 @@ bool NearestAnswer::decode(std::span<const float> x, const nn::RowTable& table,
     for (; at > 0 && c > best[at - 1].cosine; --at) best[at] = best[at - 1];
     best[at] = {i, c, p.data[i]};
   }
+  const Growth growth(best[0].probability, slope_);
+  best[0].probability *= growth.best;
+  for (Scored& other : best.subspan(1)) other.probability *= growth.others;
   return best[0].probability >= sure_threshold_;
 }
 

@@ -75,12 +75,21 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
 Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa) {
   const auto sure = static_cast<float>(file.number("sterna.decoder.sure_threshold"));
   const auto scale = [&](std::string_view key) { return static_cast<float>(file.number(key)); };
-  Decoder d{.choices = {scale("sterna.decoder.choice_scale"), sure},
-            .vocabulary = {scale("sterna.decoder.vocabulary_scale"), sure},
+  // Newer than the format's first version, as is `vocabulary_head_scale`.
+  const auto slope = [&](const char* key) {
+    const float value = file.has(key) ? scale(key) : 1.0F;
+    if (value > 0 && value <= 1) return value;
+    throw Error(file.file() + ": " + key + ": expected a number above 0, up to 1, found " +
+                std::to_string(value));
+  };
+  Decoder d{.choices = {scale("sterna.decoder.choice_scale"), sure,
+                        slope("sterna.decoder.choice_slope")},
+            .vocabulary = {scale("sterna.decoder.vocabulary_scale"), sure,
+                           slope("sterna.decoder.vocabulary_slope")},
             .vocabulary_head_scale = 1,
             .answers = {},
             .texts = &file.strings("sterna.decoder.answers")};
-  // Newer than the format's first version: files without it weigh the head as they are.
+  // Files without it weigh the head as they are.
   if (const char* key = "sterna.decoder.vocabulary_head_scale"; file.has(key)) {
     d.vocabulary_head_scale = scale(key);
     if (!(d.vocabulary_head_scale > 0 && d.vocabulary_head_scale <= 100)) {

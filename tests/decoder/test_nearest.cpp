@@ -54,6 +54,38 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(decodes == 2);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a slope moves the best one's odds, the others share the rest as before") {
+  std::vector<Scored> plain(5), best(5);
+  const std::vector<float> between{2, 1};
+  NearestAnswer(2.0f, 0.0f).decode(between, table, plain, decodes, executor, workspace);
+  NearestAnswer(2.0f, 0.0f, 0.6f).decode(between, table, best, decodes, executor, workspace);
+  const auto odds = [](double p) { return p / (1 - p); };
+  CHECK(odds(double{best[0].probability}) ==
+        doctest::Approx(std::pow(odds(double{plain[0].probability}), 0.6)));
+  double total = 0;
+  for (size_t i = 0; i < 5; ++i) {
+    CHECK(best[i].index == plain[i].index);
+    total += double{best[i].probability};
+    if (i > 1)
+      CHECK(double{best[i].probability / best[1].probability} ==
+            doctest::Approx(double{plain[i].probability / plain[1].probability}));
+  }
+  CHECK(total == doctest::Approx(1.0));
+  // One candidate alone is certain; of two the better one never falls below a half.
+  const nn::RowTable one{std::span(rows).first(2), 1, 2}, two{std::span(rows).first(4), 2, 2};
+  std::vector<Scored> alone(1);
+  const NearestAnswer flat(20.0f, 0.0f, 0.1f);
+  flat.decode(x, one, alone, decodes, executor, workspace);
+  CHECK(alone[0].probability == 1.0f);
+  for (const float y : {0.0f, 0.9f, 1.0f, 1.1f}) {
+    const std::vector<float> from{1, y};
+    flat.decode(from, two, alone, decodes, executor, workspace);
+    CHECK(alone[0].probability >= 0.5f);
+  }
+  for (const float slope : {0.0f, -1.0f, 1.5f, std::nanf("")})
+    CHECK_THROWS_AS(NearestAnswer(1.0f, 0.0f, slope), Error);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what cannot be ranked is an error and no decode") {
   std::vector<Scored> best(6);
   const NearestAnswer nearest(1.0f, 0.0f);

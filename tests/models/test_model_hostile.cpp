@@ -144,6 +144,11 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
   for (const double bad : {-1.0, 1e9, std::numeric_limits<double>::quiet_NaN()})
     check_message(fault(scratch, tiny, {share, GgufValue(bad), "", {}}), scratch);
   CHECK(fault(scratch, tiny, {share, GgufValue(0.0), "", {}}) == "");
+  for (const char* slope : {"sterna.decoder.choice_slope", "sterna.decoder.vocabulary_slope"}) {
+    for (const double bad : {0.0, -1.0, 1.5, std::numeric_limits<double>::quiet_NaN()})
+      check_message(fault(scratch, tiny, {slope, GgufValue(bad), "", {}}), scratch);
+    CHECK(fault(scratch, tiny, {slope, GgufValue(0.5), "", {}}) == "");
+  }
 }
 
 TEST_CASE("stage tables that no stem can have") {

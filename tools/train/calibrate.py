@@ -1,4 +1,4 @@
-"""Fits the head's weight beside the pointer, the two softmax scales and the "sure" threshold on held-out photos of the
+"""Fits the head's weight beside the pointer, scale and slope of the two confidences and the "sure" threshold on held-out photos of the
 training side (never on evaluation photos).
 
 The head learns rare facts from few training photos and is too sure of them on others: scaled down, the pointer's reading
@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from data import answer_vocabulary, load_setting
-from measure import calibration_error, cosines, held_out, predict
+from measure import calibration_error, confidence, cosines, held_out, predict
 from train import load_checkpoint, save
 
 SCALES = np.geomspace(2, 200, 120)
+SLOPES = np.geomspace(0.2, 1, 21)
 HEAD_SCALES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 
 
@@ -28,6 +29,23 @@ def nll(scale: float, scores: list[torch.Tensor], target: list[int]) -> float:
 
 def best_scale(scores, target) -> float:
     return float(min(SCALES, key=lambda s: nll(s, scores, target)))
+
+
+def even_weights(items) -> np.ndarray:
+    """Each task counts as much as another: the photos' questions are not asked as often as people ask."""
+    tasks = Counter(i.task for i in items)
+    return np.array([1 / tasks[i.task] if tasks[i.task] >= 10 else 0.0 for i in items])
+
+
+def best_confidence(scores, target, weight) -> tuple[float, float]:
+    """Scale and slope under which "the best one is right" is least surprising (log loss, weighted)."""
+    right, found = np.array([int(s.argmax()) == t for s, t in zip(scores, target)]), {}
+    for scale in SCALES[::3]:
+        p = confidence(scores, scale, 1.0)
+        for slope in SLOPES:
+            c = 1 / (1 + (1 / p - 1) ** slope)
+            found[float(scale), float(slope)] = -(weight * np.log(np.where(right, c, 1 - c))).sum()
+    return min(found, key=found.get)
 
 
 def sure_threshold(confidence: np.ndarray, right: np.ndarray) -> float:
@@ -64,30 +82,24 @@ def main():
     setting = load_setting(a.work)
     checkpoint = a.checkpoint or a.work / "ternary.pt"
     net, saved = load_checkpoint(checkpoint)
-    parts = ["dev"] if setting.paths.photos else ["scenes_held"]
-    scores, target, wide, wide_target = [], [], [], []
     answers = answer_vocabulary(setting)
     table = setting.text.embed(answers)
-    for part in parts:
-        features, items = held_out(setting, part, seed=6)
-        net.predictor.head_scale = best_head_scale(net, setting, features, items)
-        out = predict(net, setting, features, items)
-        scores += cosines(setting, out, items)
-        target += [i.choices.index(i.answer) for i in items]
-        asked = [i for i in items if i.answer in answers]
-        rows = [answers.index(i.answer) for i in asked]
-        head_scale = net.predictor.head_scale
-        open_scale = best_head_scale(net, setting, features, asked, table, rows)
-        net.predictor.head_scale = open_scale
-        wide += list(predict(net, setting, features, asked) @ table.T)
-        wide_target += rows
-        net.predictor.head_scale = head_scale
-    choice, vocabulary = best_scale(scores, target), best_scale(wide, wide_target)
-    confidence = np.array([float(torch.softmax(s * choice, 0).max()) for s in scores])
+    features, items = held_out(setting, "dev" if setting.paths.photos else "scenes_held", seed=6)
+    asked = [i for i in items if i.answer in answers]
+    target, wide_target = [i.choices.index(i.answer) for i in items], [answers.index(i.answer) for i in asked]
+    open_scale = best_head_scale(net, setting, features, asked, table, wide_target)
+    net.predictor.head_scale = open_scale
+    wide = list(predict(net, setting, features, asked) @ table.T)
+    net.predictor.head_scale = head_scale = best_head_scale(net, setting, features, items)
+    scores = cosines(setting, predict(net, setting, features, items), items)
+    choice = best_confidence(scores, target, even_weights(items))
+    vocabulary = best_confidence(wide, wide_target, even_weights(asked))
+    sure = confidence(scores, *choice)
     right = np.array([int(s.argmax()) == t for s, t in zip(scores, target)])
     save(checkpoint, {**saved, "head_scale": net.predictor.head_scale})
-    result = {"head_scale": net.predictor.head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice, "vocabulary_scale": vocabulary, "sure_threshold": sure_threshold(confidence, right),
-              "questions": len(scores), "ece": calibration_error(confidence, right)}
+    result = {"head_scale": net.predictor.head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice[0],
+              "choice_slope": choice[1], "vocabulary_scale": vocabulary[0], "vocabulary_slope": vocabulary[1],
+              "sure_threshold": sure_threshold(sure, right), "questions": len(scores), "ece": calibration_error(sure, right)}
     name = "calibration.json" if checkpoint.stem == "ternary" else f"{checkpoint.stem}.calibration.json"
     (a.work / name).write_text(json.dumps(result))
     print(json.dumps(result))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from data import load_setting
-from measure import calibration_error, cosines, from_jsonl, held_out, predict, wilson
+from measure import calibration_error, confidence, cosines, from_jsonl, held_out, predict, wilson
 from train import load_checkpoint
 
 
@@ -26,7 +26,7 @@ def average_picture(setting) -> torch.Tensor:
     return torch.from_numpy(np.load(folder / "features.npy", mmap_mode="r")[::7].astype(np.float32).mean(0))
 
 
-def report(name: str, setting, nets: dict, features, items, scale: float) -> list[dict]:
+def report(name: str, setting, nets: dict, features, items, scale: float, slope: float) -> list[dict]:
     if not items:
         return []
     rights = {"conse": right_rows(setting, features[[i.picture for i in items], 0, :384], items)}
@@ -35,7 +35,7 @@ def report(name: str, setting, nets: dict, features, items, scale: float) -> lis
     last = list(nets)[-1]
     blind = predict(nets[last], setting, average_picture(setting).expand(len(features), -1, -1), items)
     rights["question_only"] = right_rows(setting, blind, items)
-    confidence = np.array([float(torch.softmax(s * scale, 0).max()) for s in cosines(setting, outs[last], items)])
+    sure = confidence(cosines(setting, outs[last], items), scale, slope)
     rows = []
     for task in sorted({i.task for i in items}) + ["all"]:
         at = np.array([task in (i.task, "all") for i in items])
@@ -43,7 +43,7 @@ def report(name: str, setting, nets: dict, features, items, scale: float) -> lis
         row = {"set": name, "task": task, "n": int(at.sum()), "majority": answers.most_common(1)[0][1] / int(at.sum())}
         row.update({mode: float(r[at].mean()) for mode, r in rights.items()})
         row["ci95"] = wilson(int(rights[last][at].sum()), int(at.sum()))
-        row["ece"] = calibration_error(confidence[at], rights[last][at])
+        row["ece"] = calibration_error(sure[at], rights[last][at])
         rows.append(row)
     return rows
 
@@ -70,15 +70,16 @@ def main():
     paths = a.checkpoints or [q for q in (a.work / "float.pt", a.work / "ternary.pt") if q.exists()]
     nets = {q.stem: load_checkpoint(q)[0] for q in paths}
     found = a.work / "calibration.json"
-    scale = json.loads(found.read_text())["choice_scale"] if found.exists() else 20.0
+    fitted = json.loads(found.read_text()) if found.exists() else {"choice_scale": 20.0, "choice_slope": 1.0}
+    scale = fitted["choice_scale"], fitted["choice_slope"]
     rows = []
     if a.questions:
-        rows += report("hand-written", setting, nets, *from_jsonl(setting, a.questions, setting.paths.photos), scale)
+        rows += report("hand-written", setting, nets, *from_jsonl(setting, a.questions, setting.paths.photos), *scale)
     for part in a.parts:
         features, items = held_out(setting, part)
         if len(items) > a.most:
             items = [items[i] for i in sorted(np.random.default_rng(0).choice(len(items), a.most, replace=False))]
-        rows += report(part, setting, nets, features, items, scale)
+        rows += report(part, setting, nets, features, items, *scale)
     show(rows, list(nets))
     if a.json:
         a.json.write_text("".join(json.dumps(r) + "\n" for r in rows))

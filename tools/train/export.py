@@ -121,7 +121,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
         w.add_uint32(f"sterna.predictor.{key}", value)
     w.add_string("sterna.embed.prompt", c.embed_prompt)
     w.add_array("sterna.decoder.answers", answers)
-    for key in ("choice_scale", "vocabulary_scale", "vocabulary_head_scale", "sure_threshold"):
+    for key in ("choice_scale", "choice_slope", "vocabulary_scale", "vocabulary_slope", "vocabulary_head_scale", "sure_threshold"):
         w.add_float32(f"sterna.decoder.{key}", float(calibration[key]))
     if generator:
         add_generator(w, generator, float(calibration["generator_sure_threshold"]))
@@ -159,7 +159,7 @@ def main():
     net, about = load_checkpoint(a.checkpoint or a.work / "ternary.pt")
     found = a.work / "calibration.json"
     calibration = json.loads(found.read_text()) if found.exists() else {
-        "choice_scale": 20.0, "vocabulary_scale": 20.0, "vocabulary_head_scale": 1.0, "sure_threshold": 0.5}
+        "choice_scale": 20.0, "choice_slope": 1.0, "vocabulary_scale": 20.0, "vocabulary_slope": 1.0, "vocabulary_head_scale": 1.0, "sure_threshold": 0.5}
     answers = answer_vocabulary(setting)
     written = a.generator or a.work / "generator.pt"
     generator, texts = load_generator(written) if a.generator or written.exists() else (None, {})

@@ -97,6 +97,12 @@ def cosines(setting: Setting, out: torch.Tensor, items: list[Item]) -> list[torc
     return result
 
 
+def confidence(scores: list[torch.Tensor], scale: float, slope: float) -> np.ndarray:
+    """The best one's probability, as decoder/nearest.h: sigmoid(slope * logit(p)), p its softmax of scale * cosine."""
+    p = np.array([float(torch.softmax(s * scale, 0).max()) for s in scores]).clip(1e-6, 1 - 1e-6)
+    return 1 / (1 + (1 / p - 1) ** slope)
+
+
 def wilson(right: int, n: int) -> tuple[float, float]:
     """95 % interval of a proportion."""
     if n == 0:
