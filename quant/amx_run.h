@@ -13,6 +13,7 @@ inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
 inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnits;
 inline constexpr size_t kMostUnits = 32;  // of a block
 inline constexpr size_t kBlockTiles = 8;  // token tiles that are multiplied with a chunk
+inline constexpr size_t kNearBytes = size_t{1} << 19;  // of inputs while all weights pass by
 
 struct Call {
   const WeightView& w;
@@ -178,7 +179,8 @@ inline void store_panel(const Call& c, size_t row, size_t tile, const std::byte*
   }
 }
 
-// ---- Loops: pairs of panels, in them blocks of token tiles, in them chunks of k.
+// ---- Loops: tokens that a level-2 cache holds, in them pairs of panels, in them blocks of token
+// tiles, in them chunks of k.
 
 // One pair of token tiles (or the last alone) by steps [step, step + steps) of R panels.
 template <class F, int R>
@@ -196,9 +198,9 @@ void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t 
     const Ahead ahead{wanted.data + (at - step) * wanted.lines * kRowBytes, wanted.apart,
                       wanted.lines};
     if (pair == 2) {
-      multiply<D, R, 2>(a, weights, count, exact[0][0], begun != 0, ahead);
+      multiply<D, R, 2, F::kAhead>(a, weights, count, exact[0][0], begun != 0, ahead);
     } else {
-      multiply<D, R, 1>(a, weights, count, exact[0][0], begun != 0, ahead);
+      multiply<D, R, 1, F::kAhead>(a, weights, count, exact[0][0], begun != 0, ahead);
     }
     if (c.w.group == 0 || (begun + count != together && at + count != c.s.steps)) continue;
     for (size_t t = 0; t < pair; ++t)
@@ -241,13 +243,17 @@ void run(const WeightView& w, const float* bias, const std::byte* scratch, size_
   typename F::Buffer buffer;
   Sums sums;
   configure(s.tile);
-  for (size_t row = m0; row < m1; row += 2 * kPanelRows) {
-    for (size_t tile = 0; tile < s.tiles; tile += kBlockTiles) {
-      const size_t end = std::min(tile + kBlockTiles, s.tiles);
-      if (row + kPanelRows < m1) {
-        panels<F, 2>(c, row, tile, end, buffer, sums);
-      } else {
-        panels<F, 1>(c, row, tile, end, buffer, sums);
+  const size_t near = std::max(size_t{1}, kNearBytes / s.tile_bytes() / kBlockTiles) * kBlockTiles;
+  for (size_t first = 0; first < s.tiles; first += near) {
+    const size_t last = std::min(first + near, s.tiles);
+    for (size_t row = m0; row < m1; row += 2 * kPanelRows) {
+      for (size_t tile = first; tile < last; tile += kBlockTiles) {
+        const size_t end = std::min(tile + kBlockTiles, last);
+        if (row + kPanelRows < m1) {
+          panels<F, 2>(c, row, tile, end, buffer, sums);
+        } else {
+          panels<F, 1>(c, row, tile, end, buffer, sums);
+        }
       }
     }
   }

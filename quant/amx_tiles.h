@@ -78,8 +78,8 @@ struct Ahead {
 };
 
 /// Sums of T token tiles by R panels over `steps` steps, at sums [T][2][kTileBytes]; starts from
-/// what is there if `go_on`.
-template <class D, int R, int T>
+/// what is there if `go_on`. Looks ahead if L.
+template <class D, int R, int T, bool L>
 inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool go_on,
                      Ahead ahead) noexcept {
   if (go_on) {
@@ -101,10 +101,12 @@ inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool g
       load<5>(a.data + a.apart);
       D::template dot<2, 5, 6>();
     }
-    for (size_t i = 0; i < ahead.lines; ++i, ahead.data += kRowBytes) {
-      _mm_prefetch(reinterpret_cast<const char*>(ahead.data), _MM_HINT_T1);
-      if constexpr (R > 1)
-        _mm_prefetch(reinterpret_cast<const char*>(ahead.data + ahead.apart), _MM_HINT_T1);
+    if constexpr (L) {
+      for (size_t i = 0; i < ahead.lines; ++i, ahead.data += kRowBytes) {
+        _mm_prefetch(reinterpret_cast<const char*>(ahead.data), _MM_HINT_T1);
+        if constexpr (R > 1)
+          _mm_prefetch(reinterpret_cast<const char*>(ahead.data + ahead.apart), _MM_HINT_T1);
+      }
     }
     if constexpr (R > 1) {
       load<7>(b.data + b.apart);
