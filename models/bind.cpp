@@ -2,6 +2,7 @@
 
 #include <sterna/quant/error.h>
 
+#include <cstdio>
 #include <string>
 
 namespace sterna::models {
@@ -72,31 +73,28 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
       isa);
 }
 
+float optional_number(const Gguf& file, const char* key, float absent, float most, bool zero_too) {
+  if (!file.has(key)) return absent;
+  const auto value = static_cast<float>(file.number(key));
+  if ((value > 0 || (zero_too && value == 0)) && value <= most) return value;
+  char expected[64];
+  std::snprintf(expected, sizeof expected, "a number %s 0, %g at most",
+                zero_too ? "from" : "above", static_cast<double>(most));
+  throw Error(file.file() + ": " + key + ": expected " + expected + ", found " +
+              std::to_string(value));
+}
+
 Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa) {
   const auto sure = static_cast<float>(file.number("sterna.decoder.sure_threshold"));
   const auto scale = [&](std::string_view key) { return static_cast<float>(file.number(key)); };
-  // Newer than the format's first version, as is `vocabulary_head_scale`.
-  const auto slope = [&](const char* key) {
-    const float value = file.has(key) ? scale(key) : 1.0F;
-    if (value > 0 && value <= 1) return value;
-    throw Error(file.file() + ": " + key + ": expected a number above 0, up to 1, found " +
-                std::to_string(value));
-  };
   Decoder d{.choices = {scale("sterna.decoder.choice_scale"), sure,
-                        slope("sterna.decoder.choice_slope")},
+                        optional_number(file, "sterna.decoder.choice_slope", 1, 1)},
             .vocabulary = {scale("sterna.decoder.vocabulary_scale"), sure,
-                           slope("sterna.decoder.vocabulary_slope")},
-            .vocabulary_head_scale = 1,
+                           optional_number(file, "sterna.decoder.vocabulary_slope", 1, 1)},
+            .vocabulary_head_scale =
+                optional_number(file, "sterna.decoder.vocabulary_head_scale", 1, 100),
             .answers = {},
             .texts = &file.strings("sterna.decoder.answers")};
-  // Files without it weigh the head as they are.
-  if (const char* key = "sterna.decoder.vocabulary_head_scale"; file.has(key)) {
-    d.vocabulary_head_scale = scale(key);
-    if (!(d.vocabulary_head_scale > 0 && d.vocabulary_head_scale <= 100)) {
-      throw Error(file.file() + ": " + key + ": expected a number above 0, 100 at most, found " +
-                  std::to_string(d.vocabulary_head_scale));
-    }
-  }
   if (d.texts->empty()) {
     throw Error(file.file() + ": sterna.decoder.answers: expected at least one answer, found none");
   }

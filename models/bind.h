@@ -54,6 +54,10 @@ vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& prepr
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
                                            quant::Isa isa);
 
+/// A number that older files do not have: `absent` then, else above 0 (or 0 too), `most` at most.
+float optional_number(const Gguf& file, const char* key, float absent, float most,
+                      bool zero_too = false);
+
 /// sterna.decoder.*.
 struct Decoder {
   decoder::NearestAnswer choices;     // for candidates that the caller gives

@@ -110,13 +110,7 @@ vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& prepr
   vision::SemanticHead semantic(std::move(classifier),
                                 bind_table(scope, "class_embedding", classes, dim, isa), top, isa);
   vision::HybridTower::Config config{preprocess.size, preprocess.mean, preprocess.std, d};
-  if (const char* key = "sterna.vision.whole_places"; file.has(key)) {
-    config.whole_places = static_cast<float>(file.number(key));
-    if (!(config.whole_places >= 0 && config.whole_places <= 100)) {
-      throw Error(file.file() + ": " + key + ": expected 0 to 100, found " +
-                  std::to_string(config.whole_places));
-    }
-  }
+  config.whole_places = optional_number(file, "sterna.vision.whole_places", 0, 100, true);
   const size_t features = vision::HybridTower::feature_width(stem, semantic);
   const size_t tokens = vision::HybridTower::tokens(stem, config.image_size);
   return {config,

@@ -148,7 +148,6 @@ quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t 
                                    size_t scales) {
   const size_t bytes = quant::weight_bytes(type, m, k);
   packed_ = {memory_.bytes(bytes), bytes};
-  std::fill(packed_.begin(), packed_.end(), std::byte{0});
   const auto& scale = scales_.emplace_back(scales);
   return {type, m, k, packed_, scale, group};
 }

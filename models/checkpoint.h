@@ -104,7 +104,7 @@ class Checkpoint {
   quant::Type blocks_ = quant::Type::f32;
   Roles* roles_ = nullptr;
   Places* places_ = nullptr;
-  nn::Workspace memory_;         // in huge pages: weights stream through with half the time
+  nn::Workspace memory_;         // in huge pages, where weights are read twice as fast
   std::span<std::byte> packed_;  // the newest view's, to be filled
   std::deque<std::vector<uint16_t>> scales_;
 };

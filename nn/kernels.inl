@@ -171,7 +171,8 @@ inline void int8_remainder(const float* x, size_t n, float* y) noexcept {
 
 inline float peak_power(const float* x, size_t n) noexcept {
   Lanes top = Lanes::zero(), power = Lanes::zero();
-  STERNA_EACH(x, n, 0.0f, static_cast<void>(left); top = max(top, abs(v)); power = fma(v, v, power));
+  STERNA_EACH(x, n, 0.0f, static_cast<void>(left); top = max(top, abs(v));
+              power = fma(v, v, power));
   const float m = largest(top), all = sum(power);
   return all > 0.0f ? m * m / all * static_cast<float>(n) : 0.0f;
 }

@@ -10,12 +10,6 @@
 
 namespace sterna::nn {
 
-namespace {
-
-constexpr size_t kPiece = 16384;  // elements that are worth handing to another thread
-
-}  // namespace
-
 PreciseLinear::PreciseLinear(quant::Linear linear) : linear_(std::move(linear)) {
   const quant::Type type = linear_.type();
   if (type == quant::Type::f32 || type == quant::Type::bf16 || m() == 0) return;
@@ -39,7 +33,7 @@ void apply(const PreciseLinear& map, Mat<const float> x, Mat<float> y, const Exe
   const std::span<float> power = workspace.array<float>(n);
   const std::span<size_t> token = workspace.array<size_t>(n);
   const Kernels& rows = kernels(isa);
-  const size_t grain = std::max<size_t>(1, kPiece / std::max<size_t>(1, x.cols));
+  const size_t grain = row_grain(x.cols);
   executor.for_ranges(n, grain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) power[i] = rows.peak_power(x.row(i), x.cols);
   });

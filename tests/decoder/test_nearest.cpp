@@ -54,7 +54,8 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(decodes == 2);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a slope moves the best one's odds, the others share the rest as before") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a slope moves the best one's odds, the others share the rest as before") {
   std::vector<Scored> plain(5), best(5);
   const std::vector<float> between{2, 1};
   NearestAnswer(2.0f, 0.0f).decode(between, table, plain, decodes, executor, workspace);

@@ -1,5 +1,5 @@
-/// A camera for tests, where there is none: preloaded (LD_PRELOAD) it answers for /dev/video0 what a
-/// driver of Video4Linux2 would, with memory-mapped buffers of YUYV. Frames come from the file that
+/// A camera for tests, where there is none: preloaded (LD_PRELOAD) it answers for /dev/video0 what
+/// a driver of Video4Linux2 would, with memory-mapped buffers of YUYV. Frames come from the file that
 /// STERNA_TEST_CAMERA names, 640 x 480, one after another and again, at 30 a second; while there is
 /// no such file the camera is unplugged.
 #include <dlfcn.h>
@@ -183,7 +183,8 @@ STERNA_EXPORT void* mmap64(void* at, size_t length, int protection, int flags, i
                            off64_t offset) noexcept {
   const auto real = next<void* (*)(void*, size_t, int, int, int, off64_t)>("mmap64");
   if (fd < 0 || fd != device) return real(at, length, protection, flags, fd, offset);
-  void* const mapped = real(at, length, protection | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const mapped =
+      real(at, length, protection | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   buffers.at(static_cast<size_t>(offset) / kStride) = static_cast<uint8_t*>(mapped);
   return mapped;
 }

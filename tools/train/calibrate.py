@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from data import answer_vocabulary, load_setting
-from measure import calibration_error, confidence, cosines, held_out, predict
+from measure import calibration_error, confidence, cosines, held_out, predict, with_slope
 from train import load_checkpoint, save
 
 SCALES = np.geomspace(2, 200, 120)
@@ -43,7 +43,7 @@ def best_confidence(scores, target, weight) -> tuple[float, float]:
     for scale in SCALES[::3]:
         p = confidence(scores, scale, 1.0)
         for slope in SLOPES:
-            c = 1 / (1 + (1 / p - 1) ** slope)
+            c = with_slope(p, slope)
             found[float(scale), float(slope)] = -(weight * np.log(np.where(right, c, 1 - c))).sum()
     return min(found, key=found.get)
 
@@ -96,8 +96,8 @@ def main():
     vocabulary = best_confidence(wide, wide_target, even_weights(asked))
     sure = confidence(scores, *choice)
     right = np.array([int(s.argmax()) == t for s, t in zip(scores, target)])
-    save(checkpoint, {**saved, "head_scale": net.predictor.head_scale})
-    result = {"head_scale": net.predictor.head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice[0],
+    save(checkpoint, {**saved, "head_scale": head_scale})
+    result = {"head_scale": head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice[0],
               "choice_slope": choice[1], "vocabulary_scale": vocabulary[0], "vocabulary_slope": vocabulary[1],
               "sure_threshold": sure_threshold(sure, right), "questions": len(scores), "ece": calibration_error(sure, right)}
     name = "calibration.json" if checkpoint.stem == "ternary" else f"{checkpoint.stem}.calibration.json"

@@ -71,15 +71,15 @@ def main():
     nets = {q.stem: load_checkpoint(q)[0] for q in paths}
     found = a.work / "calibration.json"
     fitted = json.loads(found.read_text()) if found.exists() else {"choice_scale": 20.0, "choice_slope": 1.0}
-    scale = fitted["choice_scale"], fitted["choice_slope"]
+    fit = fitted["choice_scale"], fitted["choice_slope"]
     rows = []
     if a.questions:
-        rows += report("hand-written", setting, nets, *from_jsonl(setting, a.questions, setting.paths.photos), *scale)
+        rows += report("hand-written", setting, nets, *from_jsonl(setting, a.questions, setting.paths.photos), *fit)
     for part in a.parts:
         features, items = held_out(setting, part)
         if len(items) > a.most:
             items = [items[i] for i in sorted(np.random.default_rng(0).choice(len(items), a.most, replace=False))]
-        rows += report(part, setting, nets, features, items, *scale)
+        rows += report(part, setting, nets, features, items, *fit)
     show(rows, list(nets))
     if a.json:
         a.json.write_text("".join(json.dumps(r) + "\n" for r in rows))

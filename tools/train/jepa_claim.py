@@ -99,7 +99,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         saved = torch.load(last, weights_only=False)
         arm.load_state_dict(saved["arm"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
-    whole, spread, twice, _ = asked_about(pool, "cpu")
+    about = asked_about(pool, "cpu")
     clock, batches = time.time(), drawn(pool, c, start, steps)
     for step in range(start, steps):
         batch = next(batches)
@@ -108,7 +108,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss, alpha = arm.train().loss(batch, c)
         task, shown, _ = batch[5:]
-        (loss + c.pointing_weight * pointing_loss(alpha, torch.cat([whole[task][:, None], shown], 1), spread[task], 1 + twice[task].float())).backward()
+        (loss + c.pointing_weight * pointing_loss(alpha, shown, task, about)).backward()
         torch.nn.utils.clip_grad_norm_(arm.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)

@@ -26,9 +26,9 @@ def golden(net, names: list[str], pictures: list[Path], text: Text, questions=QU
     c = net.config
     pixels = torch.from_numpy(np.stack([load_picture(p, c.image_size) for p in pictures]))
     features, logits, low, head = Features(c, text.embed(names))(pixels)
-    tokens = text.tokens(questions)
+    tokens, semantics = text.tokens(questions), meanings(features)
     out = {"pixels_u8": pixels.numpy(), "logits": logits, "features_966": features,
-           "semantics": meanings(features)}
+           "semantics": semantics}
     if not small:
         out["low"] = low.permute(0, 2, 3, 1)
         out["head_features"] = head.flatten(2).transpose(1, 2)
@@ -40,7 +40,7 @@ def golden(net, names: list[str], pictures: list[Path], text: Text, questions=QU
         net.set_ternary(mode == "ternary")
         vision = net.vision(features)
         predicted = [net.predictor(h[None].expand(len(pictures), -1, -1), torch.full((len(pictures),), len(h)),
-                                   vision, meanings(features))[0] for h in tokens]
+                                   vision, semantics)[0] for h in tokens]
         out[f"{mode}.tower_tokens"] = vision
         out[f"{mode}.predicted"] = torch.stack(predicted, 1)
     return {k: np.ascontiguousarray(v.numpy() if torch.is_tensor(v) else v) for k, v in out.items()}

@@ -97,10 +97,15 @@ def cosines(setting: Setting, out: torch.Tensor, items: list[Item]) -> list[torc
     return result
 
 
+def with_slope(p: np.ndarray, slope: float) -> np.ndarray:
+    """sigmoid(slope * logit(p)) of probabilities between 0 and 1."""
+    return 1 / (1 + (1 / p - 1) ** slope)
+
+
 def confidence(scores: list[torch.Tensor], scale: float, slope: float) -> np.ndarray:
     """The best one's probability, as decoder/nearest.h: sigmoid(slope * logit(p)), p its softmax of scale * cosine."""
     p = np.array([float(torch.softmax(s * scale, 0).max()) for s in scores]).clip(1e-6, 1 - 1e-6)
-    return 1 / (1 + (1 / p - 1) ** slope)
+    return with_slope(p, slope)
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:

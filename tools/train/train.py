@@ -11,6 +11,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -53,18 +54,28 @@ def loss_of(out, table, base, candidates, answer, task, c: TrainConfig):
     return among + c.all_answers_weight * every + c.cosine_weight * cosine, among, every, cosine
 
 
-def pointing_loss(alpha, places, spread, weight):
-    """-log of the pointer's share alpha [n, T] of `places` [n, T] bool; for questions that are `spread` [n] the divergence
-    from equal shares of the places. Questions without places add nothing. Times `weight` [n], mean over n."""
+class About(NamedTuple):
+    """Which tasks [tasks] bool are WHOLE, SPREAD, TWICE and NAMED."""
+    whole: torch.Tensor
+    spread: torch.Tensor
+    twice: torch.Tensor
+    named: torch.Tensor
+
+
+def asked_about(pool: Pool, device) -> About:
+    return About(*(torch.tensor([t.startswith(names) for t in pool.tasks], device=device) for names in (WHOLE, SPREAD, TWICE, NAMED)))
+
+
+def pointing_loss(alpha, shown, task, about: About, more=0):
+    """-log of the pointer's share alpha [n, T] of the places that show what is asked about: `shown` [n, T - 1] bool and, of
+    tasks about the whole, the pooled one; for those that are spread the divergence from equal shares of the places.
+    Questions without places add nothing, those that count twice double, `more` [n] on top. Mean over n."""
+    places = torch.cat([about.whole[task][:, None], shown], 1)
     share = (alpha * places).sum(1).clamp(min=1e-6).log()
     number = places.sum(1).clamp(min=1)
     equal = (alpha.clamp(min=1e-6).log() * places).sum(1) / number + number.log()
-    return -(torch.where(spread, equal, share) * places.any(1) * weight).mean()
-
-
-def asked_about(pool: Pool, device) -> tuple[torch.Tensor, ...]:
-    """Which tasks [tasks] bool are WHOLE, SPREAD, TWICE and NAMED."""
-    return tuple(torch.tensor([t.startswith(names) for t in pool.tasks], device=device) for names in (WHOLE, SPREAD, TWICE, NAMED))
+    weight = 1 + about.twice[task].float() + more
+    return -(torch.where(about.spread[task], equal, share) * places.any(1) * weight).mean()
 
 
 def apart_from_pointed(out, alpha, semantics, rows):
@@ -135,7 +146,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     if c.fuse:
         fuse()
     table, candidates = pool.answer_table.to(device), pool.candidates.to(device)
-    whole, spread, twice, named = asked_about(pool, device)
+    about_tasks = asked_about(pool, device)
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
     about = {"model": vars(model), "mode": mode, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
     seen, clock, saved_at = [], time.time(), time.time()
@@ -146,10 +157,10 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
             group["lr"] = rate(step, steps, c, top)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
             out, alpha = net(features, question, length, owner)
-        out, by_pointing = out.float(), named[task] & renamed
+        out, by_pointing = out.float(), about_tasks.named[task] & renamed
         asked = (~by_pointing).nonzero()[:, 0]
         loss, among, every, cosine = loss_of(out[asked], table, pool.base, candidates, answer[asked], task[asked], c)
-        pointing = pointing_loss(alpha, torch.cat([whole[task][:, None], shown], 1), spread[task], 1 + twice[task].float() + 2 * by_pointing)
+        pointing = pointing_loss(alpha, shown, task, about_tasks, 2 * by_pointing)
         apart = apart_from_pointed(out, alpha, meanings(features)[owner], by_pointing)
         loss = loss + c.pointing_weight * pointing + c.apart_weight * apart
         opt.zero_grad(set_to_none=True)

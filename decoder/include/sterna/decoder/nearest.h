@@ -19,8 +19,8 @@ struct Scored {
 /// Decoding by nearest answer. With p = softmax(scale * cosine) over all candidates the best one's
 /// probability is sigmoid(slope * logit(p)), the others share the rest as in p. (Platt scaling of
 /// the odds for the best: many candidates that mean nearly the same take from p, but seldom from
-/// being right.) A slope of 1 gives p. Const, shared by threads; entering it is counted by the caller's
-/// counter, so that a program can show how often words were really asked for.
+/// being right.) A slope of 1 gives p. Const, shared by threads; entering it is counted by the
+/// caller's counter, so that a program can show how often words were really asked for.
 class NearestAnswer {
  public:
   NearestAnswer() = default;
