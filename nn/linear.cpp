@@ -2,6 +2,7 @@
 
 #include <sterna/nn/linear.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 
 #include <algorithm>
 #include <string>
@@ -10,8 +11,9 @@ namespace sterna::nn {
 
 namespace {
 
-// A block's prepared activations stay in a level-2 cache while all of W passes over them, which is
-// read once a block: as few blocks as that allows, of at least kTokens.
+// A block's prepared activations stay in a level-2 cache while all of W passes over them. Where W
+// itself does not stay there it is read once a block: as few blocks as that allows, of at least
+// kTokens. Else small blocks, which more threads can share.
 constexpr size_t kTokens = 128;
 
 size_t level2_bytes() noexcept {
@@ -21,6 +23,8 @@ size_t level2_bytes() noexcept {
 
 size_t block_tokens(const quant::Linear& linear, size_t n) noexcept {
   if (n <= kTokens) return n;
+  if (quant::weight_bytes(linear.type(), linear.m(), linear.k()) < level2_bytes() / 4)
+    return kTokens;
   const size_t bytes = std::max<size_t>(1, linear.scratch_bytes(kTokens) / kTokens);
   const size_t most = std::max(kTokens, level2_bytes() * 5 / 8 / bytes);
   const size_t blocks = (n + most - 1) / most, even = (n + blocks - 1) / blocks;
