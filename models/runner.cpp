@@ -6,31 +6,29 @@
 #include <numeric>
 #include <utility>
 
-
 namespace sterna::models {
 namespace {
 
-/// Appends a clip's tokens [n, d] to `out` [B, N, d]; N = `length`, whose rest doesn't count, or n
-/// where it is 0. A tower of pictures sees the frames one by one.
-void see_clip(const VisionPart& part, const vision::Clip& clip, size_t depth, size_t length,
-              Session& session, Found& out) {
-  const bool apart = part.input != VisionPart::Input::clips && clip.frames > 1;
-  const size_t frames = apart ? clip.frames : 1, d = part.vit.width();
-  vision::Clip one = clip;
-  if (apart) one.frames = 1;
-  const size_t n = part.vit.tokens(one), seen = frames * n;
+/// Appends the tokens [n, d] of each clip to `out` [B, N, d]; N = `length`, whose rest doesn't
+/// count (of one clip), or n where it is 0. A tower of pictures sees the frames one by one.
+void see_clips(const VisionPart& part, const vision::Clip& clips, size_t depth, size_t length,
+               Session& session, Found& out) {
+  vision::Clip each = clips;
+  if (part.input != VisionPart::Input::clips) {
+    each.frames = 1;
+    each.count = clips.count * clips.frames;
+  }
+  const size_t rows = each.count * part.vit.tokens(each), d = part.vit.width();
+  const size_t seen = rows / clips.count;
   length = length == 0 ? seen : length;
   const size_t begin = out.values.size();
-  out.values.resize(begin + length * d);
-  for (size_t i = 0; i < frames; ++i) {
-    one.data = clip.data + i * 3 * clip.height * clip.width;
-    const nn::Mat<float> tokens(&out.values[begin + i * n * d], n, d);
-    if (depth == nn::Transformer::kAll)
-      part.vit.forward(one, tokens, session.executor, session.workspace);
-    else
-      part.vit.hidden(one, depth, tokens, session.executor, session.workspace);
-  }
-  out.shape = {out.shape.empty() ? 1 : out.shape[0] + 1, length, d};
+  out.values.resize(begin + clips.count * length * d);
+  const nn::Mat<float> tokens(&out.values[begin], rows, d);
+  if (depth == nn::Transformer::kAll)
+    part.vit.forward(each, tokens, session.executor, session.workspace);
+  else
+    part.vit.hidden(each, depth, tokens, session.executor, session.workspace);
+  out.shape = {(out.shape.empty() ? 0 : out.shape[0]) + clips.count, length, d};
   if (seen == length && out.rows.empty()) return;
   out.rows.resize(begin / d, true);
   out.rows.resize(begin / d + seen, true);
@@ -67,13 +65,14 @@ Found Runner::see(bool one_frame, size_t depth) {
                            : video ? "pixel_values_videos"
                                    : "pixel_values",
                            whole || video);
-    for (size_t i = 0; i < batch.clips; ++i) {
-      clips.push_back({&batch.values[i * batch.clip_size()], one_frame ? 1 : batch.frames,
-                       batch.height, batch.width});
-    }
+    const vision::Clip all{batch.values.data(), batch.frames, batch.height, batch.width,
+                           batch.clips};
+    if (!one_frame) clips.push_back(all);
+    for (size_t i = 0; one_frame && i < batch.clips; ++i)
+      clips.push_back({&batch.values[i * batch.clip_size()], 1, batch.height, batch.width});
   }
   Found out;
-  for (const vision::Clip& clip : clips) see_clip(part, clip, depth, patches.length, session_, out);
+  for (const vision::Clip& one : clips) see_clips(part, one, depth, patches.length, session_, out);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "attention_bf16.h"
 #include "kernels.h"
 
 namespace sterna::nn {
@@ -63,7 +64,72 @@ Keys visible(const Segment& s, const Block& b, const Reach& reach) {
   return {first, last - first};
 }
 
-/// `queries(i)` = first and past-the-end row of q that attend to segment i.
+/// Blocks of at most `most` queries; `queries(i)` = first and past-the-end row of q that attend to
+/// segment i.
+template <class Queries>
+std::span<const Block> cut(std::span<const Segment> segments, const Queries& queries, size_t most,
+                           Workspace& workspace) {
+  size_t n = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const auto [begin, end] = queries(i);
+    n += (end - begin + most - 1) / most;
+  }
+  const std::span<Block> blocks = workspace.array<Block>(n);
+  n = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const auto [begin, end] = queries(i);
+    for (size_t r = begin; r < end; r += most) blocks[n++] = {i, r, std::min(most, end - r)};
+  }
+  return blocks;
+}
+
+/// Blocks of queries, all heads, that are worth handing to another thread.
+size_t grain_of(size_t queries, size_t blocks, size_t keys, size_t dim) {
+  const size_t average = std::max<size_t>(1, queries / blocks * keys * dim * 2);
+  return std::max<size_t>(1, (size_t{1} << 18) / average);
+}
+
+template <class Queries>
+void attend_bf16(Mat<const float> q, Mat<const float> k, Mat<const float> v,
+                 const GroupedAttention& kind, std::span<const Segment> segments,
+                 const Queries& queries, Mat<float> out, const Executor& executor,
+                 Workspace& workspace, quant::Isa isa) {
+  const size_t group = kind.heads / kind.kv_heads, dim = q.cols / kind.heads;
+  const auto at = workspace.array<size_t>(segments.size() + 1);  // of each segment's packed heads
+  size_t most = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    at[i + 1] = at[i] + kind.kv_heads * bf16::packed_bytes(segments[i].count, dim);
+    most = std::max(most, segments[i].count);
+  }
+  std::byte* packed = workspace.bytes(at.back());
+  const auto head = [&](size_t segment, size_t h) {
+    return packed + at[segment] + h * bf16::packed_bytes(segments[segment].count, dim);
+  };
+  executor.for_ranges(kind.kv_heads * segments.size(), 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t h = i / segments.size();
+      const Segment& s = segments[i % segments.size()];
+      bf16::pack(k.row(s.first) + h * dim, k.stride, v.row(s.first) + h * dim, v.stride, s.count,
+                 dim, head(i % segments.size(), h));
+    }
+  });
+  const std::span<const Block> blocks = cut(segments, queries, bf16::kQueries, workspace);
+  const size_t bytes = bf16::scratch_bytes(packed, most, dim, isa);
+  std::byte* scratch = workspace.bytes(static_cast<size_t>(executor.threads()) * bytes);
+  executor.for_ranges(
+      kind.heads * blocks.size(),
+      grain_of(q.rows, blocks.size(), k.rows / segments.size(), dim),
+      [&](size_t slot, size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) {
+          const size_t h = i / blocks.size();
+          const Block& b = blocks[i % blocks.size()];
+          bf16::attend(q.row(b.first) + h * dim, q.stride, b.count, head(b.segment, h / group),
+                       segments[b.segment].count, dim, kind.scale, out.row(b.first) + h * dim,
+                       out.stride, scratch + slot * bytes, isa);
+        }
+      });
+}
+
 /// Of `sequences`, positions and hidden are used, where not all is seen.
 template <class Queries>
 void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
@@ -73,23 +139,13 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
   const Kernels& kernel = kernels(isa);
   const size_t heads = kind.heads, kv_heads = kind.kv_heads, group = heads / kv_heads;
   const bool all = kind.reach.all() && sequences.hidden.empty();
+  if (kind.bf16 && all)
+    return attend_bf16(q, k, v, kind, segments, queries, out, executor, workspace, isa);
   const size_t dim = q.cols / heads, wide = round16(dim);
   const size_t tall = segments.back().packed + round16(segments.back().count);
   float* kt = workspace.mat<float>(kv_heads * tall, dim).data;
   float* vp = workspace.mat<float>(kv_heads * tall, wide).data;
-
-  size_t blocks = 0;
-  for (size_t i = 0; i < segments.size(); ++i) {
-    const auto [begin, end] = queries(i);
-    blocks += (end - begin + kQueries - 1) / kQueries;
-  }
-  auto* block = reinterpret_cast<Block*>(workspace.bytes(blocks * sizeof(Block)));
-  blocks = 0;
-  for (size_t i = 0; i < segments.size(); ++i) {
-    const auto [begin, end] = queries(i);
-    for (size_t r = begin; r < end; r += kQueries)
-      block[blocks++] = {i, r, std::min(kQueries, end - r)};
-  }
+  const std::span<const Block> blocks = cut(segments, queries, kQueries, workspace);
 
   const size_t pack_grain = std::max<size_t>(1, 16384 * segments.size() / (tall * dim + 1));
   executor.for_ranges(kv_heads * segments.size(), pack_grain, [&](size_t begin, size_t end) {
@@ -101,12 +157,12 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
       kernel.pack_values(v.row(s.first) + h * dim, v.stride, s.count, dim, vp + at * wide);
     }
   });
-  const size_t average = std::max<size_t>(1, q.rows / blocks * k.rows / segments.size() * dim * 2);
-  executor.for_ranges(heads * blocks, std::max<size_t>(1, (size_t{1} << 18) / average),
+  executor.for_ranges(heads * blocks.size(),
+                      grain_of(q.rows, blocks.size(), k.rows / segments.size(), dim),
                       [&](size_t begin, size_t end) {
                         for (size_t i = begin; i < end; ++i) {
-                          const size_t h = i / blocks;
-                          const Block& b = block[i % blocks];
+                          const size_t h = i / blocks.size();
+                          const Block& b = blocks[i % blocks.size()];
                           const Segment& s = segments[b.segment];
                           const Keys keys = all ? Keys{0, s.count} : visible(s, b, kind.reach);
                           const size_t at = h / group * tall + s.packed + keys.first;

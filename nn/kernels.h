@@ -26,6 +26,9 @@ struct Kernels {
   /// y = x / sqrt(mean(x^2) + eps) * gain.
   void (*rms_norm)(const float* x, const float* gain, float eps, size_t n, float* y) noexcept;
   void (*softmax)(const float* x, size_t n, float* y) noexcept;
+  /// A step of a softmax with a running maximum (Milakov & Gimelshein, arXiv 1805.02867, algorithm
+  /// 3): *top = max(*top, scale x), y = e^(scale x - *top); gives the sum of y. scale > 0.
+  float (*weigh)(const float* x, size_t n, float scale, float* top, float* y) noexcept;
   void (*gelu)(const float* x, size_t n, float* y) noexcept;
   void (*gelu_tanh)(const float* x, size_t n, float* y) noexcept;
   void (*quick_gelu)(const float* x, size_t n, float* y) noexcept;

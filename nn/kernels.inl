@@ -119,6 +119,18 @@ inline void softmax(const float* x, size_t n, float* y) noexcept {
   STERNA_EACH(y, n, 0.0f, put(v * inverse, y + i, left));
 }
 
+inline float weigh(const float* x, size_t n, float scale, float* top, float* y) noexcept {
+  const Lanes f = Lanes::set(scale);
+  Lanes m = Lanes::set(*top);
+  STERNA_EACH(x, n, kLowest, static_cast<void>(left); m = max(m, v * f));
+  *top = largest(m);
+  const Lanes h = Lanes::set(*top);
+  Lanes total = Lanes::zero();
+  STERNA_EACH(x, n, kLowest, const Lanes e = exp(v * f - h); total = total + e;
+              put(e, y + i, left));
+  return sum(total);
+}
+
 inline void gelu(const float* x, size_t n, float* y) noexcept {
   const Lanes half = Lanes::set(0.5f), root = Lanes::set(0.70710678f);
   STERNA_EACH(x, n, 0.0f, const Lanes h = v * half; put(fma(h, erf(v * root), h), y + i, left));
@@ -224,8 +236,8 @@ inline void hide(const KeyMask& mask, uint32_t at, size_t first, size_t n, float
   for (size_t c = 0; c < n; ++c) score[c] = mask.hidden[first + c] != 0 ? kLowest : score[c];
 }
 
-/// R queries against all keys: softmax computed over steps of kKeys with a running maximum
-/// (Milakov & Gimelshein, arXiv 1805.02867, algorithm 3), so no [rows, keys] matrix is stored.
+/// R queries against all keys: softmax over steps of kKeys with a running maximum (weigh()), so no
+/// [rows, keys] matrix is stored.
 template <size_t R>
 inline void attend_rows(const float* q, size_t ldq, const float* kt, const float* vp, size_t keys,
                         size_t dim, float scale, const KeyMask* mask, size_t row, float* out,
@@ -247,29 +259,19 @@ inline void attend_rows(const float* q, size_t ldq, const float* kt, const float
     }
     for (size_t r = 0; r < R; ++r) {
       float* s = score + r * kKeys;
-      for (size_t c = n; c < padded; ++c) s[c] = kLowest;
       // A step of hidden keys alone gives -inf - -inf = NaN, of which exp makes the 0 it should be.
       if (mask != nullptr) hide(*mask, mask->queries[row + r], c0, n, s);
-      Lanes m = Lanes::set(top[r]);
-      for (size_t c = 0; c < padded; c += 16) m = max(m, Lanes::load(s + c));
-      const float highest = largest(m);
-      const Lanes h = Lanes::set(highest);
-      Lanes t = Lanes::zero();
-      for (size_t c = 0; c < padded; c += 16) {
-        const Lanes e = exp(Lanes::load(s + c) - h);
-        e.store(s + c);
-        t = t + e;
-      }
+      const float before = top[r];
+      const float step = weigh(s, n, 1.0f, &top[r], s);
       if (c0 > 0) {
-        const Lanes shrink = exp(Lanes::set(top[r]) - h);
+        const Lanes shrink = exp(Lanes::set(before) - Lanes::set(top[r]));
         float f[16];
         shrink.store(f);
         total[r] *= f[0];
         float* row = o + r * wide;
         for (size_t j = 0; j < wide; j += 16) (Lanes::load(row + j) * shrink).store(row + j);
       }
-      total[r] += sum(t);
-      top[r] = highest;
+      total[r] += step;
     }
     for (size_t j = 0; j < wide; j += 16) {
       Lanes acc[R];
@@ -309,7 +311,7 @@ inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, con
 
 #undef STERNA_EACH
 
-const Kernels kKernels = {layer_norm,  rms_norm,       softmax, gelu,         gelu_tanh,
+const Kernels kKernels = {layer_norm,  rms_norm,       softmax, weigh, gelu,         gelu_tanh,
                           quick_gelu,  silu,           relu,    relu_squared, add,
                           multiply,    int8_remainder, peak_power, exp_all, erf_all,
                           pack_keys,   pack_values,    attend};

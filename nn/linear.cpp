@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <string>
 
+#include "rows.h"
+
 namespace sterna::nn {
 
 namespace {
@@ -38,42 +40,100 @@ std::string shape(size_t rows, size_t cols) {
   return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
 }
 
-}  // namespace
+/// n tokens in blocks of `most`; what is prepared of each takes `bytes`.
+struct Blocks {
+  size_t n, most, count, bytes;
 
-void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
-           Workspace& workspace) {
+  Blocks(const quant::Linear& linear, size_t tokens)
+      : n(tokens),
+        most(block_tokens(linear, n)),
+        count((n + most - 1) / most),
+        bytes((linear.scratch_bytes(most) + 63) / 64 * 64) {}
+  size_t tokens(size_t b) const { return std::min(most, n - b * most); }
+};
+
+// Work items are tiles of tokens; a last block of fewer, larger or smaller tiles deals them out to
+// as many items.
+void prepare(const quant::Linear& linear, Mat<const float> x, const Blocks& blocks,
+             std::byte* scratch, const Executor& executor) {
+  const size_t tile = linear.token_tile(blocks.most), items = (blocks.most + tile - 1) / tile;
+  const size_t grain = std::max<size_t>(1, row_grain(x.cols) / tile);
+  executor.for_ranges(blocks.count * items, grain, [&](size_t begin, size_t end) {
+    while (begin < end) {
+      const size_t b = begin / items, item = begin % items;
+      const size_t past = std::min(items, item + (end - begin));
+      const size_t n = blocks.tokens(b), t = linear.token_tile(n), tiles = (n + t - 1) / t;
+      const size_t n0 = tiles * item / items * t, n1 = std::min(n, tiles * past / items * t);
+      if (n0 < n1)
+        linear.prepare(x.row(b * blocks.most), x.stride, n, scratch + b * blocks.bytes, n0, n1);
+      begin += past - item;
+    }
+  });
+}
+
+size_t row_tiles(const quant::Linear& linear) {
+  return (linear.m() + linear.row_tile() - 1) / linear.row_tile();
+}
+
+// Work items are (block, map, tile of W's rows), tiles innermost; a range of them that lies in one
+// block and map is one call.
+void multiply(std::span<const Product> products, const Blocks& blocks, const std::byte* scratch,
+              const Executor& executor) {
+  size_t tiles = 0;
+  for (const Product& p : products) tiles += row_tiles(*p.linear);
+  const quant::Linear& any = *products.front().linear;
+  const size_t per_tile = blocks.most * any.row_tile() * any.k();
+  const size_t grain = std::max<size_t>(1, kWork / std::max<size_t>(1, per_tile));
+  executor.for_ranges(blocks.count * tiles, grain, [&](size_t begin, size_t end) {
+    while (begin < end) {
+      const size_t b = begin / tiles;
+      size_t first = begin % tiles;
+      const Product* p = products.data();
+      while (first >= row_tiles(*p->linear)) first -= row_tiles(*p++->linear);
+      const size_t last = std::min(row_tiles(*p->linear), first + (end - begin));
+      const size_t rows = p->linear->row_tile();
+      p->linear->run(scratch + b * blocks.bytes, blocks.tokens(b), first * rows,
+                     std::min(p->linear->m(), last * rows), p->y.row(b * blocks.most),
+                     p->y.stride);
+      begin += last - first;
+    }
+  });
+}
+
+void check(const quant::Linear& linear, Mat<const float> x, Mat<float> y) {
   const size_t n = x.rows, m = linear.m(), k = linear.k();
   if (x.cols != k || y.rows != n || y.cols != m)
     throw Error("linear map " + shape(m, k) + ": expected x " + shape(n, k) + " and y " +
                 shape(n, m) + ", found x " + shape(n, x.cols) + " and y " + shape(y.rows, y.cols));
-  if (n == 0 || m == 0) return;
-  if (MapObserver* observer = workspace.observer()) observer->see(linear, x);
+}
 
-  const Workspace::Frame frame(workspace);
-  const size_t most = block_tokens(linear, n), blocks = (n + most - 1) / most;
-  const auto tokens = [&](size_t b) { return std::min(most, n - b * most); };
-  const size_t bytes = (linear.scratch_bytes(most) + 63) / 64 * 64;
-  std::byte* scratch = workspace.bytes(blocks > 1 ? blocks * bytes : linear.scratch_bytes(n));
-  executor.for_ranges(blocks, 1, [&](size_t begin, size_t end) {
-    for (size_t b = begin; b < end; ++b)
-      linear.prepare(x.row(b * most), x.stride, tokens(b), scratch + b * bytes);
-  });
+}  // namespace
 
-  // Work items are (block, tile of W's rows), tiles innermost; a range of them that lies in one
-  // block is one call.
-  const size_t row_tile = std::max<size_t>(1, linear.row_tile());
-  const size_t tiles = (m + row_tile - 1) / row_tile;
-  const size_t per_tile = most * row_tile * k;
-  const size_t grain = std::max<size_t>(1, kWork / std::max<size_t>(1, per_tile));
-  executor.for_ranges(blocks * tiles, grain, [&](size_t begin, size_t end) {
-    while (begin < end) {
-      const size_t b = begin / tiles, first = begin % tiles;
-      const size_t last = std::min(tiles, first + (end - begin));
-      linear.run(scratch + b * bytes, tokens(b), first * row_tile, std::min(m, last * row_tile),
-                 y.row(b * most), y.stride);
-      begin += last - first;
+void apply(std::span<const Product> products, Mat<const float> x, const Executor& executor,
+           Workspace& workspace) {
+  for (const Product& p : products) check(*p.linear, x, p.y);
+  if (x.rows == 0) return;
+  if (MapObserver* observer = workspace.observer())
+    for (const Product& p : products) observer->see(*p.linear, x);
+  while (!products.empty()) {
+    const quant::Linear& linear = *products.front().linear;
+    size_t alike = 1;
+    while (alike < products.size() && products[alike].linear->prepares_as(linear)) ++alike;
+    if (linear.m() != 0) {
+      const Workspace::Frame frame(workspace);
+      const Blocks blocks(linear, x.rows);
+      std::byte* scratch = workspace.bytes(blocks.count * blocks.bytes);
+      prepare(linear, x, blocks, scratch, executor);
+      multiply(products.first(alike), blocks, scratch, executor);
     }
-  });
+    products = products.subspan(alike);
+  }
+}
+
+void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
+           Workspace& workspace) {
+  const Product product{&linear, y};
+  apply({&product, 1}, x, executor, workspace);
 }
 
 }  // namespace sterna::nn

@@ -21,45 +21,81 @@ PreciseLinear::PreciseLinear(quant::Linear linear) : linear_(std::move(linear)) 
   apply(linear_, zero, Mat<float>(bias_.data(), 1, m()), Executor(1), workspace);
 }
 
-void apply(const PreciseLinear& map, Mat<const float> x, Mat<float> y, const Executor& executor,
-           Workspace& workspace, quant::Isa isa) {
-  if (map.bias().empty() || x.cols != map.k() || y.rows != x.rows || y.cols != map.m())
-    return apply(map.linear(), x, y, executor, workspace);
-  const Workspace::Frame frame(workspace);
-  const size_t n = x.rows;
-  // Room for all tokens, whatever these ask for: a shape that was seen allocates nothing.
-  const auto digits = workspace.mat<float>(2 * n, x.cols);
-  const auto products = workspace.mat<float>(2 * n, y.cols);
-  const std::span<float> power = workspace.array<float>(n);
-  const std::span<size_t> token = workspace.array<size_t>(n);
-  const Kernels& rows = kernels(isa);
-  const size_t grain = row_grain(x.cols);
-  executor.for_ranges(n, grain, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) power[i] = rows.peak_power(x.row(i), x.cols);
-  });
-  size_t more = 0;
-  for (size_t i = 0; i < n; ++i)
-    if (power[i] > PreciseLinear::kOneDigitPeakPower) token[more++] = i;
-  if (more == 0) return apply(map.linear(), x, y, executor, workspace);
-  // Both digits are tokens of one call, so W is read once.
+namespace {
+
+// y = W q(x) + W q(x - q(x)) + b of each map, the second term only of the tokens in `token`. Both
+// digits are tokens of one call, so each W is read once. `digits` and the y of `sums` have room.
+void apply_digits(std::span<const PreciseProduct> products, Mat<const float> x,
+                  std::span<const size_t> token, Mat<float> digits, std::span<Product> sums,
+                  const Executor& executor, Workspace& workspace, const Kernels& rows) {
+  const size_t n = x.rows, more = token.size();
+  digits = digits.slice_rows(0, n + more);
+  for (Product& sum : sums) sum.y = sum.y.slice_rows(0, n + more);
   for_rows(x, digits.slice_rows(0, n), executor,
            [&](const float* from, float* to) { std::copy(from, from + x.cols, to); });
-  executor.for_ranges(more, grain, [&](size_t begin, size_t end) {
+  executor.for_ranges(more, row_grain(x.cols), [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i)
       rows.int8_remainder(x.row(token[i]), x.cols, digits.row(n + i));
   });
-  const auto all = products.slice_rows(0, n + more);
-  apply(map.linear(), digits.slice_rows(0, n + more), all, executor, workspace);
-  for_rows(products.slice_rows(0, n), y, executor,
-           [&](const float* from, float* to) { std::copy(from, from + y.cols, to); });
-  const float* bias = map.bias().data();
-  executor.for_ranges(more, grain, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      const float* low = products.row(n + i);
-      float* to = y.row(token[i]);
-      for (size_t j = 0; j < y.cols; ++j) to[j] += low[j] - bias[j];
-    }
+  apply(sums, digits, executor, workspace);
+  for (size_t p = 0; p < sums.size(); ++p) {
+    const Mat<float> y = products[p].y, sum = sums[p].y;
+    const float* bias = products[p].map->bias().data();
+    for_rows(sum.slice_rows(0, n), y, executor,
+             [&](const float* from, float* to) { std::copy(from, from + y.cols, to); });
+    executor.for_ranges(more, row_grain(y.cols), [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) {
+        const float* low = sum.row(n + i);
+        float* to = y.row(token[i]);
+        for (size_t j = 0; j < y.cols; ++j) to[j] += low[j] - bias[j];
+      }
+    });
+  }
+}
+
+}  // namespace
+
+void apply(std::span<const PreciseProduct> products, Mat<const float> x, const Executor& executor,
+           Workspace& workspace, quant::Isa isa) {
+  const Workspace::Frame frame(workspace);
+  const auto plain = [&] {
+    const std::span<Product> maps = workspace.array<Product>(products.size());
+    for (size_t i = 0; i < maps.size(); ++i) maps[i] = {&products[i].map->linear(), products[i].y};
+    apply(maps, x, executor, workspace);
+  };
+  for (const auto& [map, y] : products) {  // apply() tells what is wrong
+    if (x.cols != map->k() || y.rows != x.rows || y.cols != map->m()) return plain();
+  }
+  const auto has_digits = [](const PreciseProduct& p) { return !p.map->bias().empty(); };
+  if (std::none_of(products.begin(), products.end(), has_digits)) return plain();
+  if (!std::all_of(products.begin(), products.end(), has_digits)) {
+    for (const PreciseProduct& p : products) apply({&p, 1}, x, executor, workspace, isa);
+    return;
+  }
+  // Room for a second digit of all tokens: a shape that was seen allocates nothing.
+  const Mat<float> digits = workspace.mat<float>(2 * x.rows, x.cols);
+  const std::span<Product> sums = workspace.array<Product>(products.size());
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const Mat<float> y = workspace.mat<float>(2 * x.rows, products[i].y.cols);
+    sums[i] = {&products[i].map->linear(), y};
+  }
+  const Kernels& rows = kernels(isa);
+  const std::span<float> power = workspace.array<float>(x.rows);
+  const std::span<size_t> token = workspace.array<size_t>(x.rows);
+  executor.for_ranges(x.rows, row_grain(x.cols), [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) power[i] = rows.peak_power(x.row(i), x.cols);
   });
+  size_t more = 0;
+  for (size_t i = 0; i < x.rows; ++i)
+    if (power[i] > PreciseLinear::kOneDigitPeakPower) token[more++] = i;
+  if (more == 0) return plain();
+  apply_digits(products, x, token.first(more), digits, sums, executor, workspace, rows);
+}
+
+void apply(const PreciseLinear& map, Mat<const float> x, Mat<float> y, const Executor& executor,
+           Workspace& workspace, quant::Isa isa) {
+  const PreciseProduct product{&map, y};
+  apply({&product, 1}, x, executor, workspace, isa);
 }
 
 }  // namespace sterna::nn

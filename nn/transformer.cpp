@@ -3,6 +3,7 @@
 #include <sterna/quant/error.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -65,7 +66,7 @@ Transformer::Transformer(std::vector<TransformerBlock> blocks, size_t width, qua
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const Check check{"block " + std::to_string(i)};
     const SelfAttention& a = blocks_[i].attention;
-    const auto [heads, kv_heads, scale, reach] = a.attention;
+    const size_t heads = a.attention.heads, kv_heads = a.attention.kv_heads;
     const size_t wide = a.q.m();
     if (heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || wide == 0 || wide % heads != 0) {
       throw Error(check.where + ": expected heads that divide the width " + std::to_string(wide) +
@@ -120,9 +121,8 @@ void Transformer::attend(const SelfAttention& part, Mat<float> x, const Sequence
     apply(part.residual.before, x, y, executor, isa_);
     u = y;
   }
-  apply(part.q, u, q, executor, workspace, isa_);
-  apply(part.k, u, k, executor, workspace, isa_);
-  apply(part.v, u, v, executor, workspace, isa_);
+  apply(std::array<PreciseProduct, 3>{{{&part.q, q}, {&part.k, k}, {&part.v, v}}}, u, executor,
+        workspace, isa_);
   // A head's norm sees heads as rows.
   const Mat<float> q_heads(q.data, t * heads, c), k_heads(k.data, t * kv_heads, c);
   apply(part.q_norm, q_heads, q_heads, executor, isa_);
@@ -151,8 +151,8 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
     apply(part.residual.before, x, y, executor, isa_);
     u = y;
   }
-  apply(part.up, u, up, executor, workspace, isa_);
-  if (gated) apply(part.gate, u, gate, executor, workspace, isa_);
+  const std::array<PreciseProduct, 2> maps{{{&part.up, up}, {&part.gate, gate}}};
+  apply(std::span(maps).first(gated ? 2 : 1), u, executor, workspace, isa_);
   activate(part.activation, gate, gate, executor, isa_);
   if (gated) multiply(up, gate, executor, isa_);
   apply(part.down, gate, y, executor, workspace, isa_);

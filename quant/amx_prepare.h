@@ -4,7 +4,11 @@
 
 namespace sterna::quant::amx {
 
-inline size_t token_tile(size_t n) noexcept { return best_tile(n, 9, kTileRows); }
+// As few tiles as can be, all about as full: a tile takes about as long whatever its rows.
+inline size_t token_tile(size_t n) noexcept {
+  const size_t tiles = std::max<size_t>(1, (n + kTileRows - 1) / kTileRows);
+  return std::max<size_t>(1, (n + tiles - 1) / tiles);
+}
 
 /// Scratch: tokens in tiles of `tile` (the last padded with zero tokens), inputs in steps of 64
 /// bytes, zero beyond k. Integer types: scale float [tokens], base int32 [groups][tokens], -offset

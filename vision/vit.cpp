@@ -117,38 +117,48 @@ void Vit::forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& exec
 
 void Vit::hidden(const Clip& clip, size_t depth, nn::Mat<float> out, const nn::Executor& executor,
                  nn::Workspace& workspace) const {
-  const size_t n = tokens(clip), d = width(), first = prefix();
-  if (out.rows != n) fail("rows of the output", n, out.rows);
+  const size_t n = tokens(clip), d = width(), first = prefix(), p = weights_.patch_size;
+  if (out.rows != clip.count * n) fail("rows of the output", clip.count * n, out.rows);
   if (out.cols != d || out.stride != d) fail("columns of the output", d, out.cols);
-  std::copy(weights_.prefix.begin(), weights_.prefix.end(), out.data);
-  embed_patches(clip, out.slice_rows(first, n - first), executor, workspace);
-  const size_t p = weights_.patch_size;
-  if (grid_ != 0) add_positions(clip.height / p, clip.width / p, out, workspace);
-  nn::apply(weights_.embedding_norm, out, out, executor, isa_);
-
   const nn::Workspace::Frame frame(workspace);
-  const auto starts = workspace.mat<uint32_t>(1, 2);
-  starts.data[0] = 0;
-  starts.data[1] = static_cast<uint32_t>(n);
-  nn::Rotation rotation;
+  const std::span<uint32_t> starts = workspace.array<uint32_t>(clip.count + 1);
+  for (size_t i = 0; i < clip.count; ++i) {
+    const nn::Mat<float> x = out.slice_rows(i * n, n);
+    Clip one = clip;
+    one.data += i * clip.frames * kChannels * clip.height * clip.width;
+    std::copy(weights_.prefix.begin(), weights_.prefix.end(), x.data);
+    embed_patches(one, x.slice_rows(first, n - first), executor, workspace);
+    if (grid_ != 0) add_positions(clip.height / p, clip.width / p, x, workspace);
+    starts[i + 1] = static_cast<uint32_t>((i + 1) * n);
+  }
+  nn::apply(weights_.embedding_norm, out, out, executor, isa_);
+  const nn::Rotation rotation = turn(clip, workspace);
+  weights_.blocks.forward(out, {starts, {}, {}}, {&rotation, 1}, executor, workspace, depth);
+}
+
+/// The rotary positions of all tokens of all clips, or none.
+nn::Rotation Vit::turn(const Clip& clip, nn::Workspace& workspace) const {
+  if (!weights_.rope && !weights_.plane) return {};
+  const size_t n = tokens(clip), first = prefix(), p = weights_.patch_size;
+  const size_t c =
+      weights_.rope ? video_rope_columns(weights_.rope->head) : weights_.plane->head;
+  const auto cos = workspace.mat<float>(clip.count * n, c);
+  const auto sin = workspace.mat<float>(clip.count * n, c);
   if (weights_.rope) {
-    const size_t r = video_rope_columns(weights_.rope->head);
-    const auto cos = workspace.mat<float>(n, r), sin = workspace.mat<float>(n, r);
-    const auto numbers = workspace.mat<uint32_t>(1, n);
-    std::iota(numbers.data, numbers.data + n, 0U);
-    fill_video_rope(*weights_.rope, {numbers.data, n}, cos, sin);
-    rotation = {cos, sin, nn::Pairing::neighbours};
-  } else if (weights_.plane) {
-    const size_t c = weights_.plane->head;
-    const auto cos = workspace.mat<float>(n, c), sin = workspace.mat<float>(n, c);
+    const std::span<uint32_t> numbers = workspace.array<uint32_t>(n);
+    std::iota(numbers.begin(), numbers.end(), 0U);
+    fill_video_rope(*weights_.rope, numbers, cos.slice_rows(0, n), sin.slice_rows(0, n));
+  } else {
     std::fill_n(cos.data, first * c, 1.0F);
     std::fill_n(sin.data, first * c, 0.0F);
     fill_plane_rope(*weights_.plane, clip.height / p, clip.width / p,
                     cos.slice_rows(first, n - first), sin.slice_rows(first, n - first));
-    rotation = {cos, sin, nn::Pairing::halves};
   }
-  weights_.blocks.forward(out, {{starts.data, 2}, {}, {}}, {&rotation, 1}, executor, workspace,
-                          depth);
+  for (size_t i = 1; i < clip.count; ++i) {
+    std::copy_n(cos.data, n * c, cos.row(i * n));
+    std::copy_n(sin.data, n * c, sin.row(i * n));
+  }
+  return {cos, sin, weights_.rope ? nn::Pairing::neighbours : nn::Pairing::halves};
 }
 
 void AttentionPool::forward(nn::Mat<const float> tokens, std::span<float> to,

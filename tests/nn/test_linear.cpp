@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sterna/nn/linear.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 
 #include <cmath>
 
@@ -37,6 +38,43 @@ TEST_CASE("apply: y = x W^T + b for any number of tokens and threads, without al
           }
         }
         CHECK(worst <= std::ldexp(static_cast<double>(k + 2), -24));
+      }
+    }
+  }
+}
+
+TEST_CASE("apply: several maps of the same x give what each gives alone, whatever they share") {
+  constexpr size_t k = 97;
+  const nn::Executor one(1), two(2);
+  struct Map {
+    quant::Type type;
+    size_t m, group;
+  };
+  for (const auto isa : test::isas()) {
+    std::vector<quant::Packed> packed;
+    std::vector<quant::Linear> maps;
+    const std::vector<Map> kinds = {{quant::Type::bf16, 200, 0}, {quant::Type::bf16, 17, 0},
+                                    {quant::Type::i8, 33, 0},    {quant::Type::t5, 40, 0},
+                                    {quant::Type::t5, 40, 64},   {quant::Type::i8, 1, 0}};
+    for (const Map& kind : kinds)
+      packed.push_back(quant::pack(kind.type, test::random(kind.m, k, 7).data, kind.m, k,
+                                   kind.group));
+    for (size_t i = 0; i < kinds.size(); ++i)
+      maps.emplace_back(quant::WeightView{kinds[i].type, kinds[i].m, k, packed[i].data,
+                                          packed[i].scale, kinds[i].group},
+                        std::span<const float>(), isa);
+    nn::Workspace workspace;
+    for (const size_t n : std::initializer_list<size_t>{1, 16, 131, 300}) {
+      auto x = test::random(n, k, 3, 1.0f, 4);
+      std::vector<test::Owned> ys;
+      std::vector<nn::Product> products;
+      for (const Map& kind : kinds) ys.emplace_back(n, kind.m, 2);
+      for (size_t i = 0; i < maps.size(); ++i) products.push_back({&maps[i], ys[i].view()});
+      nn::apply(products, x.view(), two, workspace);
+      for (size_t i = 0; i < maps.size(); ++i) {
+        test::Owned alone(n, kinds[i].m, 2);
+        nn::apply(maps[i], x.view(), alone.view(), one, workspace);
+        CHECK(test::same_bits(ys[i].data, alone.data));
       }
     }
   }

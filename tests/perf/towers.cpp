@@ -40,14 +40,10 @@ struct Pictures {
 
   void run(const models::FolderModel& model, Session& session) {
     const vision::Vit& vit = model.vision->vit;
-    const size_t picture = 3 * side * side;
-    const size_t tokens = vit.tokens({pixels.data(), 1, side, side});
-    states.resize(batch * tokens * vit.width());
-    for (size_t i = 0; i < batch; ++i) {
-      const nn::Mat<float> out(states.data() + i * tokens * vit.width(), tokens, vit.width());
-      vit.forward({pixels.data() + i * picture, 1, side, side}, out, session.executor,
-                  session.workspace);
-    }
+    const vision::Clip clips{pixels.data(), 1, side, side, batch};
+    const size_t rows = batch * vit.tokens(clips);
+    states.resize(rows * vit.width());
+    vit.forward(clips, {states.data(), rows, vit.width()}, session.executor, session.workspace);
   }
 };
 

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kWidth = 2, kTubelet = 3, kPixels = 3 * 2;  // frames of 2 x 1
 
 /// No blocks: the patches' embeddings alone.
-std::vector<float> tokens(const std::vector<float>& frames) {
+std::vector<float> tokens(const std::vector<float>& frames, size_t clips = 1) {
   std::vector<float> map(kWidth * 3 * kTubelet);
   for (size_t i = 0; i < map.size(); ++i) map[i] = static_cast<float>(i * i % 7) - 3;
   vision::VitWeights weights;
@@ -22,8 +22,8 @@ std::vector<float> tokens(const std::vector<float>& frames) {
   weights.tubelet = kTubelet;
   weights.blocks = nn::Transformer({}, kWidth);
   const vision::Vit vit(std::move(weights));
-  const vision::Clip clip{frames.data(), frames.size() / kPixels, 1, 2};
-  std::vector<float> out(vit.tokens(clip) * kWidth);
+  const vision::Clip clip{frames.data(), frames.size() / kPixels / clips, 1, 2, clips};
+  std::vector<float> out(clips * vit.tokens(clip) * kWidth);
   const nn::Executor executor(1);
   nn::Workspace workspace;
   vit.forward(clip, {out.data(), out.size() / kWidth, kWidth}, executor, workspace);
@@ -53,4 +53,16 @@ TEST_CASE("frames that don't fill a tubelet: not seen at the end, repeated where
   CHECK(tokens(first(1)) == tokens(repeated(first(1), 3)));
   CHECK(tokens(first(2)) == tokens(repeated(first(2), 3)));
   CHECK(tokens(first(2)).size() == 2 * 2 * kWidth);
+}
+
+TEST_CASE("clips that go together give what each gives alone") {
+  std::vector<float> frames(9 * kPixels);
+  std::iota(frames.begin(), frames.end(), 1.0F);
+  std::vector<float> apart;
+  for (size_t i = 0; i < 3; ++i) {
+    const auto begin = frames.begin() + static_cast<long>(i * 3 * kPixels);
+    const auto one = tokens({begin, begin + static_cast<long>(3 * kPixels)});
+    apart.insert(apart.end(), one.begin(), one.end());
+  }
+  CHECK(tokens(frames, 3) == apart);
 }

@@ -6,6 +6,7 @@
 #include <sterna/quant/linear.h>
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace sterna::nn {
@@ -39,6 +40,16 @@ class PreciseLinear {
 
 /// As apply(quant::Linear).
 void apply(const PreciseLinear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
+           Workspace& workspace, quant::Isa isa = quant::best_isa());
+
+/// One of the maps of the same x, and where its result goes.
+struct PreciseProduct {
+  const PreciseLinear* map;
+  Mat<float> y;
+};
+
+/// The same for several maps at once, which share what is made of x.
+void apply(std::span<const PreciseProduct> products, Mat<const float> x, const Executor& executor,
            Workspace& workspace, quant::Isa isa = quant::best_isa());
 
 }  // namespace sterna::nn

@@ -57,6 +57,11 @@ class Linear {
   /// multiple of token_tile(n), n1 too unless it is n.
   void prepare(const float* x, size_t ldx, size_t n, std::byte* scratch, size_t n0,
                size_t n1) const noexcept;
+  /// Whether what prepare() writes for one is what it writes for the other.
+  bool prepares_as(const Linear& other) const noexcept {
+    return kernels_ == other.kernels_ && w_.type == other.w_.type && w_.k == other.w_.k &&
+           w_.group == other.w_.group;
+  }
   /// Tokens that a kernel packs together when there are n.
   size_t token_tile(size_t n) const noexcept;
   /// Output columns [m0, m1) of y [n, m] (rows ldy apart) from prepared activations.

@@ -8,10 +8,12 @@
 
 namespace sterna::vision {
 
-/// Frames of one picture or clip, normalised: [frames, 3, height, width], f32. Owns nothing.
+/// Frames of one picture or clip, normalised: [frames, 3, height, width], f32, or of `count` of
+/// that shape, one after the other. Owns nothing.
 struct Clip {
   const float* data = nullptr;
   size_t frames = 1, height = 0, width = 0;
+  size_t count = 1;
 };
 
 /// V-JEPA 2's 3D rotary positions (transformers' `VJEPA2RopeAttention`): a head's width c gives
@@ -67,14 +69,14 @@ class Vit {
   size_t tubelet() const { return weights_.tubelet; }
   /// Height and width of the pictures that its positions were learned for; 0: of none in particular.
   size_t side() const;
-  /// Tokens of a clip: prefix + patches; what is left over at the right and bottom is not seen, nor
+  /// Tokens of each clip: prefix + patches; what is left over at the right and bottom is not seen, nor
   /// are frames at the end that don't fill a tubelet. Fewer than one tubelet are repeated, all of
   /// them as often as a tubelet has frames (transformers' `VJEPA2Embeddings`). Throws sterna::Error
   /// for a clip smaller than a patch.
   size_t tokens(const Clip& clip) const;
 
-  /// out [tokens(clip), d]: the last hidden states, prefix first, then patches by frame, row,
-  /// column. Positions learned for another grid are interpolated.
+  /// out [count tokens(clip), d]: the last hidden states of each clip, prefix first, then patches by
+  /// frame, row, column. Clips do not see one another; together they read the weights once. Positions learned for another grid are interpolated.
   void forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
                nn::Workspace& workspace) const;
   /// The same behind the first `depth` blocks, without the final norm: transformers'
@@ -85,6 +87,7 @@ class Vit {
  private:
   void embed_patches(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
                      nn::Workspace& workspace) const;
+  nn::Rotation turn(const Clip& clip, nn::Workspace& workspace) const;
   void add_positions(size_t rows, size_t cols, nn::Mat<float> x, nn::Workspace& workspace) const;
 
   VitWeights weights_;

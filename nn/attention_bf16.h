@@ -1,0 +1,28 @@
+#pragma once
+
+#include <sterna/quant/isa.h>
+
+#include <cstddef>
+
+/// Attention whose products are the linear maps of quant/ in bf16: the keys of a head are the
+/// weights of one map (queries to scores), its values, transposed, those of another (probabilities
+/// to outputs), kKeys keys at a time. q, k, v and the probabilities are rounded to bf16; sums and
+/// the softmax are f32, with a running maximum as in the f32 kernel.
+namespace sterna::nn::bf16 {
+
+inline constexpr size_t kKeys = 256;    // of a step: their scores stay in the first-level cache
+inline constexpr size_t kQueries = 32;  // the most that attend() takes: two tiles of AMX
+
+/// Bytes of a head's packed keys and values, `dim` wide; a multiple of 64.
+size_t packed_bytes(size_t keys, size_t dim) noexcept;
+/// Packs k and v [keys, dim], rows `ld` apart, at `to` (64-byte aligned).
+void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, size_t dim,
+          std::byte* to) noexcept;
+
+/// Bytes that attend() works in for heads of at most so many keys, of which `packed` is one.
+size_t scratch_bytes(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa);
+/// out[i] = softmax(scale * q[i] k^T) v for `rows` <= kQueries queries; keys > 0, scale > 0.
+void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, size_t keys,
+            size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, quant::Isa isa);
+
+}  // namespace sterna::nn::bf16
