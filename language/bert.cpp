@@ -103,9 +103,10 @@ void Bert::block(size_t i, std::span<const uint32_t> starts, nn::Mat<float> x,
   const auto qkv = workspace.mat<float>(t, 3 * d);
   const auto hidden = workspace.mat<float>(t, b.mlp_up.m());
   const auto apply = [&](BertMap map, const nn::PreciseLinear& linear, nn::Mat<float> from,
-                         nn::Mat<float> to) {
+                         nn::Mat<float> to, nn::Elementwise then = nullptr) {
     if (observer) observer(map, from);
-    nn::apply(linear, from, to, executor, workspace, isa_);
+    const nn::PreciseProduct product{&linear, to, then};
+    nn::apply({&product, 1}, from, executor, workspace, isa_);
   };
   const auto norm = [&](const LayerNorm& n) {
     nn::layer_norm(x, n.gain, n.bias, eps_, x, executor, isa_);
@@ -120,8 +121,7 @@ void Bert::block(size_t i, std::span<const uint32_t> starts, nn::Mat<float> x,
   nn::add(o, x, executor, isa_);
   norm(b.attn_norm);
   // x = LN(x + W_down gelu(W_up x))
-  apply(BertMap::mlp_up, b.mlp_up, x, hidden);
-  nn::gelu(hidden, hidden, executor, isa_);
+  apply(BertMap::mlp_up, b.mlp_up, x, hidden, nn::activation(nn::Activation::gelu, isa_));
   apply(BertMap::mlp_down, b.mlp_down, hidden, y);
   nn::add(y, x, executor, isa_);
   norm(b.mlp_norm);

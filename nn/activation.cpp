@@ -12,12 +12,15 @@ void gelu(Mat<const float> x, Mat<float> y, const Executor& executor, quant::Isa
   for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
 }
 
-void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& executor,
-              quant::Isa isa) noexcept {
+Elementwise activation(Activation f, quant::Isa isa) noexcept {
   const Kernels& k = kernels(isa);
   // In the order of Activation.
-  const auto kernel =
-      std::array{k.gelu, k.gelu_tanh, k.quick_gelu, k.silu, k.relu}[static_cast<size_t>(f)];
+  return std::array{k.gelu, k.gelu_tanh, k.quick_gelu, k.silu, k.relu}[static_cast<size_t>(f)];
+}
+
+void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& executor,
+              quant::Isa isa) noexcept {
+  const Elementwise kernel = activation(f, isa);
   for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
 }
 

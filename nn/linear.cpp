@@ -33,6 +33,9 @@ size_t block_tokens(const quant::Linear& linear, size_t n) noexcept {
   return (even + 15) / 16 * 16;
 }
 
+// Of outputs that are to be read again at once.
+constexpr size_t kNearBytes = size_t{1} << 18;
+
 // Multiply-adds that are worth handing to another thread (about 10 us of int8 on one core).
 constexpr size_t kWork = size_t{1} << 20;
 
@@ -75,6 +78,19 @@ size_t row_tiles(const quant::Linear& linear) {
   return (linear.m() + linear.row_tile() - 1) / linear.row_tile();
 }
 
+// Rows [m0, m1) of W for the tokens of one block at y. What is made of y is made of parts that are
+// still in a level-2 cache.
+void multiply(const Product& p, const std::byte* scratch, Mat<float> y, size_t m0, size_t m1) {
+  if (p.then == nullptr) return p.linear->run(scratch, y.rows, m0, m1, y.data, y.stride);
+  const size_t rows = p.linear->row_tile();
+  const size_t part = std::max<size_t>(1, kNearBytes / (y.rows * rows * sizeof(float))) * rows;
+  for (size_t end = 0; m0 < m1; m0 = end) {
+    end = std::min(m1, m0 + part);
+    p.linear->run(scratch, y.rows, m0, end, y.data, y.stride);
+    for (size_t i = 0; i < y.rows; ++i) p.then(y.row(i) + m0, end - m0, y.row(i) + m0);
+  }
+}
+
 // Work items are (block, map, tile of W's rows), tiles innermost; a range of them that lies in one
 // block and map is one call.
 void multiply(std::span<const Product> products, const Blocks& blocks, const std::byte* scratch,
@@ -92,9 +108,9 @@ void multiply(std::span<const Product> products, const Blocks& blocks, const std
       while (first >= row_tiles(*p->linear)) first -= row_tiles(*p++->linear);
       const size_t last = std::min(row_tiles(*p->linear), first + (end - begin));
       const size_t rows = p->linear->row_tile();
-      p->linear->run(scratch + b * blocks.bytes, blocks.tokens(b), first * rows,
-                     std::min(p->linear->m(), last * rows), p->y.row(b * blocks.most),
-                     p->y.stride);
+      multiply(*p, scratch + b * blocks.bytes,
+               p->y.slice_rows(b * blocks.most, blocks.tokens(b)), first * rows,
+               std::min(p->linear->m(), last * rows));
       begin += last - first;
     }
   });

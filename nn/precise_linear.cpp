@@ -50,6 +50,8 @@ void apply_digits(std::span<const PreciseProduct> products, Mat<const float> x,
         for (size_t j = 0; j < y.cols; ++j) to[j] += low[j] - bias[j];
       }
     });
+    if (const Elementwise then = products[p].then)
+      for_rows(y, y, executor, [&](const float* from, float* to) { then(from, y.cols, to); });
   }
 }
 
@@ -60,10 +62,13 @@ void apply(std::span<const PreciseProduct> products, Mat<const float> x, const E
   const Workspace::Frame frame(workspace);
   const auto plain = [&] {
     const std::span<Product> maps = workspace.array<Product>(products.size());
-    for (size_t i = 0; i < maps.size(); ++i) maps[i] = {&products[i].map->linear(), products[i].y};
+    for (size_t i = 0; i < maps.size(); ++i) {
+      const auto& [map, y, then] = products[i];
+      maps[i] = {&map->linear(), y, then};
+    }
     apply(maps, x, executor, workspace);
   };
-  for (const auto& [map, y] : products) {  // apply() tells what is wrong
+  for (const auto& [map, y, then] : products) {  // apply() tells what is wrong
     if (x.cols != map->k() || y.rows != x.rows || y.cols != map->m()) return plain();
   }
   const auto has_digits = [](const PreciseProduct& p) { return !p.map->bias().empty(); };
@@ -77,7 +82,7 @@ void apply(std::span<const PreciseProduct> products, Mat<const float> x, const E
   const std::span<Product> sums = workspace.array<Product>(products.size());
   for (size_t i = 0; i < sums.size(); ++i) {
     const Mat<float> y = workspace.mat<float>(2 * x.rows, products[i].y.cols);
-    sums[i] = {&products[i].map->linear(), y};
+    sums[i] = {&products[i].map->linear(), y, nullptr};
   }
   const Kernels& rows = kernels(isa);
   const std::span<float> power = workspace.array<float>(x.rows);

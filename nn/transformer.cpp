@@ -151,9 +151,10 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
     apply(part.residual.before, x, y, executor, isa_);
     u = y;
   }
-  const std::array<PreciseProduct, 2> maps{{{&part.up, up}, {&part.gate, gate}}};
+  const Elementwise act = activation(part.activation, isa_);
+  const std::array<PreciseProduct, 2> maps{
+      {{&part.up, up, gated ? nullptr : act}, {&part.gate, gate, act}}};
   apply(std::span(maps).first(gated ? 2 : 1), u, executor, workspace, isa_);
-  activate(part.activation, gate, gate, executor, isa_);
   if (gated) multiply(up, gate, executor, isa_);
   apply(part.down, gate, y, executor, workspace, isa_);
   join(part.residual, y, x, executor);

@@ -15,14 +15,19 @@ void gelu(Mat<const float> x, Mat<float> y, const Executor& executor,
 
 /// The activations of the networks that Sterna reads.
 ///   gelu        x / 2 (1 + erf(x / sqrt 2))
-///   gelu_tanh   its tanh form (arXiv 1606.08415): x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715
-///   x^3))) quick_gelu  x sigmoid(1.702 x), which CLIP was trained with silu        x sigmoid(x)
+///   gelu_tanh   its tanh form (arXiv 1606.08415): x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+///   quick_gelu  x sigmoid(1.702 x), which CLIP was trained with
+///   silu        x sigmoid(x)
 ///   relu        max(x, 0)
 enum class Activation { gelu, gelu_tanh, quick_gelu, silu, relu };
 
 /// y = f(x). Absolute error below 2^-21 max(|x|, 1).
 void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& executor,
               quant::Isa isa = quant::best_isa()) noexcept;
+
+/// f of n numbers, as activate(): what a linear map may do with its outputs.
+using Elementwise = void (*)(const float* x, size_t n, float* y) noexcept;
+Elementwise activation(Activation f, quant::Isa isa = quant::best_isa()) noexcept;
 
 /// y = max(x, 0)^2 (So et al., arXiv 2109.08668).
 void relu_squared(Mat<const float> x, Mat<float> y, const Executor& executor,

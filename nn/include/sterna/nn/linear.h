@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sterna/nn/activation.h>
 #include <sterna/nn/executor.h>
 #include <sterna/nn/mat.h>
 #include <sterna/nn/workspace.h>
@@ -16,10 +17,12 @@ namespace sterna::nn {
 void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
            Workspace& workspace);
 
-/// One of the maps of the same x, and where its result goes.
+/// One of the maps of the same x, and where its result goes; `then` (or nothing) is made of y as
+/// long as it is near.
 struct Product {
   const quant::Linear* linear;
   Mat<float> y;
+  Elementwise then = nullptr;
 };
 
 /// The same for several maps at once: those that prepare x alike share what was prepared.

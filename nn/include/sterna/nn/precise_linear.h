@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sterna/nn/activation.h>
 #include <sterna/nn/executor.h>
 #include <sterna/nn/mat.h>
 #include <sterna/nn/workspace.h>
@@ -42,10 +43,11 @@ class PreciseLinear {
 void apply(const PreciseLinear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
            Workspace& workspace, quant::Isa isa = quant::best_isa());
 
-/// One of the maps of the same x, and where its result goes.
+/// As Product.
 struct PreciseProduct {
   const PreciseLinear* map;
   Mat<float> y;
+  Elementwise then = nullptr;
 };
 
 /// The same for several maps at once, which share what is made of x.
