@@ -1,5 +1,5 @@
-"""Fits the head's weight beside the pointer, scale and slope of the two confidences and the "sure" threshold on held-out photos of the
-training side (never on evaluation photos).
+"""Fits the head's weight beside the pointer, scale and slope of the two confidences on held-out photos of the training side (never
+on evaluation photos).
 
 The head learns rare facts from few training photos and is too sure of them on others: scaled down, the pointer's reading
 of the stem decides where the two disagree. The scale goes into the checkpoint (`head_scale`), export folds it in. Among the whole
@@ -20,6 +20,7 @@ from train import load_checkpoint, save
 
 SCALES = np.geomspace(2, 200, 120)
 SLOPES = np.geomspace(0.2, 1, 21)
+SURE = 0.5  # from this probability on an answer is right more often than wrong: it is calibrated
 HEAD_SCALES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 
 
@@ -99,7 +100,7 @@ def main():
     save(checkpoint, {**saved, "head_scale": head_scale})
     result = {"head_scale": head_scale, "vocabulary_head_scale": open_scale / head_scale, "choice_scale": choice[0],
               "choice_slope": choice[1], "vocabulary_scale": vocabulary[0], "vocabulary_slope": vocabulary[1],
-              "sure_threshold": sure_threshold(sure, right), "questions": len(scores), "ece": calibration_error(sure, right)}
+              "sure_threshold": SURE, "questions": len(scores), "ece": calibration_error(sure, right)}
     name = "calibration.json" if checkpoint.stem == "ternary" else f"{checkpoint.stem}.calibration.json"
     (a.work / name).write_text(json.dumps(result))
     print(json.dumps(result))

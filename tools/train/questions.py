@@ -182,11 +182,9 @@ class Asker:
         if absent and self.rng.random() < 0.12:
             out.append(("count", self.word(COUNT, tail=False, x=absent[0]), "0"))
         if len(by_word) == 1 and objects and objects[0]["w"] * objects[0]["h"] * len(objects) > 0.12:
-            word, kind = objects[0]["word"], objects[0]["kind"]
-            asked = [("thing", self.word(NAMING), word)]
+            kind = objects[0]["kind"]
             if kind:
-                asked.append((f"kind_{kind[0]}", self.word(KIND[kind[0]]), kind[1]))
-            out += located(asked, where)
+                out += located([(f"kind_{kind[0]}", self.word(KIND[kind[0]]), kind[1])], where)
         singles = [g[0] for g in by_word.values() if len(g) == 1]
         if len(singles) >= 2:
             out += self.relations(singles)
