@@ -12,6 +12,7 @@ inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
 // A whole number of steps and of blocks of every format.
 inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnits;
 inline constexpr size_t kMostUnits = 32;  // of a block
+inline constexpr size_t kMostSteps = 12;  // of all of k in one chunk, whose sums are never put aside
 inline constexpr size_t kBlockTiles = 16;  // token tiles that are multiplied with a chunk
 inline constexpr size_t kNearBytes = size_t{1} << 19;  // of inputs while all weights pass by
 
@@ -52,7 +53,8 @@ struct AsItLies {
     const size_t units = (c.w.k + unit_inputs - 1) / unit_inputs, whole = units / kStepUnits;
     const std::byte* from = c.panel(row0) + step * kTileBytes;
     if (step < whole) {
-      steps = std::min(kChunkSteps, whole - step);
+      const size_t chunks = whole <= kMostSteps ? 1 : (whole + kChunkSteps - 1) / kChunkSteps;
+      steps = std::min((whole + chunks - 1) / chunks, whole - step);
       return {from, c.panel_bytes, kTileBytes};
     }
     steps = 1;  // the last lines of a panel: what follows them may not be there

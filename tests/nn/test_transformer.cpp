@@ -59,31 +59,58 @@ struct Fixture {
 
 TEST_CASE_FIXTURE(Fixture, "a text in a batch equals the text alone, on any number of threads") {
   const nn::Transformer net({block(), block()}, d);
-  const std::vector<uint32_t> starts = {0, 5, 5, 17},
-                              positions = {0, 1, 2, 5, 6, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
-  test::Owned cos(17, 4), sin(17, 4);
-  const auto frequencies = nn::rope_frequencies(4, 50);
-  nn::fill_rotation(frequencies, positions, nn::Pairing::halves, cos.view(), sin.view());
-  const auto input = test::random(17, d, 99);
-  auto batch = input, again = input;
-  const nn::Rotation rotation{cos.view(), sin.view(), nn::Pairing::halves};
-  net.forward(batch.view(), {starts, positions}, {&rotation, 1}, one, workspace);
-  const size_t allocations = workspace.system_allocations();
-  net.forward(again.view(), {starts, positions}, {&rotation, 1}, two, workspace);
-  CHECK(test::same_bits(batch.data, again.data));
-  CHECK(workspace.system_allocations() == allocations);
-  for (size_t i = 0; i + 1 < starts.size(); ++i) {
-    const size_t first = starts[i], n = starts[i + 1] - first;
-    test::Owned alone(n, d);
-    std::copy_n(input.data.begin() + static_cast<long>(first * d), n * d, alone.data.begin());
-    const std::vector<uint32_t> own = {0, static_cast<uint32_t>(n)};
-    const nn::Rotation turned{cos.view().slice_rows(first, n), sin.view().slice_rows(first, n),
-                              nn::Pairing::halves};
-    net.forward(alone.view(), {own, std::span(positions).subspan(first, n)}, {&turned, 1}, one,
-                workspace);
-    const auto begin = batch.data.begin() + static_cast<long>(first * d);
-    CHECK(test::same_bits(alone.data, {begin, begin + static_cast<long>(n * d)}));
+  const std::vector<std::vector<uint32_t>> batches = {
+      {0, 5, 5, 17},
+      {0, 192, 192, 200, 390},                       // two groups
+      {0, 100, 200, 300, 400, 700, 900, 901, 1000},  // as many as are not dealt out evenly
+      {0, 1, 300, 500, 700, 900, 1100, 1300, 1500, 1700, 1900}};
+  for (const auto& starts : batches) {
+    const size_t t = starts.back();
+    std::vector<uint32_t> positions(t);
+    for (size_t i = 0; i + 1 < starts.size(); ++i)  // a gap after every third token
+      for (uint32_t p = 0; p < starts[i + 1] - starts[i]; ++p) positions[starts[i] + p] = p + p / 3;
+    test::Owned cos(t, 4), sin(t, 4);
+    const auto frequencies = nn::rope_frequencies(4, 50);
+    nn::fill_rotation(frequencies, positions, nn::Pairing::halves, cos.view(), sin.view());
+    const auto input = test::random(t, d, 99);
+    auto batch = input, again = input;
+    const nn::Rotation rotation{cos.view(), sin.view(), nn::Pairing::halves};
+    net.forward(batch.view(), {starts, positions}, {&rotation, 1}, one, workspace);
+    net.forward(again.view(), {starts, positions}, {&rotation, 1}, two, workspace);
+    CHECK(test::same_bits(batch.data, again.data));
+    const size_t allocations = workspace.system_allocations();
+    again = input;
+    net.forward(again.view(), {starts, positions}, {&rotation, 1}, two, workspace);
+    CHECK(test::same_bits(batch.data, again.data));
+    CHECK(workspace.system_allocations() == allocations);
+    for (size_t i = 0; i + 1 < starts.size(); ++i) {
+      const size_t first = starts[i], n = starts[i + 1] - first;
+      test::Owned alone(n, d);
+      std::copy_n(input.data.begin() + static_cast<long>(first * d), n * d, alone.data.begin());
+      const std::vector<uint32_t> own = {0, static_cast<uint32_t>(n)};
+      const nn::Rotation turned{cos.view().slice_rows(first, n), sin.view().slice_rows(first, n),
+                                nn::Pairing::halves};
+      net.forward(alone.view(), {own, std::span(positions).subspan(first, n)}, {&turned, 1}, one,
+                  workspace);
+      const auto begin = batch.data.begin() + static_cast<long>(first * d);
+      CHECK(test::same_bits(alone.data, {begin, begin + static_cast<long>(n * d)}));
+    }
   }
+}
+
+TEST_CASE_FIXTURE(Fixture, "sequences that disagree with the tokens are refused") {
+  const nn::Transformer net({block()}, d);
+  test::Owned x(6, d);
+  const std::vector<uint32_t> fine = {0, 6}, falls = {0, 4, 2, 6}, more = {0, 7}, late = {1, 6},
+                              few = {0, 1, 2}, none;
+  test::Owned cos(6, 4), sin(6, 4);
+  const nn::Rotation rotation{cos.view(), sin.view(), nn::Pairing::halves};
+  const auto forward = [&](const std::vector<uint32_t>& starts,
+                           const std::vector<uint32_t>& positions) {
+    net.forward(x.view(), {starts, positions}, {&rotation, 1}, one, workspace);
+  };
+  for (const auto& starts : {falls, more, late, none}) CHECK_THROWS_AS(forward(starts, {}), Error);
+  CHECK_THROWS_AS(forward(fine, few), Error);
 }
 
 TEST_CASE_FIXTURE(Fixture, "blocks whose shapes disagree are refused, by name") {

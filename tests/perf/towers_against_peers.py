@@ -133,6 +133,7 @@ def measure(args, name, net, folder, plain, int8):
             seconds = {key: [] for key in runs}
             for turn in range(args.turns + 1):
                 for key, run in runs.items():
+                    time.sleep(0.1)  # until threads of the one before stop spinning
                     took = run.run()
                     if turn:
                         seconds[key].append(took)

@@ -81,6 +81,8 @@ class Transformer {
                const Executor& executor, Workspace& workspace, size_t depth = kAll) const;
 
  private:
+  void pass(Mat<float> x, const Sequences& sequences, std::span<const Rotation> rotations,
+            const Executor& executor, Workspace& workspace, size_t depth) const;
   void attend(const SelfAttention& part, Mat<float> x, const Sequences& sequences,
               std::span<const Rotation> rotations, const Executor& executor,
               Workspace& workspace) const;

@@ -65,8 +65,18 @@ class Workspace {
     return {p, n};
   }
 
+  /// n workspaces for as many threads to use at once, which live as long as this one.
+  std::span<Workspace> apart(size_t n) {
+    if (apart_.size() < n) apart_.resize(n);
+    return {apart_.data(), n};
+  }
+
   /// How often memory was asked of the system since construction: constant once warm (tested).
-  size_t system_allocations() const { return blocks_.size(); }
+  size_t system_allocations() const {
+    size_t all = blocks_.size();
+    for (const Workspace& w : apart_) all += w.system_allocations();
+    return all;
+  }
 
   /// Who sees the linear maps that are applied with this workspace; nullptr: nobody. It must live
   /// until another one is set.
@@ -82,6 +92,7 @@ class Workspace {
     size_t size;
   };
   std::vector<Block> blocks_;
+  std::vector<Workspace> apart_;
   size_t block_ = 0;  // index of the block in use
   size_t used_ = 0;   // bytes used of it
   MapObserver* observer_ = nullptr;
