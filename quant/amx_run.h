@@ -14,7 +14,7 @@ inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnit
 inline constexpr size_t kMostUnits = 32;  // of a block
 inline constexpr size_t kMostSteps = 12;  // of all of k in one chunk, whose sums are never put aside
 inline constexpr size_t kBlockTiles = 16;  // token tiles that are multiplied with a chunk
-inline constexpr size_t kNearBytes = size_t{1} << 19;  // of inputs while all weights pass by
+inline constexpr size_t kNearBytes = size_t{1} << 20;  // of inputs while all weights pass by
 
 struct Call {
   const WeightView& w;
@@ -245,7 +245,7 @@ void run(const WeightView& w, const float* bias, const std::byte* scratch, size_
   typename F::Buffer buffer;
   Sums sums;
   configure(s.tile);
-  const size_t near = std::max(size_t{1}, kNearBytes / s.tile_bytes() / kBlockTiles) * kBlockTiles;
+  const size_t near = std::max(size_t{1}, kNearBytes / s.tile_bytes() / 2) * 2;
   for (size_t first = 0; first < s.tiles; first += near) {
     const size_t last = std::min(first + near, s.tiles);
     for (size_t row = m0; row < m1; row += 2 * kPanelRows) {

@@ -5,14 +5,15 @@
 //
 // The weights stream from memory once and decide the time, so there is little work a byte: each
 // unit has sums of its own and keeps its field where it lies in the byte (`scaled_unit`); the sums
-// are shifted down at the end, exactly, because every product is a multiple of the shift. |sum| <=
-// 192 * 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast inputs; they lie `apart` bytes
+// are divided at the end, exactly, because every product is a multiple: by a shift, or by a number
+// whose inverse modulo 2^32 they are multiplied with. |sum| <= 192 * 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast inputs; they lie `apart` bytes
 // apart, each the head of a run of panels, so that every run is read from end to end in order.
 
 namespace sterna::quant::avx512 {
 
 // How a format multiplies one block of R panels (w, `apart`) by its inputs at q. A Dot has
 //   kSums, kShift    sums a panel and how far each is shifted up
+//   kInverse         may be there: of what else each is a multiple
 //   Tables, kType
 //   inputs(c)        where its prepared inputs are; kStep bytes of them a block
 //   base(c)          what the total starts from
@@ -122,9 +123,17 @@ struct LookUpDot {
   }
 };
 
+struct T5Dot : DenseDot<T5Vbmi> {
+  static constexpr const int32_t (&kInverse)[kSums] = T5Vbmi::kInverse;
+};
+
 template <class F>
 struct GemvOf {
   using Dot = DenseDot<F>;
+};
+template <>
+struct GemvOf<T5Vbmi> {
+  using Dot = T5Dot;
 };
 template <>
 struct GemvOf<T34Vbmi> {
@@ -142,6 +151,15 @@ template <>
 struct GemvOf<T14Shuffle> {
   using Dot = FieldsDot<T14Shuffle>;
 };
+
+template <class D>
+inline __m512i settled(__m512i sum, int i) {
+  sum = _mm512_srai_epi32(sum, static_cast<unsigned>(D::kShift[i]));
+  if constexpr (requires { D::kInverse; }) {
+    if (D::kInverse[i] != 1) sum = _mm512_mullo_epi32(sum, _mm512_set1_epi32(D::kInverse[i]));
+  }
+  return sum;
+}
 
 template <class D, int R>
 void gemv_panels(const IntCall& c, size_t row0, size_t rows_apart) {
@@ -167,8 +185,7 @@ void gemv_panels(const IntCall& c, size_t row0, size_t rows_apart) {
     __m512i total = base;
 #pragma GCC unroll 8
     for (int i = 0; i < kSums; ++i)
-      total = _mm512_add_epi32(total,
-                               _mm512_srai_epi32(acc[r][i], static_cast<unsigned>(D::kShift[i])));
+      total = _mm512_add_epi32(total, settled<D>(acc[r][i], i));
     const __m512 s_w = row_scales(c.w.scale.data() + row, 1, c.m1 - row);
     const __m512 sum[1] = {_mm512_mul_ps(_mm512_cvtepi32_ps(total), s_w)};
     store_panel<1>(c, row, 0, sum);

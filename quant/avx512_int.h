@@ -57,13 +57,12 @@ struct T2 {
   }
 };
 
-// Both ways to read t5 take off 81 at most twice: min(b, b - 81) keeps b where b < 81, because the
-// difference wraps to something larger. What was taken off is 0, 81 or 162, and its low two bits
-// are 0, 1, 2: the fifth code.
+// Both ways to read t5 take off 81 at most twice: min(b, b - 81, b - 162) keeps b where b < 81,
+// because the differences wrap to something larger, and so on. What was taken off is 0, 81 or 162,
+// and its low two bits are 0, 1, 2: the fifth code.
 inline __m512i take_off(__m512i b, int value) {
-  const __m512i v = byte_set(value);
-  b = _mm512_min_epu8(b, _mm512_sub_epi8(b, v));
-  return _mm512_min_epu8(b, _mm512_sub_epi8(b, v));
+  const __m512i once = _mm512_sub_epi8(b, byte_set(value));
+  return _mm512_min_epu8(_mm512_min_epu8(b, once), _mm512_sub_epi8(b, byte_set(2 * value)));
 }
 
 // The other four by one look-up of b mod 81 in a table of four 2-bit fields (VBMI).
@@ -103,10 +102,10 @@ struct T5Vbmi {
     return _mm512_and_si512(v, byte_set(3));
   }
   static constexpr int kShift[] = {0, 2, 4, 6, 0};
+  static constexpr int32_t kInverse[] = {1, 1, 1, 1, 2014922929};  // of 81 modulo 2^32
   template <int f>
   static __m512i scaled_unit(const Block& b) {
-    return f == 4 ? _mm512_and_si512(b.fifth, byte_set(3))
-                  : _mm512_and_si512(b.fields, byte_set(3 << 2 * (f & 3)));
+    return f == 4 ? b.fifth : _mm512_and_si512(b.fields, byte_set(3 << 2 * (f & 3)));
   }
 };
 
