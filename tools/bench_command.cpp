@@ -5,10 +5,10 @@
 #include <cmath>
 #include <string>
 
-#include "bench_decode.h"
-#include "bench_giant.h"
-#include "bench_kernels.h"
-#include "bench_model.h"
+#include "bench/decode.h"
+#include "bench/giant.h"
+#include "bench/kernels.h"
+#include "bench/model.h"
 #include "cli/error.h"
 #include "cli/model_path.h"
 #include "cli/options.h"

@@ -100,7 +100,7 @@ TEST_CASE("attention in bf16: against double, each text by itself, any number of
   const nn::Executor one(1), two(2);
   for (const auto& [starts, heads, kv_heads, dim] :
        {Shape{{0, 1}, 1, 1, 1}, Shape{{0, 5, 38}, 4, 2, 7}, Shape{{0, 0, 33, 64, 65}, 2, 1, 64},
-        Shape{{0, 257, 857}, 2, 2, 33}, Shape{{0, 512}, 1, 1, 256}}) {
+        Shape{{0, 257, 857}, 2, 2, 33}, Shape{{0, 256}, 1, 1, 256}}) {
     const size_t t = starts.back(), group = heads / kv_heads;
     auto q = test::random(t, heads * dim, 1, 1.0f, 2), k = test::random(t, kv_heads * dim, 2),
          v = test::random(t, kv_heads * dim, 3);
@@ -119,20 +119,20 @@ TEST_CASE("attention in bf16: against double, each text by itself, any number of
       test::Owned y(t, heads * dim, 3), again(t, heads * dim);
       nn::attention(q.view(), k.view(), v.view(), kind, {starts, {}, {}}, y.view(), one, workspace,
                     isa);
-      double worst = 0, squares = 0;
+      double worst = 0, squares = 0, count = 0;
       for (size_t s = 0; s + 1 < starts.size(); ++s) {
-        for (size_t i = starts[s]; i < starts[s + 1]; i += 3) {
-          for (size_t j = 0; j < heads * dim; ++j) {
+        for (size_t i = starts[s]; i < starts[s + 1]; i += 11) {
+          for (size_t j = i % 13; j < heads * dim; j += 13) {
             const double error = y.at(i, j) - expected(q, keys, values, dim, scale, i, j, starts[s],
                                                        starts[s + 1]);
             worst = std::max(worst, std::fabs(error));
-            squares += error * error;
+            squares += error * error, ++count;
           }
         }
       }
       // Products of three factors rounded to 8 bits, sums of dim and of keys of them.
       CHECK(worst <= 0.03);
-      CHECK(squares <= static_cast<double>(t * heads * dim) / 3 * 1e-5 + 1e-4);
+      CHECK(squares <= 1e-5 * count + 1e-4);
       nn::attention(q.view(), k.view(), v.view(), kind, {starts, {}, {}}, again.view(), two,
                     workspace, isa);
       bool same = true;

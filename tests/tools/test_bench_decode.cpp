@@ -6,9 +6,9 @@
 #include <cmath>
 #include <span>
 
-#include "bench_policies.h"
-#include "bench_score.h"
-#include "bench_stream.h"
+#include "bench/policies.h"
+#include "bench/score.h"
+#include "bench/stream.h"
 
 using namespace sterna;
 using namespace sterna::cli;

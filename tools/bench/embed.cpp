@@ -1,4 +1,4 @@
-#include "bench_embed.h"
+#include "bench/embed.h"
 
 #include <sterna/models/atomic_file.h>
 #include <sterna/models/model.h>

@@ -1,4 +1,4 @@
-#include "bench_decode.h"
+#include "bench/decode.h"
 
 #include <sterna/models/model.h>
 
@@ -12,9 +12,9 @@
 #include <optional>
 #include <span>
 
-#include "bench_embed.h"
-#include "bench_plot.h"
-#include "bench_policies.h"
+#include "bench/embed.h"
+#include "bench/plot.h"
+#include "bench/policies.h"
 
 namespace sterna::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bench_stream.h"
+#include "bench/stream.h"
 
 namespace sterna::cli {
 

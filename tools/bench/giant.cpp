@@ -1,4 +1,4 @@
-#include "bench_giant.h"
+#include "bench/giant.h"
 
 #include <stdlib.h>
 #include <sterna/models/gguf.h>
@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-#include "bench_limits.h"
+#include "bench/limits.h"
 #include "cli/error.h"
 #include "cli/interrupt.h"
 #include "models/bind.h"

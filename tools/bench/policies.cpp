@@ -1,4 +1,4 @@
-#include "bench_policies.h"
+#include "bench/policies.h"
 
 #include <sterna/decoder/change.h>
 #include <sterna/decoder/recall.h>

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bench_score.h"
+#include "bench/score.h"
 
 namespace sterna::cli {
 

@@ -1,4 +1,4 @@
-#include "bench_score.h"
+#include "bench/score.h"
 
 #include <algorithm>
 #include <cmath>

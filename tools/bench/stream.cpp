@@ -1,4 +1,4 @@
-#include "bench_stream.h"
+#include "bench/stream.h"
 
 #include <sterna/vision/decode.h>
 #include <sterna/vision/resize.h>

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "bench_decode.h"
-#include "bench_policies.h"
+#include "bench/decode.h"
+#include "bench/policies.h"
 
 namespace sterna::cli {
 

@@ -1,4 +1,4 @@
-#include "bench_model.h"
+#include "bench/model.h"
 
 #include <models/bind.h>
 #include <sterna/models/mapped_file.h>

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "bench_stream.h"
+#include "bench/stream.h"
 #include "cli/cost.h"
 
 namespace sterna {
@@ -28,7 +28,7 @@ struct BenchDecodeOptions {
 };
 
 /// `sterna bench decode`: renders labelled streams, embeds every frame once, and lets each policy
-/// (see bench_policies.h) say what it sees at many rates of decoding. Prints score (accuracy of the
+/// (see bench/policies.h) say what it sees at many rates of decoding. Prints score (accuracy of the
 /// output nearest in time to each event), CIDEr of captions and boundary F1 against decodes, for
 /// each row; then, for the scores that decoding at fixed intervals reaches at several rates, how
 /// many times fewer decodes each policy needs for the same (median and range over the streams).

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "bench_policies.h"
+#include "bench/policies.h"
 
 namespace sterna::cli {
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "bench_giant.h"
+#include "bench/giant.h"
 #include "cli/progress.h"
 
 namespace sterna::cli {

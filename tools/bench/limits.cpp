@@ -1,4 +1,4 @@
-#include "bench_limits.h"
+#include "bench/limits.h"
 
 #include <sterna/quant/isa.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "bench_kernels.h"
+#include "bench/kernels.h"
 
 #include <sterna/nn/executor.h>
 #include <sterna/nn/workspace.h>
@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench_limits.h"
+#include "bench/limits.h"
 
 namespace sterna::cli {
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "bench_stream.h"
+#include "bench/stream.h"
 #include "cli/inputs.h"
 
 namespace fs = std::filesystem;
