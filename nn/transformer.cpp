@@ -7,6 +7,7 @@
 #include <cassert>
 #include <utility>
 
+#include "groups.h"
 #include "rows.h"
 
 namespace sterna::nn {
@@ -42,45 +43,6 @@ struct Check {
     norm("norm inside", r.inside, d);
     norm("norm after", r.after, d);
     vector("scale", r.scale, d);
-  }
-};
-
-// Sequences pass through all blocks in groups of about so many tokens, whose activations stay in a
-// level-2 cache; a larger batch would stream them through memory for every operation.
-constexpr size_t kGroupTokens = 192;
-
-/// Groups of consecutive sequences: sequences groups[i] .. groups[i + 1], of at least kGroupTokens
-/// tokens but for the last.
-std::span<const size_t> group(std::span<const uint32_t> starts, Workspace& workspace) {
-  const std::span<size_t> groups = workspace.array<size_t>(starts.size() + 1);
-  size_t n = 0;
-  for (size_t i = 1; i < starts.size(); ++i)
-    if (starts[i] - starts[groups[n]] >= kGroupTokens || i + 1 == starts.size()) groups[++n] = i;
-  return groups.first(n + 1);
-}
-
-/// Sequences [first, last) of a batch, as a batch of their own.
-struct Part {
-  Mat<float> x;
-  Sequences sequences;
-  std::span<const Rotation> rotations;
-
-  Part(Mat<float> all, const Sequences& of, std::span<const Rotation> turns, size_t first,
-       size_t last, Workspace& workspace) {
-    const size_t row = of.starts[first], rows = of.starts[last] - row;
-    x = all.slice_rows(row, rows);
-    const std::span<uint32_t> starts = workspace.array<uint32_t>(last - first + 1);
-    for (size_t i = first; i <= last; ++i) starts[i - first] = of.starts[i] - of.starts[first];
-    sequences.starts = starts;
-    if (!of.positions.empty()) sequences.positions = of.positions.subspan(row, rows);
-    if (!of.hidden.empty()) sequences.hidden = of.hidden.subspan(row, rows);
-    const std::span<Rotation> turned = workspace.array<Rotation>(turns.size());
-    for (size_t i = 0; i < turns.size(); ++i) {
-      if (turns[i].cos.rows == 0) continue;  // named by no block
-      turned[i] = {turns[i].cos.slice_rows(row, rows), turns[i].sin.slice_rows(row, rows),
-                   turns[i].pairing};
-    }
-    rotations = turned;
   }
 };
 
@@ -231,8 +193,8 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
   if (n <= 1) return pass(x, sequences, rotations, executor, workspace, depth);
   const auto one = [&](size_t i, const Executor& by, Workspace& in) {
     const Workspace::Frame inner(in);
-    const Part part(x, sequences, rotations, groups[i], groups[i + 1], in);
-    pass(part.x, part.sequences, part.rotations, by, in, depth);
+    const Group g(x, sequences, rotations, groups[i], groups[i + 1], in);
+    pass(g.x, g.sequences, g.rotations, by, in, depth);
   };
   // Groups are shared out where that leaves no thread idle; else each is shared by all threads. An
   // observer sees one thread alone.
