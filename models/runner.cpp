@@ -67,9 +67,12 @@ Found Runner::see(bool one_frame, size_t depth) {
                            whole || video);
     const vision::Clip all{batch.values.data(), batch.frames, batch.height, batch.width,
                            batch.clips};
-    if (!one_frame) clips.push_back(all);
-    for (size_t i = 0; one_frame && i < batch.clips; ++i)
-      clips.push_back({&batch.values[i * batch.clip_size()], 1, batch.height, batch.width});
+    if (one_frame) {
+      for (size_t i = 0; i < batch.clips; ++i)
+        clips.push_back({&batch.values[i * batch.clip_size()], 1, batch.height, batch.width});
+    } else {
+      clips.push_back(all);
+    }
   }
   Found out;
   for (const vision::Clip& one : clips) see_clips(part, one, depth, patches.length, session_, out);

@@ -7,11 +7,6 @@
 
 namespace sterna::nn {
 
-void gelu(Mat<const float> x, Mat<float> y, const Executor& executor, quant::Isa isa) noexcept {
-  const auto kernel = kernels(isa).gelu;
-  for_rows(x, y, executor, [&](const float* from, float* to) { kernel(from, x.cols, to); });
-}
-
 Elementwise activation(Activation f, quant::Isa isa) noexcept {
   const Kernels& k = kernels(isa);
   // In the order of Activation.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "attention_bf16.h"
+#include "groups.h"
 #include "kernels.h"
 
 namespace sterna::nn {
@@ -50,8 +51,7 @@ void check(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t he
 }
 
 void check(std::span<const uint32_t> starts, size_t rows) {
-  const bool rises = std::is_sorted(starts.begin(), starts.end());
-  if (starts.empty() || !rises || starts.front() != 0 || starts.back() != rows)
+  if (!rises(starts, rows))
     throw Error("attention: expected starts that rise from 0 to " + std::to_string(rows));
 }
 
@@ -114,8 +114,8 @@ void attend_bf16(Mat<const float> q, Mat<const float> k, Mat<const float> v,
     }
   });
   const std::span<const Block> blocks = cut(segments, queries, bf16::kQueries, workspace);
-  const size_t bytes = bf16::scratch_bytes(packed, most, dim, isa);
-  std::byte* scratch = workspace.bytes(static_cast<size_t>(executor.threads()) * bytes);
+  const bf16::Room room = bf16::room(packed, most, dim, isa);
+  std::byte* scratch = workspace.bytes(static_cast<size_t>(executor.threads()) * room.bytes);
   executor.for_ranges(
       kind.heads * blocks.size(),
       grain_of(q.rows, blocks.size(), k.rows / segments.size(), dim),
@@ -125,7 +125,7 @@ void attend_bf16(Mat<const float> q, Mat<const float> k, Mat<const float> v,
           const Block& b = blocks[i % blocks.size()];
           bf16::attend(q.row(b.first) + h * dim, q.stride, b.count, head(b.segment, h / group),
                        segments[b.segment].count, dim, kind.scale, out.row(b.first) + h * dim,
-                       out.stride, scratch + slot * bytes, isa);
+                       out.stride, scratch + slot * room.bytes, room, isa);
         }
       });
 }

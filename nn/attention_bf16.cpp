@@ -77,7 +77,6 @@ size_t most_bytes(const quant::Linear& map) {
 }
 
 constexpr size_t kScoreBytes = kQueries * kKeys * sizeof(float);
-size_t part_bytes(size_t dim) { return (kQueries * dim * sizeof(float) + 63) / 64 * 64; }
 
 }  // namespace
 
@@ -98,18 +97,22 @@ void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, s
   }
 }
 
-size_t scratch_bytes(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa) {
+Room room(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa) {
   const Step step(packed, std::min(keys, kKeys), dim, isa);
-  return kScoreBytes + part_bytes(dim) + most_bytes(step.keys) + most_bytes(step.values);
+  Room room{};
+  room.query = kScoreBytes + (kQueries * dim * sizeof(float) + 63) / 64 * 64;
+  room.weight = room.query + most_bytes(step.keys);
+  room.bytes = room.weight + most_bytes(step.values);
+  return room;
 }
 
 void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, size_t keys,
-            size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, quant::Isa isa) {
+            size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, const Room& room,
+            quant::Isa isa) {
   const Kernels& kernel = kernels(isa);
   auto* score = reinterpret_cast<float*>(scratch);
   auto* part = reinterpret_cast<float*>(scratch + kScoreBytes);
-  std::byte* query = scratch + kScoreBytes + part_bytes(dim);
-  std::byte* weight = nullptr;
+  std::byte *query = scratch + room.query, *weight = scratch + room.weight;
   float top[kQueries], total[kQueries], shrink[kQueries];
   std::fill_n(top, rows, -std::numeric_limits<float>::infinity());
   std::fill_n(total, rows, 0.0f);
@@ -117,16 +120,13 @@ void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, si
     const size_t n = std::min(kKeys, keys - c);
     const Step step(packed, n, dim, isa);
     packed += key_bytes(n, dim) + value_bytes(n, dim);
-    if (c == 0) {
-      step.keys.prepare(q, ldq, rows, query);
-      weight = query + most_bytes(step.keys);
-    }
+    if (c == 0) step.keys.prepare(q, ldq, rows, query);
     step.keys.run(query, rows, 0, n, score, kKeys);
     for (size_t r = 0; r < rows; ++r) {
       const float before = top[r];
       const float sum = kernel.weigh(score + r * kKeys, n, scale, &top[r], score + r * kKeys);
-      shrink[r] = before - top[r];
-      total[r] = total[r] * std::exp(shrink[r]) + sum;
+      shrink[r] = std::exp(before - top[r]);
+      total[r] = total[r] * shrink[r] + sum;
     }
     step.values.prepare(score, kKeys, rows, weight);
     if (c == 0) {
@@ -134,10 +134,9 @@ void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, si
       continue;
     }
     step.values.run(weight, rows, 0, dim, part, dim);
-    for (size_t r = 0; r < rows; ++r) {
-      const float f = std::exp(shrink[r]);
-      for (size_t j = 0; j < dim; ++j) out[r * ldo + j] = out[r * ldo + j] * f + part[r * dim + j];
-    }
+    for (size_t r = 0; r < rows; ++r)
+      for (size_t j = 0; j < dim; ++j)
+        out[r * ldo + j] = out[r * ldo + j] * shrink[r] + part[r * dim + j];
   }
   for (size_t r = 0; r < rows; ++r) {
     const float f = 1.0f / total[r];

@@ -19,10 +19,15 @@ size_t packed_bytes(size_t keys, size_t dim) noexcept;
 void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, size_t dim,
           std::byte* to) noexcept;
 
-/// Bytes that attend() works in for heads of at most so many keys, of which `packed` is one.
-size_t scratch_bytes(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa);
+/// What attend() works in: `bytes`, in which prepared queries and probabilities begin at `query` and
+/// `weight`. For heads of at most so many keys, of which `packed` is one.
+struct Room {
+  size_t query, weight, bytes;
+};
+Room room(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa);
 /// out[i] = softmax(scale * q[i] k^T) v for `rows` <= kQueries queries; keys > 0, scale > 0.
 void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, size_t keys,
-            size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, quant::Isa isa);
+            size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, const Room& room,
+            quant::Isa isa);
 
 }  // namespace sterna::nn::bf16

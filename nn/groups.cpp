@@ -1,6 +1,13 @@
 #include "groups.h"
 
+#include <algorithm>
+
 namespace sterna::nn {
+
+bool rises(std::span<const uint32_t> starts, size_t rows) noexcept {
+  return !starts.empty() && starts.front() == 0 && starts.back() == rows &&
+         std::is_sorted(starts.begin(), starts.end());
+}
 
 std::span<const size_t> group(std::span<const uint32_t> starts, Workspace& workspace) {
   const std::span<size_t> groups = workspace.array<size_t>(starts.size() + 1);

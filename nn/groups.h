@@ -12,6 +12,9 @@
 // A batch of sequences in groups that pass through a network one after the other.
 namespace sterna::nn {
 
+/// Whether `starts` rise from 0 to `rows`.
+bool rises(std::span<const uint32_t> starts, size_t rows) noexcept;
+
 /// Tokens of a group: their activations stay in a level-2 cache. A larger batch would stream them
 /// through memory for every operation.
 inline constexpr size_t kGroupTokens = 192;

@@ -311,7 +311,8 @@ inline void attend(const float* q, size_t ldq, size_t rows, const float* kt, con
 
 #undef STERNA_EACH
 
-const Kernels kKernels = {layer_norm,  rms_norm,       softmax, weigh, gelu,         gelu_tanh,
-                          quick_gelu,  silu,           relu,    relu_squared, add,
-                          multiply,    int8_remainder, peak_power, exp_all, erf_all,
-                          pack_keys,   pack_values,    attend};
+const Kernels kKernels = {
+    layer_norm, rms_norm,   softmax,      weigh,     gelu,     gelu_tanh,      quick_gelu,
+    silu,       relu,       relu_squared, add,       multiply, int8_remainder, peak_power,
+    exp_all,    erf_all,    pack_keys,    pack_values, attend,
+};

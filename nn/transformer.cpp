@@ -177,10 +177,8 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
                 std::to_string(rotations.size()));
   }
   const auto [starts, positions, hidden] = sequences;
-  if (starts.empty() || starts.front() != 0 || starts.back() != x.rows ||
-      !std::is_sorted(starts.begin(), starts.end())) {
+  if (!rises(starts, x.rows))
     throw Error("transformer: expected starts that rise from 0 to " + std::to_string(x.rows));
-  }
   for (const size_t n : {positions.size(), hidden.size()}) {
     if (n != 0 && n != x.rows) {
       throw Error("transformer: expected positions and flags of " + std::to_string(x.rows) +

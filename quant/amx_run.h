@@ -11,8 +11,8 @@ namespace sterna::quant::amx {
 inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
 // A whole number of steps and of blocks of every format.
 inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnits;
-inline constexpr size_t kMostUnits = 32;  // of a block
-inline constexpr size_t kMostSteps = 12;  // of all of k in one chunk, whose sums are never put aside
+inline constexpr size_t kMostUnits = 32;   // of a block
+inline constexpr size_t kMostSteps = 12;   // of a k that is one chunk: no sums are put aside
 inline constexpr size_t kBlockTiles = 16;  // token tiles that are multiplied with a chunk
 inline constexpr size_t kNearBytes = size_t{1} << 20;  // of inputs while all weights pass by
 

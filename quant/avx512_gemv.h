@@ -6,14 +6,15 @@
 // The weights stream from memory once and decide the time, so there is little work a byte: each
 // unit has sums of its own and keeps its field where it lies in the byte (`scaled_unit`); the sums
 // are divided at the end, exactly, because every product is a multiple: by a shift, or by a number
-// whose inverse modulo 2^32 they are multiplied with. |sum| <= 192 * 127 * kMaxInputs / 4 < 2^31. R panels share the broadcast inputs; they lie `apart` bytes
-// apart, each the head of a run of panels, so that every run is read from end to end in order.
+// whose inverse modulo 2^32 they are multiplied with. |sum| <= 192 * 127 * kMaxInputs / 4 < 2^31. R
+// panels share the broadcast inputs; they lie `apart` bytes apart, each the head of a run of
+// panels, so that every run is read from end to end in order.
 
 namespace sterna::quant::avx512 {
 
 // How a format multiplies one block of R panels (w, `apart`) by its inputs at q. A Dot has
 //   kSums, kShift    sums a panel and how far each is shifted up
-//   kInverse         may be there: of what else each is a multiple
+//   kInverse         may be there: what divides them by what else they are multiples of
 //   Tables, kType
 //   inputs(c)        where its prepared inputs are; kStep bytes of them a block
 //   base(c)          what the total starts from

@@ -61,7 +61,7 @@ TEST_CASE("element-wise maps: against double, same bits on every ISA, ragged wid
   for (const size_t cols : std::initializer_list<size_t>{1, 15, 16, 17, 31, 384, 1000}) {
     auto x = test::random(70, cols, 5, 3.0f, 3);
     test::Owned g(70, cols, 1), r(70, cols, 1);
-    nn::gelu(x.view(), g.view(), one, quant::Isa::scalar);
+    nn::activate(nn::Activation::gelu, x.view(), g.view(), one, quant::Isa::scalar);
     nn::relu_squared(x.view(), r.view(), one, quant::Isa::scalar);
     for (size_t i = 0; i < 70; ++i) {
       for (size_t j = 0; j < cols; ++j) {
@@ -74,12 +74,12 @@ TEST_CASE("element-wise maps: against double, same bits on every ISA, ragged wid
     }
     for (const auto isa : test::isas()) {
       test::Owned y(70, cols, 1);
-      nn::gelu(x.view(), y.view(), two, isa);
+      nn::activate(nn::Activation::gelu, x.view(), y.view(), two, isa);
       CHECK(test::same_bits(y.data, g.data));
       nn::relu_squared(x.view(), y.view(), two, isa);
       CHECK(test::same_bits(y.data, r.data));
       auto z = x;
-      nn::gelu(z.view(), z.view(), two, isa);
+      nn::activate(nn::Activation::gelu, z.view(), z.view(), two, isa);
       nn::add(x.view(), z.view(), two, isa);
       bool sums = true;
       for (size_t i = 0; i < 70; ++i)

@@ -49,13 +49,6 @@ def best_confidence(scores, target, weight) -> tuple[float, float]:
     return min(found, key=found.get)
 
 
-def sure_threshold(confidence: np.ndarray, right: np.ndarray) -> float:
-    """The confidence from which on answers are right more often than wrong, summed over all above it."""
-    order = np.argsort(-confidence)
-    gain = np.cumsum(np.where(right[order], 1, -1))
-    return float(confidence[order][int(gain.argmax())])
-
-
 def best_head_scale(net, setting, features, items, table=None, target=None) -> float:
     """The scale with the least loss on the questions' own choices, or with `table` [answers, 384] on the whole vocabulary
     (`target`: each question's row of it). The mean over tasks of ten or more: common ones do not decide alone, and those

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 
 from bleu import bleu4
-from calibrate import sure_threshold
 from config import CAPTION_QUESTION, EMBED
 from data import load_setting
 from evaluate import average_picture
@@ -47,6 +46,13 @@ class Writer:
     def spelt(self, text: str) -> str:
         """As the generator would spell it: lower case, marks as text_of puts them."""
         return text_of(self.setting.text.tokenizer.encode(text).tokens[1:-1])
+
+
+def sure_threshold(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The confidence from which on answers are right more often than wrong, summed over all above it."""
+    order = np.argsort(-confidence)
+    gain = np.cumsum(np.where(right[order], 1, -1))
+    return float(confidence[order][int(gain.argmax())])
 
 
 def show(name: str, texts: list[str], references: list[list[str]]):

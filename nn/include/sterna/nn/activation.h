@@ -8,20 +8,15 @@
 // y may be x. Sizes must agree (asserted).
 namespace sterna::nn {
 
-/// y = x / 2 (1 + erf(x / sqrt 2)): the exact GELU (arXiv 1606.08415), not its tanh form. Absolute
-/// error below 2^-22 max(|x|, 1).
-void gelu(Mat<const float> x, Mat<float> y, const Executor& executor,
-          quant::Isa isa = quant::best_isa()) noexcept;
-
 /// The activations of the networks that Sterna reads.
-///   gelu        x / 2 (1 + erf(x / sqrt 2))
-///   gelu_tanh   its tanh form (arXiv 1606.08415): x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+///   gelu        x / 2 (1 + erf(x / sqrt 2)): the exact one (arXiv 1606.08415)
+///   gelu_tanh   its tanh form: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
 ///   quick_gelu  x sigmoid(1.702 x), which CLIP was trained with
 ///   silu        x sigmoid(x)
 ///   relu        max(x, 0)
 enum class Activation { gelu, gelu_tanh, quick_gelu, silu, relu };
 
-/// y = f(x). Absolute error below 2^-21 max(|x|, 1).
+/// y = f(x). Absolute error below 2^-21 max(|x|, 1), of gelu 2^-22.
 void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& executor,
               quant::Isa isa = quant::best_isa()) noexcept;
 

@@ -17,8 +17,8 @@ namespace sterna::nn {
 void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
            Workspace& workspace);
 
-/// One of the maps of the same x, and where its result goes; `then` (or nothing) is made of y as
-/// long as it is near.
+/// One of the maps of the same x, and where its result goes; y <- then(y), if there is one, while y
+/// is still in a cache.
 struct Product {
   const quant::Linear* linear;
   Mat<float> y;

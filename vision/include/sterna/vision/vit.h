@@ -69,14 +69,15 @@ class Vit {
   size_t tubelet() const { return weights_.tubelet; }
   /// Height and width of the pictures that its positions were learned for; 0: of none in particular.
   size_t side() const;
-  /// Tokens of each clip: prefix + patches; what is left over at the right and bottom is not seen, nor
-  /// are frames at the end that don't fill a tubelet. Fewer than one tubelet are repeated, all of
-  /// them as often as a tubelet has frames (transformers' `VJEPA2Embeddings`). Throws sterna::Error
-  /// for a clip smaller than a patch.
+  /// Tokens of each clip: prefix + patches; what is left over at the right and bottom is not seen,
+  /// nor are frames at the end that don't fill a tubelet. Fewer than one tubelet are repeated, all
+  /// of them as often as a tubelet has frames (transformers' `VJEPA2Embeddings`). Throws
+  /// sterna::Error for a clip smaller than a patch.
   size_t tokens(const Clip& clip) const;
 
-  /// out [count tokens(clip), d]: the last hidden states of each clip, prefix first, then patches by
-  /// frame, row, column. Clips do not see one another; together they read the weights once. Positions learned for another grid are interpolated.
+  /// out [count tokens(clip), d]: the last hidden states of each clip, prefix first, then patches
+  /// by frame, row, column. Clips do not see one another and are shared out over threads. Positions
+  /// learned for another grid are interpolated.
   void forward(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
                nn::Workspace& workspace) const;
   /// The same behind the first `depth` blocks, without the final norm: transformers'
