@@ -202,6 +202,7 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
       static const Executor alone(1);
       for (size_t i = begin; i < end; ++i) one(i, alone, apart[slot]);
     });
+    workspace.level_apart();
   } else {
     for (size_t i = 0; i < n; ++i) one(i, executor, workspace);
   }

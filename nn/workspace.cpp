@@ -22,6 +22,33 @@ void Workspace::Free::operator()(std::byte* p) const {
   ::operator delete[](p, std::align_val_t{kBlockAlign});
 }
 
+Workspace::Block Workspace::block_of(size_t size) {
+  auto* p = static_cast<std::byte*>(::operator new[](size, std::align_val_t{kBlockAlign}));
+#if defined(__linux__)
+  ::madvise(p, size, MADV_HUGEPAGE);  // a wish; where it is not granted, small pages serve
+#endif
+  return {std::unique_ptr<std::byte[], Free>(p), size};
+}
+
+size_t Workspace::capacity() const {
+  size_t all = 0;
+  for (const Block& b : blocks_) all += b.size;
+  return all;
+}
+
+void Workspace::level_apart() {
+  if (apart_.empty()) return;
+  const auto less = [](const Workspace& a, const Workspace& b) {
+    return a.capacity() < b.capacity();
+  };
+  const Workspace& most = *std::max_element(apart_.begin(), apart_.end(), less);
+  for (Workspace& w : apart_) {
+    if (!less(w, most)) continue;
+    w.blocks_.clear();
+    for (const Block& b : most.blocks_) w.blocks_.push_back(block_of(b.size));
+  }
+}
+
 std::byte* Workspace::bytes(size_t n) {
   n = round_up(std::max<size_t>(n, 1), kAlign);
   while (block_ < blocks_.size() && used_ + n > blocks_[block_].size) {
@@ -30,12 +57,7 @@ std::byte* Workspace::bytes(size_t n) {
   }
   if (block_ == blocks_.size()) {
     const size_t last = blocks_.empty() ? kBlockAlign / 2 : blocks_.back().size;
-    const size_t size = std::max(round_up(n, kBlockAlign), 2 * last);
-    auto* p = static_cast<std::byte*>(::operator new[](size, std::align_val_t{kBlockAlign}));
-#if defined(__linux__)
-    ::madvise(p, size, MADV_HUGEPAGE);  // a wish; where it is not granted, small pages serve
-#endif
-    blocks_.push_back({std::unique_ptr<std::byte[], Free>(p), size});
+    blocks_.push_back(block_of(std::max(round_up(n, kBlockAlign), 2 * last)));
     used_ = 0;
   }
   std::byte* p = blocks_[block_].data.get() + used_;

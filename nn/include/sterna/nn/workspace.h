@@ -71,6 +71,10 @@ class Workspace {
     return {apart_.data(), n};
   }
 
+  /// Gives every one of those workspaces the memory of the largest, so that next time it does not
+  /// matter which thread takes which share of the work. None of them may be in use.
+  void level_apart();
+
   /// How often memory was asked of the system since construction: constant once warm (tested).
   size_t system_allocations() const {
     size_t all = blocks_.size();
@@ -91,6 +95,9 @@ class Workspace {
     std::unique_ptr<std::byte[], Free> data;
     size_t size;
   };
+  static Block block_of(size_t size);
+  size_t capacity() const;
+
   std::vector<Block> blocks_;
   std::vector<Workspace> apart_;
   size_t block_ = 0;  // index of the block in use
