@@ -84,6 +84,10 @@ float optional_number(const Gguf& file, const char* key, float absent, float mos
               std::to_string(value));
 }
 
+float vocabulary_head_scale(const Gguf& file) {
+  return optional_number(file, "sterna.decoder.vocabulary_head_scale", 1, 100);
+}
+
 Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa) {
   const auto sure = static_cast<float>(file.number("sterna.decoder.sure_threshold"));
   const auto scale = [&](std::string_view key) { return static_cast<float>(file.number(key)); };
@@ -91,8 +95,7 @@ Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa) {
                         optional_number(file, "sterna.decoder.choice_slope", 1, 1)},
             .vocabulary = {scale("sterna.decoder.vocabulary_scale"), sure,
                            optional_number(file, "sterna.decoder.vocabulary_slope", 1, 1)},
-            .vocabulary_head_scale =
-                optional_number(file, "sterna.decoder.vocabulary_head_scale", 1, 100),
+            .vocabulary_head_scale = vocabulary_head_scale(file),
             .answers = {},
             .texts = &file.strings("sterna.decoder.answers")};
   if (d.texts->empty()) {

@@ -73,7 +73,9 @@ struct Writer {
   decoder::Generator generator;
   std::string_view question;  // that a caption answers
   float sure_threshold = 0;   // what the probability a piece must reach
+  float caption_head_scale;   // PointerPredictor's head_scale of caption_question()
 };
+float vocabulary_head_scale(const Gguf& file);
 std::optional<Writer> bind_generator(const Gguf& file, size_t dim, size_t words, quant::Isa isa);
 
 }  // namespace sterna::models

@@ -57,7 +57,10 @@ std::optional<Writer> bind_generator(const Gguf& file, size_t dim, size_t words,
                               length,
                               isa},
                 .question = file.string("sterna.generator.question"),
-                .sure_threshold = static_cast<float>(sure)};
+                .sure_threshold = static_cast<float>(sure),
+                .caption_head_scale =
+                    optional_number(file, "sterna.generator.caption_head_scale",
+                                    vocabulary_head_scale(file), 100)};
 }
 
 }  // namespace sterna::models

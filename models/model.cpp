@@ -305,8 +305,10 @@ void Model::generate(const Scene& scene, std::string_view question, size_t top, 
   const nn::Workspace::Frame frame(session.workspace);
   const std::span<float> predicted = session.workspace.array<float>(dim());
   const Mat<const float> hidden = impl_->encode(question, session);
+  // Of a picture as a whole the stem's own reading says more than of what is asked about a part.
   impl_->predict(scene, {&hidden, 1}, {predicted.data(), 1, dim()}, session,
-                 impl_->decoder.vocabulary_head_scale);
+                 question == caption_question() ? impl_->writing().caption_head_scale
+                                                : impl_->decoder.vocabulary_head_scale);
   generate(predicted, top, out, session);
 }
 

@@ -69,10 +69,10 @@ const std::vector<QuantizeRule>& shipped() {
       {"decoder.answers", "i8row"},
       {"generator.table", "i8row"},
       {"generator.prefix.weight", "i8"},
-      // 1x1 convolutions, class head and projections: few weights that all pictures pass through.
+      {"vision.classifier.weight", "i8"},
+      // 1x1 convolutions and projections: few weights that all pictures pass through.
       {"vision.stem.blocks.*.weight", "bf16"},
       {"vision.stem.head.weight", "bf16"},
-      {"vision.classifier.weight", "bf16"},
       {"vision.tokens.weight", "bf16"},
       {"predictor.question.weight", "bf16"},
       {"predictor.vision.weight", "bf16"},

@@ -1,6 +1,7 @@
 // Texts written from embeddings: PyTorch's ids and scores on every instruction set, and the model's
 // calls around them.
 #include <doctest/doctest.h>
+#include <sterna/models/gguf_writer.h>
 #include <sterna/models/model.h>
 #include <sterna/models/quantize.h>
 #include <sterna/models/safetensors.h>
@@ -146,6 +147,38 @@ TEST_CASE("captions answer the file's question; a warm one allocates nothing") {
   CHECK(caption.text == answer.text);
   CHECK(!caption.text.empty());
   CHECK(session.decodes == 6);
+}
+
+TEST_CASE("a file may weigh the head of captions by itself, and of captions alone") {
+  const test::Folder scratch;
+  const models::Gguf from = models::Gguf::open(kTiny);
+  const std::string_view key = "sterna.generator.caption_head_scale";
+  const auto weighed = [&](double scale) {
+    const auto path = scratch / "weighed.gguf";
+    models::GgufWriter out(path);
+    for (const auto& [name, value] : from.metadata())
+      if (name != "general.alignment") out.copy(name, from);
+    out.set(key, models::GgufValue(scale));
+    for (const models::GgufTensor& t : from.tensors()) out.declare(t.name, t.type, t.shape);
+    for (const models::GgufTensor& t : from.tensors()) out.write(t.data);
+    out.commit();
+    return path;
+  };
+  CHECK_THROWS_WITH_AS(Model::open(weighed(0)), doctest::Contains(std::string(key).c_str()), Error);
+  const Model plain = Model::open(kTiny), same = Model::open(weighed(1)),
+              other = Model::open(weighed(0.01));
+  const std::vector<std::byte> pixels(64 * 64 * 3, std::byte{90});
+  const vision::ImageView image{pixels.data(), 64, 64, 64 * 3, vision::PixelFormat::rgb, 8};
+  const auto written = [&](const Model& model, std::string_view question) {
+    Session session(1);
+    Answer answer;
+    model.generate(model.see(image, session), question, 1, answer, session);
+    return answer.confidence;
+  };
+  const std::string_view caption = plain.caption_question();
+  CHECK(written(plain, caption) == written(same, caption));
+  CHECK(written(plain, caption) != written(other, caption));
+  CHECK(written(plain, "is it red?") == written(other, "is it red?"));
 }
 
 TEST_CASE("a model without a generator, and embeddings that do not fit, are errors that say so") {

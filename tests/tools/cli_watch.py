@@ -384,6 +384,7 @@ class BenchDecode(CommandTest):
             self.assertTrue(0 <= row["score"] <= 1 and 0 <= row["boundary_f1"] <= 1)
             if row["policy"] == "uniform":  # itself, or fewer for a score that it reached before
                 self.assertLessEqual(row["ratio"], 1)
+                self.assertLessEqual(row["cider_ratio"], 1)
             if row["policy"] in ("uniform", "sampled", "ward") and row["rate"] > 0:
                 self.assertLessEqual(row["decodes"], max(1, 12 * row["rate"] + 1))  # an upper bound
             if row["policy"] in ("ward", "ward+recall", "truth"):

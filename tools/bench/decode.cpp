@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -50,7 +51,8 @@ class Bench {
     options_.print(options_.json ? json.dump() : what + (": " + json.dump()));
   }
   void say(std::span<const float> meaning, Spoken& out);
-  void print_row(const PolicyRow& row, uint64_t seed, std::optional<double> ratio) const;
+  void print_row(const PolicyRow& row, uint64_t seed, std::optional<double> ratio,
+                 std::optional<double> cider_ratio) const;
   void print_unchanged(const EmbeddedScript& script, const std::vector<StreamEvent>& events,
                        const PolicyRow& all);
   void print_equal(const char* metric_name, Metric metric, double rate) const;
@@ -97,8 +99,7 @@ void Bench::stream(uint64_t seed) {
   if (!options_.json) {
     options_.print(
         "policy, asked Hz (0: own threshold), decodes, score, CIDEr, F1 of boundaries, delay s, "
-        "how "
-        "many times as many decodes at fixed intervals for that score");
+        "how many times as many decodes at fixed intervals for that score, and for that CIDEr");
   }
   std::vector<PolicyRow>& rows = streams_.emplace_back();
   for (const char* policy : policies()) {
@@ -108,9 +109,12 @@ void Bench::stream(uint64_t seed) {
   }
   rows.push_back(run_truth(embedded.stream, events, decode));
   for (const PolicyRow& row : rows) {
-    std::optional<double> ratio = fixed_decodes_for(rows, &PolicyRow::score, row.score);
-    if (ratio) *ratio /= static_cast<double>(std::max<size_t>(1, row.decodes));
-    print_row(row, seed, ratio);
+    const auto times = [&](Metric metric) {
+      std::optional<double> fixed = fixed_decodes_for(rows, metric, row.*metric);
+      if (fixed) *fixed /= static_cast<double>(std::max<size_t>(1, row.decodes));
+      return fixed;
+    };
+    print_row(row, seed, times(&PolicyRow::score), times(&PolicyRow::cider));
   }
   const auto all = std::find_if(rows.begin(), rows.end(), [](const PolicyRow& row) {
     return row.policy == "cusum" && row.rate == 0;
@@ -118,7 +122,8 @@ void Bench::stream(uint64_t seed) {
   if (!embedded.read) print_unchanged(embedded, events, *all);
 }
 
-void Bench::print_row(const PolicyRow& row, uint64_t seed, std::optional<double> ratio) const {
+void Bench::print_row(const PolicyRow& row, uint64_t seed, std::optional<double> ratio,
+                      std::optional<double> cider_ratio) const {
   if (options_.json) {
     print("", {{"policy", row.policy},
                {"rate", row.rate},
@@ -131,6 +136,7 @@ void Bench::print_row(const PolicyRow& row, uint64_t seed, std::optional<double>
                {"f1_dissolves", rounded(row.f1_dissolves)},
                {"delay", rounded(row.delay)},
                {"ratio", rounded(ratio)},
+               {"cider_ratio", rounded(cider_ratio)},
                {"seed", seed}});
     return;
   }
@@ -138,9 +144,13 @@ void Bench::print_row(const PolicyRow& row, uint64_t seed, std::optional<double>
   std::snprintf(line, sizeof line, "%-14s %5.2f %6zu  %.3f  %6.3f  %.3f  %6.2f  ",
                 row.policy.c_str(), row.rate, row.decodes, row.score, row.cider, row.f1,
                 row.delay.value_or(options_.script.seconds));
-  char times[32] = "never";
-  if (ratio) std::snprintf(times, sizeof times, "%.2f", *ratio);
-  options_.print(std::string(line) + times);
+  std::string out = line;
+  for (const auto& times : {ratio, cider_ratio}) {
+    char number[16] = "never";
+    if (times) std::snprintf(number, sizeof number, "%.2f", *times);
+    out += std::string(std::max<size_t>(6, std::strlen(number)) - std::strlen(number), ' ') + number;
+  }
+  options_.print(out);
 }
 
 /// What sparing the tower costs in score, and what a pass costs.

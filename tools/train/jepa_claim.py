@@ -26,7 +26,7 @@ from generator import Generator, greedy, padded
 from measure import cosines, from_jsonl, held_out, predict
 from model import Net, fuse
 from pool import Pool
-from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, save
+from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, save, some_features
 
 DECODER_BLOCKS = 5  # with these (b) has twice the weights of (a)
 
@@ -73,7 +73,7 @@ class Writes(nn.Module):
     def loss(self, batch, c: TrainConfig):
         features, question, length, owner, answer, *_ = batch
         out, alpha = self.net(features, question, length, owner)
-        inputs, targets = self.pieces.batch([self.pool.answers[a] for a in answer])
+        inputs, targets = (x.to(out.device) for x in self.pieces.batch([self.pool.answers[a] for a in answer]))
         return F.cross_entropy(self.decoder(out, inputs).float().flatten(0, 1), targets.flatten()), alpha
 
     @torch.no_grad()
@@ -90,22 +90,22 @@ class Writes(nn.Module):
 
 def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, points: list[int], report):
     pool, last = arm.pool, work / f"claim-{name}.last.pt"
-    sample = np.random.default_rng(0).choice(len(pool.part), min(512, len(pool.part)), replace=False)
-    arm.net.standardise(pool.features[np.sort(sample)])
+    arm.net.standardise(some_features(pool))
+    arm.to(pool.device)
     for part in arm.children():
         part.set_ternary(True)
     average, opt, start = copy.deepcopy(arm).eval(), optimiser(arm, c), 0
     if last.exists():
-        saved = torch.load(last, weights_only=False)
+        saved = torch.load(last, map_location=pool.device, weights_only=False)
         arm.load_state_dict(saved["arm"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
-    about = asked_about(pool, "cpu")
+    about = asked_about(pool, pool.device)
     clock, batches = time.time(), drawn(pool, c, start, steps)
     for step in range(start, steps):
         batch = next(batches)
         for group in opt.param_groups:
             group["lr"] = rate(step, steps, c, c.learning_rate)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(pool.device, dtype=torch.bfloat16):
             loss, alpha = arm.train().loss(batch, c)
         task, shown, _ = batch[5:]
         (loss + c.pointing_weight * pointing_loss(alpha, shown, task, about)).backward()
@@ -115,7 +115,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(arm.parameters()), 1 - min(c.ema, (1 + step) / (10 + step)))
         if step + 1 in points:
-            report(average, name, step + 1, time.time() - clock)
+            report(copy.deepcopy(average).cpu(), name, step + 1, time.time() - clock)
             save(last, {"arm": arm.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
             clock = time.time()
     return average
@@ -142,11 +142,12 @@ def main():
     p.add_argument("--steps", type=int, default=1500)
     p.add_argument("--questions", type=Path, help="JSONL of hand-written questions on the evaluation photos")
     p.add_argument("--most", type=int, default=600, help="generated questions on the evaluation photos (default 600)")
+    p.add_argument("--pictures", type=int, default=TrainConfig.batch_pictures, help="of a batch")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    setting, c = load_setting(a.work), TrainConfig()
-    pool = Pool(setting, c.seed)
+    setting, c = load_setting(a.work), TrainConfig(batch_pictures=a.pictures)
+    pool = Pool(setting, c.seed, "cuda" if torch.cuda.is_available() else "cpu")
     sets = {"hand-written": from_jsonl(setting, a.questions, setting.paths.photos)} if a.questions else {}
     features, items = held_out(setting, "eval" if setting.paths.photos else "scenes_held")
     chosen = np.random.default_rng(0).permutation(len(items))[:a.most]
@@ -154,7 +155,7 @@ def main():
     texts = {t for _, items in sets.values() for i in items for t in (*i.choices, i.answer)}
     pieces = Pieces(setting, sorted(texts | set(pool.answers)))
     points = sorted({max(1, round(a.steps * x)) for x in (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)})
-    fuse()
+    fuse(pool.device)
     table = a.work / "jepa_claim.jsonl"
 
     def report(arm, name, step, seconds):

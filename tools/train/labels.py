@@ -12,6 +12,7 @@ PLACES = ["left", "right", "top", "bottom", "center"]
 MATERIALS = ["wood", "metal", "plastic", "glass", "stone", "paper", "leather", "fabric", "fur", "brick",
              "concrete", "ceramic", "rubber", "wool", "cotton", "steel", "gold", "silver", "ice", "clay"]
 
+NOTES = Path(__file__).with_name("photo_notes.tsv")
 # Group -> (root synset, kinds in order of preference). A kind is a lemma of an ancestor of the class.
 KINDS = {
     "animal": (15388, ["dog", "wolf", "fox", "hyena", "big cat", "cat", "bear", "rabbit", "hare", "hamster", "squirrel",
@@ -181,3 +182,17 @@ class Labels:
 @lru_cache(maxsize=1)
 def load_labels(wordnet: Path) -> Labels:
     return Labels(wordnet)
+
+
+def read_notes() -> dict[int, dict]:
+    """What was noted, looking at thumbnails, of the photos that are not for evaluation: class index -> colours, counts, scene, flags."""
+    notes = {}
+    for line in NOTES.read_text().splitlines() if NOTES.exists() else []:
+        if line.startswith("#") or not line.strip():
+            continue
+        index, colours, counts, scene, flags = (line.split("\t") + [""] * 5)[:5]
+        pairs = lambda text: dict(p.split("=") for p in text.split(",") if "=" in p)
+        notes[int(index)] = {"colours": pairs(colours),
+                             "counts": {k: int(v) for k, v in pairs(counts).items()},
+                             "scene": scene.strip("- "), "flags": flags.strip()}
+    return notes

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from data import Setting
-from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES
+from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
 from model import Net
-from pool import questions_for, read_notes
+from pool import questions_for
 from questions import Asker
 from stem import Features, load_picture
 

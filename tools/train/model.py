@@ -58,6 +58,7 @@ class TernaryLinear(nn.Module):
     """y = prepare(x) W^T without bias; [out, in]. The norm before it belongs to the block."""
 
     prepare = staticmethod(prepare)
+    quantised = staticmethod(ternary_weight)
 
     def __init__(self, inner: int, outer: int):
         super().__init__()
@@ -67,16 +68,28 @@ class TernaryLinear(nn.Module):
     def forward(self, x, norm: Norm, squared: bool = False):
         low = torch.is_autocast_enabled(x.device.type)
         x = TernaryLinear.prepare(x, norm.weight, squared, self.ternary, low)
-        return F.linear(x, ternary_weight(self.weight) if self.ternary else self.weight)
+        return F.linear(x, TernaryLinear.quantised(self.weight) if self.ternary else self.weight)
 
 
-def fuse():
+def attend(q, k, v, mask):
+    """softmax(q k^T / 8 + mask) v. Written out: at some sixty positions PyTorch's fused attention is several times slower on a CPU."""
+    score = (q * HEAD ** -0.5) @ k.transpose(-1, -2)
+    return (score if mask is None else score + mask).softmax(-1).to(v.dtype) @ v
+
+
+def fuse(device: str):
     """Compiles the element-wise part of training (needs a C++ compiler); results stay the same up to rounding."""
+    torch._dynamo.config.recompile_limit = 64  # a program for each width, type and mode
     TernaryLinear.prepare = staticmethod(torch.compile(prepare, dynamic=True))
+    if device == "cuda":
+        TernaryLinear.quantised = staticmethod(torch.compile(ternary_weight))
+        Block.attend = staticmethod(torch.compile(attend, dynamic=True))
 
 
 class Block(nn.Module):
     """Pre-norm block with BitNet sub-norms: attention over all positions, squared-ReLU MLP."""
+
+    attend = staticmethod(attend)
 
     def __init__(self, width: int, heads: int, mlp: int, depth: int):
         super().__init__()
@@ -95,9 +108,7 @@ class Block(nn.Module):
     def forward(self, x, mask=None):
         n, t, d = x.shape
         q, k, v = self.qkv(x, self.attn_norm).reshape(n, t, 3, self.heads, HEAD).permute(2, 0, 3, 1, 4)
-        # Written out: at some sixty positions PyTorch's fused attention is several times slower on a CPU.
-        score = (q * HEAD ** -0.5) @ k.transpose(-1, -2)
-        o = (score if mask is None else score + mask).softmax(-1).to(v.dtype) @ v
+        o = Block.attend(q, k, v, mask)
         x = x + self.attn_out(o.transpose(1, 2).reshape(n, t, d), self.attn_out_norm)
         return x + self.mlp_down(self.mlp_up(x, self.mlp_norm), self.mlp_mid_norm, squared=True)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from pathlib import Path
+import multiprocessing
 
 import numpy as np
 import torch
@@ -10,28 +10,14 @@ import torch
 from colours import rotated_name
 from config import EMBED
 from data import TRAIN_PARTS, Setting
-from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES
+from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES, Labels, read_notes
 from questions import Asker
 from stem import stem_tensors
 from swap import ClassSwap, class_weights, shown_class
 
+RUN = 512  # pictures asked about by a process at a time
 ROUNDS = 3  # questions of a class shown by renaming: so many times all that are known of it
-LIMITS = {"recolour": 4, "cifar": 3, "scenes": 7}  # questions kept a picture: wordings cost text-tower time
-NOTES = Path(__file__).with_name("photo_notes.tsv")
-
-
-def read_notes() -> dict[int, dict]:
-    """What was noted, looking at thumbnails, of the photos that are not for evaluation: class index -> colours, counts, scene, flags."""
-    notes = {}
-    for line in NOTES.read_text().splitlines() if NOTES.exists() else []:
-        if line.startswith("#") or not line.strip():
-            continue
-        index, colours, counts, scene, flags = (line.split("\t") + [""] * 5)[:5]
-        pairs = lambda text: dict(p.split("=") for p in text.split(",") if "=" in p)
-        notes[int(index)] = {"colours": pairs(colours),
-                             "counts": {k: int(v) for k, v in pairs(counts).items()},
-                             "scene": scene.strip("- "), "flags": flags.strip()}
-    return notes
+LIMITS = {"recolour": 4, "cifar": 3, "scenes": 7, "mosaics": 7}  # questions kept a picture: wordings cost text-tower time
 
 
 def questions_for(fact: dict, asker: Asker, notes: dict, of_class: bool = True) -> list[tuple]:
@@ -66,12 +52,31 @@ def limited(asked: list[tuple], most: int | None, rng) -> list[tuple]:
     return [asked[i] for i in rng.choice(len(asked), most, replace=False, p=share)]
 
 
-def even_share(task: np.ndarray, favour: np.ndarray | None = None) -> np.ndarray:
+def even_share(task: np.ndarray) -> np.ndarray:
     """Probability of each question of a picture: a task asked ten times is not ten times as likely."""
     share = np.bincount(task)[task] ** -0.6
-    if favour is not None:
-        share = share * favour[task]
     return share / share.sum()
+
+
+def ask_all(facts: list[dict], parts: list[str], labels: Labels, things: list[str], seed: int, renamed: dict) -> list[list[tuple]]:
+    """The questions of every picture, asked on all cores. Every run of pictures has random numbers of its own: the same
+    questions come of one core as of sixteen."""
+    global _ask
+    notes = read_notes()
+
+    def _ask(first: int):  # found again by the forked processes
+        rng = np.random.default_rng([seed, first])
+        asker = Asker(labels, rng, thing_words=things)
+        # Of photos that can be renamed a class is only asked for when they are: their own they would learn by heart.
+        return [limited(questions_for(facts[i], asker, notes, i not in renamed), LIMITS.get(parts[i]), rng)
+                for i in range(first, min(first + RUN, len(facts)))]
+
+    with multiprocessing.get_context("fork").Pool() as workers:
+        return [q for run in workers.imap(_run_ask, range(0, len(facts), RUN)) for q in run]
+
+
+def _run_ask(first: int):
+    return _ask(first)
 
 
 def packed_places(places: list[int], count: int) -> np.ndarray:
@@ -81,54 +86,87 @@ def packed_places(places: list[int], count: int) -> np.ndarray:
 
 
 class Pool:
-    """Pictures with questions: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
+    """Pictures with questions, on `device`: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
     [m, 3] = question, answer, task, and of `shown` [m, bytes] = bits of the places that show what is asked about (scenes.cells; none: not known);
     entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). Answers: the first `base` compete always, captions only in their batch."""
 
-    def __init__(self, setting: Setting, seed: int, parts=tuple(TRAIN_PARTS)):
-        rng, labels = np.random.default_rng(seed), setting.labels
-        facts, features, self.part, self.classes = [], [], [], {}
-        for part in parts:
-            folder = setting.paths.work / part
-            if (folder / "facts.jsonl").exists():
-                found = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
-                if (folder / "classes.npz").exists():
-                    saved = np.load(folder / "classes.npz")
-                    for i, (fact, index, share) in enumerate(zip(found, saved["index"], saved["share"])):
-                        if shown_class(fact) >= 0:
-                            self.classes[len(facts) + i] = (shown_class(fact), torch.from_numpy(index), torch.from_numpy(share))
-                facts += found
-                self.part += [part] * len(found)
-                features.append(np.load(folder / "features.npy"))
-        self.features = torch.from_numpy(np.concatenate(features))
+    def __init__(self, setting: Setting, seed: int, device: str = "cpu", parts=tuple(TRAIN_PARTS)):
+        labels, self.device = setting.labels, device
+        facts, self.part = [], []
+        folders = [(p, setting.paths.work / p) for p in parts if (setting.paths.work / p / "facts.jsonl").exists()]
+        for part, folder in folders:
+            facts += [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
+            self.part += [part] * (len(facts) - len(self.part))
+        self.features = self._features([folder for _, folder in folders])
+        self.shown_as = self._classes(folders, facts)  # class a picture can be renamed from, or -1
         things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
-        asker, notes = Asker(labels, rng, thing_words=things), read_notes()
-        # Of photos that can be renamed a class is only asked for when they are: their own they would learn by heart.
-        asked = [limited(questions_for(f, asker, notes, i not in self.classes), LIMITS.get(part), rng)
-                 for i, (f, part) in enumerate(zip(facts, self.part))]
-        if self.classes:
-            asked += [[q for _ in range(ROUNDS) for q in asker.photo(c, {})] for c in range(len(labels.raw))]
-            self.swap = ClassSwap(setting.text.embed(labels.names), stem_tensors()["classifier.weight"])
-            self.class_weights = class_weights(labels)
+        asked = ask_all(facts, self.part, labels, things, seed, set(np.flatnonzero(self.shown_as >= 0).tolist()))
+        self.class_weights = torch.zeros(0)
+        if (self.shown_as >= 0).any():
+            asker = Asker(labels, np.random.default_rng(seed), thing_words=things)
+            rounds = max(ROUNDS, round(ROUNDS * setting.times))
+            asked += [[q for _ in range(rounds) for q in asker.photo(c, {})] for c in range(len(labels.raw))]
+            self.swap = ClassSwap(setting.text.embed(labels.names), stem_tensors()["classifier.weight"], device)
+            self.class_weights = torch.from_numpy(class_weights(labels)).float().to(device)
         self.tasks = sorted({q[0] for qs in asked for q in qs})
         captions = {q[2] for qs in asked for q in qs if q[0] == "caption"}
         base = {q[2] for qs in asked for q in qs if q[0] != "caption"} | set(labels.raw) | {k[1] for k in labels.kind if k}
         self.answers = sorted(base) + sorted(captions - base)
         self.base = len(base)
         self.questions = sorted({q[1] for qs in asked for q in qs})
-        q_of, a_of = ({x: i for i, x in enumerate(xs)} for xs in (self.questions, self.answers))
-        t_of = {t: i for i, t in enumerate(self.tasks)}
-        self.items = np.array([(q_of[q[1]], a_of[q[2]], t_of[q[0]]) for qs in asked for q in qs], dtype=np.int64)
-        self.shown = packed_places([q[3] if len(q) > 3 else 0 for qs in asked for q in qs], self.features.shape[1] - 1)
-        self.start = np.concatenate([[0], np.cumsum([len(qs) for qs in asked])])
-        self.candidates = self._candidates(labels, a_of, asked)
-        self.digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-        self.answer_table = setting.text.embed(self.answers)
-        self.tokens, self.span = self._tokens(setting)
+        q_of, a_of, t_of = ({x: i for i, x in enumerate(xs)} for xs in (self.questions, self.answers, self.tasks))
+        self.items = torch.tensor([(q_of[q[1]], a_of[q[2]], t_of[q[0]]) for qs in asked for q in qs], device=device)
+        places = packed_places([q[3] if len(q) > 3 else 0 for qs in asked for q in qs], self.features.shape[1] - 1)
+        self.shown = torch.from_numpy(places.copy()).to(device)
+        self.start = torch.from_numpy(np.concatenate([[0], np.cumsum([len(qs) for qs in asked])])).to(device)
+        self.candidates = self._candidates(labels, a_of, asked).to(device)
+        digest = hashlib.sha256()
+        for qs in asked:
+            digest.update(json.dumps(qs).encode())
+        self.digest = digest.hexdigest()[:16]
+        self.answer_table = setting.text.embed(self.answers).to(device)
+        self.tokens, self.first, self.length = self._tokens(setting)
+        self.share = self._share()
+
+    def __deepcopy__(self, _) -> "Pool":
+        return self  # copies of what trains on it share it
+
+    def _features(self, folders) -> torch.Tensor:
+        parts = [np.load(f / "features.npy", mmap_mode="r") for f in folders]
+        out = torch.empty((sum(len(p) for p in parts), *parts[0].shape[1:]), dtype=torch.float16, device=self.device)
+        at = 0
+        for part in parts:
+            for first in range(0, len(part), 4096):
+                block = torch.from_numpy(np.array(part[first:first + 4096]))
+                out[at:at + len(block)] = block.to(self.device)
+                at += len(block)
+        return out
+
+    def _classes(self, folders, facts) -> np.ndarray:
+        """Of pictures that can be renamed the class they show; `index`, `weight` [n', T, k] hold what is renamed, row
+        `class_row` of a picture."""
+        shown, row, index, weight, at = np.full(len(facts), -1), np.full(len(facts), -1), [], [], 0
+        for part, folder in folders:
+            count = self.part.count(part)
+            if (folder / "classes.npz").exists():
+                saved = np.load(folder / "classes.npz")
+                shown[at:at + count] = [shown_class(f) for f in facts[at:at + count]]
+                row[at:at + count] = np.arange(count) + sum(len(i) for i in index)
+                index.append(torch.from_numpy(saved["index"]))
+                weight.append(torch.from_numpy(saved["share"]))
+            at += count
+        if index:
+            self.index, self.weight = torch.cat(index).to(self.device), torch.cat(weight).to(self.device)
+            self.class_row = torch.from_numpy(row).to(self.device)
+        self.from_class = torch.from_numpy(shown).to(self.device)
+        return shown
 
     def _candidates(self, labels, a_of, asked) -> torch.Tensor:
         """[tasks, base] bool: which answers compete for a task."""
-        used = {t: {q[2] for qs in asked for q in qs if q[0] == t} for t in self.tasks}
+        used = {t: set() for t in self.tasks}
+        for qs in asked:
+            for q in qs:
+                used[q[0]].add(q[2])
         fixed = {"colour": COLOURS, "count": NUMBERS, "position": PLACES, "yesno": ["yes", "no"], "relation": ["yes", "no"], "name": labels.raw,
                  "scene": SCENES, "action": ACTIONS, "inout": ["indoors", "outdoors"]}
         for group in KINDS:
@@ -140,63 +178,90 @@ class Pool:
         return out
 
     def _tokens(self, setting: Setting):
-        """Token features of all questions, one after another, fp16; WORK/questions.* keeps those of earlier runs."""
+        """Token features of all questions [*, 384] fp16, and of each the first row and the length; WORK/questions.* keeps
+        those of earlier runs."""
         text, array = setting.paths.work / "questions.txt", setting.paths.work / "questions.npz"
         known = text.read_text().split("\n") if text.exists() else []
-        tokens, offset = np.zeros((0, 384), np.float16), np.zeros(1, np.int64)
+        tokens, length = torch.zeros(0, EMBED, dtype=torch.float16), np.zeros(0, np.int64)
         if known:
             saved = np.load(array)
-            tokens, offset = saved["tokens"], saved["offset"]
+            tokens, length = torch.from_numpy(saved["tokens"]), np.diff(saved["offset"])
         have = set(known)
         missing = [q for q in self.questions if q not in have]
+        tokens = tokens.to(self.device)
         if missing:
-            parts = [h.half().numpy() for h in setting.text.tokens(missing)]
-            tokens = np.concatenate([tokens, *parts])
-            offset = np.concatenate([offset, offset[-1] + np.cumsum([len(h) for h in parts])])
-            np.savez(array, tokens=tokens, offset=offset)
-            text.write_text("\n".join(known + missing))
-        row = {q: i for i, q in enumerate(known + missing)}
+            setting.text.to(self.device)
+            order, more, lengths = setting.text.packed(missing)
+            setting.text.to("cpu")
+            known, length = known + [missing[i] for i in order], np.concatenate([length, lengths])
+            tokens = torch.cat([tokens, more])
+            np.savez(array, tokens=tokens.cpu().numpy(), offset=np.concatenate([[0], np.cumsum(length)]))
+            text.write_text("\n".join(known))
+        row = {q: i for i, q in enumerate(known)}
         rows = np.array([row[q] for q in self.questions])
-        return torch.from_numpy(tokens), np.stack([offset[rows], offset[rows + 1]])
+        first = np.cumsum(length) - length
+        return tokens, torch.from_numpy(first[rows]).to(self.device), torch.from_numpy(length[rows]).to(self.device)
 
-    def batch(self, rng, pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
+    def _share(self) -> torch.Tensor:
+        """[m] log of how likely each question of a picture is to be asked, as even_share."""
+        count = self.start.diff()
+        picture = torch.repeat_interleave(torch.arange(len(count), device=self.device), count)
+        _, group, number = torch.unique(picture * len(self.tasks) + self.items[:, 2], return_inverse=True, return_counts=True)
+        return -0.6 * number[group].float().log()
+
+    def batch(self, step: list[int], pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
         """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n].
 
-        A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class.
+        A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class. The
+        random numbers are those of `step` = seed, step (on this kind of device).
         """
-        rows = self.draw(rng, pictures, weights)
-        features = self.features[rows].float()
-        favour = np.array([tasks.get(t, 1.0) for t in self.tasks])
-        chosen, owner = [], []
-        for k, i in enumerate(rows):
-            if i in self.classes and (rng.random() < renamed or self.start[i] == self.start[i + 1]):
-                a, index, share = self.classes[i]
-                b = int(rng.choice(len(self.class_weights), p=self.class_weights))
-                features[k, :, :EMBED] = self.swap.semantics(index, share, a, b)
-                i = len(self.part) + b
-            lo, hi = self.start[i], self.start[i + 1]
-            take = rng.choice(hi - lo, min(each, hi - lo), replace=False, p=even_share(self.items[lo:hi, 2], favour))
-            chosen += [lo + t for t in take]
-            owner += [k] * len(take)
-        items = self.items[chosen]
-        first, last = self.span[:, items[:, 0]]
-        length = last - first
+        random = torch.Generator(self.device).manual_seed(step[0] * 1_000_003 + step[1])
+        rows = self.draw(random, pictures, weights)
+        features, asks, number = self.features[rows].float(), rows, len(self.part)
+        if len(self.class_weights):
+            silent = self.start[rows] == self.start[rows + 1]
+            by = (self.from_class[rows] >= 0) & (silent | (torch.rand(pictures, generator=random, device=self.device) < renamed))
+            to = torch.multinomial(self.class_weights, pictures, replacement=True, generator=random)
+            at = by.nonzero()[:, 0]
+            source = self.class_row[rows[at]]
+            features[at, :, :EMBED] = self.swap.semantics(self.index[source], self.weight[source], self.from_class[rows[at]], to[at])
+            asks = torch.where(by, number + to, rows)
+        first, count = self.start[asks], self.start[asks + 1] - self.start[asks]
+        within = torch.arange(int(count.max()), device=self.device)
+        there = within[None] < count[:, None]
+        item = torch.where(there, first[:, None] + within, first[:, None])
+        favour = torch.tensor([tasks.get(t, 1.0) for t in self.tasks], device=self.device).log()
+        # The largest of log-shares with Gumbel noise: a draw without replacement.
+        noise = -torch.empty(item.shape, device=self.device).exponential_(generator=random).log()
+        key = (self.share[item] + favour[self.items[item, 2]] + noise).masked_fill(~there, -torch.inf)
+        best = key.topk(min(each, key.shape[1]), 1).indices
+        kept = there.gather(1, best)
+        chosen = item.gather(1, best)[kept]
+        owner = torch.arange(pictures, device=self.device)[:, None].expand_as(best)[kept]
+        question, answer, task = self.items[chosen].T.contiguous()
+        length = self.length[question]
         longest = -(-int(length.max()) // 4) * 4  # few different shapes: PyTorch's memory grows with their number
-        question = torch.zeros(len(items), longest, self.tokens.shape[1])
-        for row, (at, n) in enumerate(zip(first, length)):
-            question[row, :n] = self.tokens[at:at + n].float()
-        shown = torch.from_numpy(np.unpackbits(self.shown[chosen], axis=1, count=features.shape[1] - 1, bitorder="little")).bool()
-        return (features, question, torch.from_numpy(length), torch.tensor(owner),
-                torch.from_numpy(items[:, 1].copy()), torch.from_numpy(items[:, 2].copy()), shown, torch.tensor(chosen) >= int(self.start[len(self.part)]))
+        position = torch.arange(longest, device=self.device)
+        inside = position[None] < length[:, None]
+        token = torch.where(inside, self.first[question][:, None] + position, 0)
+        words = self.tokens[token].float() * inside[..., None]
+        bit = torch.arange(features.shape[1] - 1, device=self.device)
+        shown = (self.shown[chosen][:, bit // 8] >> (bit % 8)) & 1
+        return features, words, length, owner, answer, task, shown.bool(), chosen >= self.start[number]
 
-    def draw(self, rng, n: int, weights: dict[str, float]) -> np.ndarray:
+    def draw(self, random: torch.Generator, n: int, weights: dict[str, float]) -> torch.Tensor:
         """Picture rows: a part by weight, then a picture of it that has questions or can be renamed."""
         if not hasattr(self, "rows_of"):
-            asked = np.diff(self.start)[:len(self.part)] > 0
-            asked[list(self.classes)] = True
+            count = len(self.part)
+            asked = (self.start.diff()[:count] > 0) | (self.from_class >= 0)
             part = np.array(self.part)
-            self.rows_of = {p: np.where((part == p) & asked)[0] for p in dict.fromkeys(self.part)}
+            self.rows_of = {p: (asked & torch.from_numpy(part == p).to(self.device)).nonzero()[:, 0] for p in dict.fromkeys(self.part)}
         parts = [p for p in self.rows_of if len(self.rows_of[p])]
-        p = np.array([weights.get(x, 0.0) for x in parts])
-        pick = rng.choice(len(parts), n, p=p / p.sum())
-        return np.array([self.rows_of[parts[k]][rng.integers(len(self.rows_of[parts[k]]))] for k in pick])
+        share = torch.tensor([weights.get(x, 0.0) for x in parts], device=self.device)
+        pick = torch.multinomial(share, n, replacement=True, generator=random)
+        size = torch.tensor([len(self.rows_of[p]) for p in parts], device=self.device)[pick]
+        at = (torch.rand(n, generator=random, device=self.device) * size).long()
+        rows = torch.empty(n, dtype=torch.long, device=self.device)
+        for k, part in enumerate(parts):
+            rows[pick == k] = self.rows_of[part][at[pick == k]]
+        return rows

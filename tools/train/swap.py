@@ -19,15 +19,16 @@ class ClassSwap:
     is mistaken for `b`. `embedding` [classes, 384] are the embedded names, `classifier` [classes, 1280] the rows.
     """
 
-    def __init__(self, embedding: torch.Tensor, classifier: torch.Tensor):
-        rows = F.normalize(classifier - classifier.mean(0), dim=-1)
-        self.embedding = embedding.float()
+    def __init__(self, embedding: torch.Tensor, classifier: torch.Tensor, device: str = "cpu"):
+        rows = F.normalize((classifier - classifier.mean(0)).to(device), dim=-1)
+        self.embedding = embedding.float().to(device)
         self.order = (rows @ rows.T).argsort(-1, descending=True)  # [a, rank] -> class
         self.rank = self.order.argsort(-1)  # [a, class] -> rank
 
-    def semantics(self, index: torch.Tensor, share: torch.Tensor, a: int, b: int) -> torch.Tensor:
-        """Top classes of each place [T, k] and their probabilities -> renamed mixed embeddings [T, 384], L2-normalised."""
-        renamed = self.order[b][self.rank[a][index.long()]]
+    def semantics(self, index: torch.Tensor, share: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """Top classes of each place [n, T, k] and their probabilities, classes [n] -> renamed mixed embeddings [n, T, 384], L2-normalised."""
+        a, b = a[:, None, None], b[:, None, None]
+        renamed = self.order[b, self.rank[a, index.long()]]
         return F.normalize((share.float()[..., None] * self.embedding[renamed]).sum(-2), dim=-1)
 
 

@@ -32,23 +32,32 @@ class Text:
     def ids(self, texts: list[str]) -> list[list[int]]:
         return [e.ids for e in self.tokenizer.encode_batch(texts)]
 
+    def to(self, device: str):
+        self.model.to(device)
+        self.device = device
+
     @torch.no_grad()
-    def tokens(self, texts: list[str], batch: int = 128) -> list[torch.Tensor]:
-        """last_hidden_state of every text, [length, 384] each, in the order given."""
+    def packed(self, texts: list[str], dtype=torch.float16) -> tuple[list[int], torch.Tensor, np.ndarray]:
+        """last_hidden_state of every text, one after another [*, 384], shorter texts first: the order as indices of
+        `texts`, the tokens (on the model's device) and the lengths in that order."""
         ids = self.ids(texts)
         order = sorted(range(len(texts)), key=lambda i: len(ids[i]))
-        out: list = [None] * len(texts)
+        out, batch = [], 128 if self.device == "cpu" else 4096
         for start in range(0, len(order), batch):
-            part = order[start:start + batch]
-            longest = len(ids[part[-1]])
-            x = torch.zeros(len(part), longest, dtype=torch.long)
-            mask = torch.zeros(len(part), longest, dtype=torch.long)
-            for row, i in enumerate(part):
-                x[row, :len(ids[i])] = torch.tensor(ids[i])
-                mask[row, :len(ids[i])] = 1
-            h = self.model(x.to(self.device), mask.to(self.device)).last_hidden_state.cpu()
-            for row, i in enumerate(part):
-                out[i] = h[row, :len(ids[i])].clone()
+            rows = [ids[i] for i in order[start:start + batch]]
+            longest = len(rows[-1])
+            x = torch.tensor([r + [0] * (longest - len(r)) for r in rows]).to(self.device)
+            inside = torch.arange(longest)[None] < torch.tensor([len(r) for r in rows])[:, None]
+            inside = inside.to(self.device)
+            out.append(self.model(x, inside.long()).last_hidden_state[inside].to(dtype))
+        return order, torch.cat(out), np.array([len(ids[i]) for i in order])
+
+    def tokens(self, texts: list[str]) -> list[torch.Tensor]:
+        """last_hidden_state of every text, [length, 384] each, in the order given."""
+        order, rows, length = self.packed(texts, torch.float32)
+        out: list = [None] * len(texts)
+        for i, h in zip(order, rows.cpu().split(length.tolist())):
+            out[i] = h
         return out
 
     def embed(self, texts: list[str]) -> torch.Tensor:

@@ -22,7 +22,7 @@ from data import load_setting
 from model import Net, fuse, meanings
 from pool import Pool
 
-PART_WEIGHTS = {"photos": 0.43, "recolour": 0.17, "scenes": 0.30, "cifar": 0.05, "shapes": 0.05}
+PART_WEIGHTS = {"photos": 0.30, "recolour": 0.14, "scenes": 0.28, "mosaics": 0.14, "cifar": 0.07, "shapes": 0.07}
 # What the stem's semantics do not give away takes longest to learn: ask it more often.
 TASK_WEIGHTS = {"name": 1.5, "colour": 3.0, "position": 2.0, "count": 2.5, "yesno": 0.8, "relation": 0.8, "kind_animal": 3.0, "kind_vehicle": 4.0, "kind_food": 4.0,
                 "action": 2.0, "category": 2.0}
@@ -112,8 +112,7 @@ def load_checkpoint(path: Path) -> tuple[Net, dict]:
 def drawn(pool: Pool, c: TrainConfig, start: int, steps: int):
     """The batch of every step, a function of seed and step; the next one is drawn while this one is trained on."""
     def draw(step):
-        rng = np.random.default_rng([c.seed, step])
-        return pool.batch(rng, c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, TASK_WEIGHTS, c.renamed)
+        return pool.batch([c.seed, step], c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, TASK_WEIGHTS, c.renamed)
 
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(draw, start)
@@ -123,17 +122,22 @@ def drawn(pool: Pool, c: TrainConfig, start: int, steps: int):
             yield now
 
 
+def some_features(pool: Pool) -> torch.Tensor:
+    """Of some pictures, to measure what is usual."""
+    sample = np.random.default_rng(0).choice(len(pool.part), min(512, len(pool.part)), replace=False)
+    return pool.features[torch.from_numpy(np.sort(sample)).to(pool.device)].cpu()
+
+
 def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: str):
     setting = load_setting(work)
     torch.manual_seed(c.seed)
-    pool = Pool(setting, c.seed)
-    print(f"{name}: {len(pool.part)} pictures, {len(pool.items)} questions ({len(pool.questions)} wordings), "
+    device, clock = "cuda" if torch.cuda.is_available() else "cpu", time.time()
+    pool = Pool(setting, c.seed, device)
+    print(f"{name}: {time.time() - clock:.0f} s, {len(pool.part)} pictures, {len(pool.items)} questions ({len(pool.questions)} wordings), "
           f"{pool.base} answers, tasks {pool.tasks}, questions sha256 {pool.digest}", flush=True)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     model = ModelConfig(**{**vars(setting.config), **{k: v for k, v in vars(ModelConfig()).items()}})
     net = Net(model)
-    sample = np.random.default_rng(0).choice(len(pool.part), min(512, len(pool.part)), replace=False)
-    net.standardise(pool.features[np.sort(sample)])
+    net.standardise(some_features(pool))
     net = net.to(device).set_ternary(mode == "ternary").train()
     average = copy.deepcopy(net).eval()
     opt, start = optimiser(net, c), 0
@@ -144,15 +148,15 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
         start = saved["step"]
         print(f"resumed at step {start}", flush=True)
     if c.fuse:
-        fuse()
-    table, candidates = pool.answer_table.to(device), pool.candidates.to(device)
+        fuse(device)
+    table, candidates = pool.answer_table, pool.candidates
     about_tasks = asked_about(pool, device)
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
     about = {"model": vars(model), "mode": mode, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
     seen, clock, saved_at = [], time.time(), time.time()
     batches = drawn(pool, c, start, stop)
     for step in range(start, stop):
-        features, question, length, owner, answer, task, shown, renamed = (x.to(device) for x in next(batches))
+        features, question, length, owner, answer, task, shown, renamed = next(batches)
         for group in opt.param_groups:
             group["lr"] = rate(step, steps, c, top)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
@@ -170,9 +174,9 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
         with torch.no_grad():
             keep = min(c.ema, (1 + step) / (10 + step))
             torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
-        seen.append((among.item(), every.item(), cosine.item(), apart.item(), len(answer)))
-        if (step + 1) % 20 == 0:
-            m = np.array(seen[-20:])
+        seen.append(torch.stack([among, every, cosine, apart, torch.full_like(among, len(answer))]).detach())
+        if (step + 1) % c.report_every == 0:
+            m, seen = torch.stack(seen).cpu().numpy(), []
             print(f"{name} {step + 1}/{steps} among {m[:, 0].mean():.3f} all {m[:, 1].mean():.3f} cosine {m[:, 2].mean():.3f} "
                   f"apart {m[:, 3].mean():.3f} {m[:, 4].sum() / (time.time() - clock):.0f} questions/s", flush=True)
             clock = time.time()
@@ -190,10 +194,15 @@ def main():
     p.add_argument("--name", help="of the checkpoint (default: the mode)")
     p.add_argument("--steps", type=int, default=TrainConfig.steps)
     p.add_argument("--stop", type=int, help="end after so many of the steps (default: after all)")
+    p.add_argument("--pictures", type=int, default=TrainConfig.batch_pictures, help="of a batch")
+    p.add_argument("--each", type=int, default=TrainConfig.questions_per_picture, help="questions about a picture of a batch")
+    p.add_argument("--ema", type=float, default=TrainConfig.ema, help="of the averaged weights")
+    p.add_argument("--warmup", type=int, default=TrainConfig.warmup, help="steps")
+    p.add_argument("--renamed", type=float, default=TrainConfig.renamed, help="share of the photos shown as another class")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    c, name = TrainConfig(), a.name or a.mode
+    c, name = TrainConfig(batch_pictures=a.pictures, questions_per_picture=a.each, renamed=a.renamed, ema=a.ema, warmup=a.warmup), a.name or a.mode
     (a.work / f"{name}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
     train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name)
 
