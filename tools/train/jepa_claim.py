@@ -28,7 +28,7 @@ from model import Net, fuse
 from pool import Pool
 from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, save, some_features
 
-DECODER_BLOCKS = 5  # with these (b) has twice the weights of (a)
+DECODER_BLOCKS = 8  # with these (b) has twice the weights of (a)
 
 
 class Pieces:

@@ -43,7 +43,7 @@ export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184 MALL
 export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 TOKENIZERS_PARALLELISM=false
 run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work" "$@"; }
 
-run data.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
+run build.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
 # Training stops before the rate is small: what follows learns the training photos by heart.
 train() {
   if [ "$gpu" ]; then
