@@ -20,7 +20,9 @@ Model open_model(const Common& common) {
 }
 
 void read_picture(const std::string& name, Worker& worker) {
-  read_file(name, kLimits.max_file_bytes, worker.bytes);
+  // Folders with pictures were replaced by these (inputs.h).
+  read_file(name, kLimits.max_file_bytes, worker.bytes,
+            "expected a picture or a folder of pictures, found a folder without one");
 }
 
 vision::Image decode_picture(const std::string& name, const Worker& worker) {
