@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -146,9 +145,9 @@ void Bench::print_row(const PolicyRow& row, uint64_t seed, std::optional<double>
                 row.delay.value_or(options_.script.seconds));
   std::string out = line;
   for (const auto& times : {ratio, cider_ratio}) {
-    char number[16] = "never";
-    if (times) std::snprintf(number, sizeof number, "%.2f", *times);
-    out += std::string(std::max<size_t>(6, std::strlen(number)) - std::strlen(number), ' ') + number;
+    char number[16] = " never";
+    if (times) std::snprintf(number, sizeof number, "%6.2f", *times);
+    out += number;
   }
   options_.print(out);
 }

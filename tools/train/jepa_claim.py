@@ -99,7 +99,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         saved = torch.load(last, map_location=pool.device, weights_only=False)
         arm.load_state_dict(saved["arm"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
-    about = asked_about(pool, pool.device)
+    about = asked_about(pool)
     clock, batches = time.time(), drawn(pool, c, start, steps)
     for step in range(start, steps):
         batch = next(batches)

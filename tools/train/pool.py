@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import multiprocessing
 
 import numpy as np
 import torch
 
 from colours import rotated_name
 from config import EMBED
+from cores import on_all_cores
 from data import TRAIN_PARTS, Setting
 from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES, Labels, read_notes
 from questions import Asker
@@ -61,22 +61,16 @@ def even_share(task: np.ndarray) -> np.ndarray:
 def ask_all(facts: list[dict], parts: list[str], labels: Labels, things: list[str], seed: int, renamed: dict) -> list[list[tuple]]:
     """The questions of every picture, asked on all cores. Every run of pictures has random numbers of its own: the same
     questions come of one core as of sixteen."""
-    global _ask
     notes = read_notes()
 
-    def _ask(first: int):  # found again by the forked processes
+    def ask(first: int):
         rng = np.random.default_rng([seed, first])
         asker = Asker(labels, rng, thing_words=things)
         # Of photos that can be renamed a class is only asked for when they are: their own they would learn by heart.
         return [limited(questions_for(facts[i], asker, notes, i not in renamed), LIMITS.get(parts[i]), rng)
                 for i in range(first, min(first + RUN, len(facts)))]
 
-    with multiprocessing.get_context("fork").Pool() as workers:
-        return [q for run in workers.imap(_run_ask, range(0, len(facts), RUN)) for q in run]
-
-
-def _run_ask(first: int):
-    return _ask(first)
+    return [q for run in on_all_cores(ask, range(0, len(facts), RUN)) for q in run]
 
 
 def packed_places(places: list[int], count: int) -> np.ndarray:

@@ -62,8 +62,8 @@ class About(NamedTuple):
     named: torch.Tensor
 
 
-def asked_about(pool: Pool, device) -> About:
-    return About(*(torch.tensor([t.startswith(names) for t in pool.tasks], device=device) for names in (WHOLE, SPREAD, TWICE, NAMED)))
+def asked_about(pool: Pool) -> About:
+    return About(*(torch.tensor([t.startswith(names) for t in pool.tasks], device=pool.device) for names in (WHOLE, SPREAD, TWICE, NAMED)))
 
 
 def pointing_loss(alpha, shown, task, about: About, more=0):
@@ -150,7 +150,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     if c.fuse:
         fuse(device)
     table, candidates = pool.answer_table, pool.candidates
-    about_tasks = asked_about(pool, device)
+    about_tasks = asked_about(pool)
     top = c.learning_rate if mode == "ternary" else c.float_learning_rate
     about = {"model": vars(model), "mode": mode, "seed": c.seed, "steps": steps, "hashes": {"questions": pool.digest}}
     seen, clock, saved_at = [], time.time(), time.time()

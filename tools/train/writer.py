@@ -2,42 +2,28 @@
 
 import hashlib
 import json
-import multiprocessing
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
+from cores import on_all_cores
 from data import Setting
 from stem import Features
 
 BLOCK = 32  # pictures made by a process at a time, and run through the stem at a time
-AHEAD = 96  # blocks made before they are asked for, at most
 
 
 def made(draw: Callable, count: int, seed: int) -> Iterator[tuple[np.ndarray, dict]]:
     """(pixels, fact) = draw(rng, i) for i in 0..count, made on all cores. Every block of pictures has random numbers of its
     own: the same pictures come of one core as of sixteen."""
-    global _block
-
-    def _block(first: int):  # found again by the forked processes: what `draw` holds need not be pickled
+    def block(first: int):
         rng = np.random.default_rng([seed, first])
         return [draw(rng, i) for i in range(first, min(first + BLOCK, count))]
 
-    with multiprocessing.get_context("fork").Pool() as workers:
-        coming: deque = deque()  # not all at once: the stem may be slower than they are
-        for first in range(0, count, BLOCK):
-            coming.append(workers.apply_async(_run_block, (first,)))
-            if len(coming) > AHEAD:
-                yield from coming.popleft().get()
-        for block in coming:
-            yield from block.get()
-
-
-def _run_block(first: int):
-    return _block(first)
+    for pictures in on_all_cores(block, range(0, count, BLOCK)):
+        yield from pictures
 
 
 class Writer:
