@@ -1,17 +1,13 @@
-#include <sterna/models/checkpoint_model.h>
 #include <sterna/nn/unit.h>
 #include <sterna/quant/error.h>
-#include <sterna/vision/image_processor.h>
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 #include <string>
 #include <utility>
 
+#include "checkpoint_impl.h"
 #include "image_processor_config.h"
-#include "text_input.h"
-#include "towers.h"
 
 namespace fs = std::filesystem;
 
@@ -20,80 +16,56 @@ namespace sterna {
 using models::FolderModel;
 using models::VisionPart;
 
-struct CheckpointModel::Impl {
-  Impl(const fs::path& at, const Options& options)
-      : path(at),
-        source(models::Source::open(at)),
-        isa(options.isa),
-        model(models::open_source(source, {.isa = isa, .blocks = options.blocks})) {
-    dim = model.vision ? embedding_width(*model.vision) : embedding_width(*model.text);
-    bind_pictures();
-    bind_texts();
-  }
+CheckpointModel::Impl::Impl(const fs::path& at, const Options& options)
+    : path(at),
+      source(models::Source::open(at)),
+      isa(options.isa),
+      model(models::open_source(source, {.isa = isa, .blocks = options.blocks})) {
+  dim = predicts() || !model.vision ? embedding_width(*model.text) : embedding_width(*model.vision);
+  bind_pictures();
+  bind_texts();
+  if (predicts()) bind_questions();
+}
 
-  void bind_pictures();
-  void bind_texts();
-  void check(std::span<const float> out) const;
-  bool reads_clips() const { return model.vision->input == VisionPart::Input::clips; }
-  void see(const vision::Clip& clip, std::span<float> out, Session& session) const;
-  /// The direction of the mean of what `embed_frame(i, out)` makes of each of n frames.
-  template <class F>
-  void average(size_t n, std::span<float> out, Session& session, F&& embed_frame) const;
-  void read(std::string_view text, std::span<float> out, Session& session) const;
+namespace {
 
-  fs::path path;
-  models::Source source;
-  quant::Isa isa;
-  FolderModel model;
-  size_t dim = 0;
-  std::optional<vision::ImageProcessor> processor;
-  std::string unseeing;  // why there is none
-  std::optional<models::TextInput> texts;
-  std::string unreading;  // why there is none
-};
+/// The model_type of a folder's config.json, "" where there is none: modules.json names others.
+std::string model_type(const models::Source& source) {
+  return source.has("config.json") ? source.config("config.json").string("model_type", "") : "";
+}
+
+}  // namespace
 
 void CheckpointModel::Impl::bind_pictures() {
-  if (model.kind == FolderModel::Kind::vljepa) {
-    unseeing = path.string() + ": expected a model that embeds pictures, found one whose "
-                               "predictor wants a question";
-    return;
-  }
   if (!model.vision) {
     unseeing = path.string() + ": expected a vision tower, found a text tower alone";
     return;
   }
-  if (model.text && embedding_width(*model.text) != dim) {
+  if (!predicts() && model.text && embedding_width(*model.text) != dim) {
     throw Error(path.string() + ": expected embeddings of pictures and texts of one width, found " +
                 std::to_string(dim) + " and " + std::to_string(embedding_width(*model.text)));
   }
-  const bool clips = model.vision->input == VisionPart::Input::clips;
-  const std::string type = source.config("config.json").string("model_type", "");
-  if (!models::has_image_processor(source, clips)) {
-    unseeing = path.string() + ": expected " + models::image_processor_files(clips) +
+  const models::Source at = predicts() ? models::vision_source(source) : source;
+  if (!models::has_image_processor(at, reads_clips())) {
+    unseeing = at.name() + ": expected " + models::image_processor_files(reads_clips()) +
                ", which says how pictures are resized and normalised, found none";
     return;
   }
-  processor.emplace(models::read_image_processor(source, type, clips));
+  const std::string type = reads_clips() ? "vjepa2" : model_type(at);
+  processor.emplace(models::read_image_processor(at, type, reads_clips()));
 }
 
 void CheckpointModel::Impl::bind_texts() {
-  if (model.kind == FolderModel::Kind::vljepa) {
-    unreading = path.string() +
-                ": expected a model that embeds texts, found one whose predictor wants a picture";
-    return;
-  }
   if (!model.text) {
     unreading = path.string() + ": expected a text tower, found a vision tower alone";
     return;
   }
-  if (!models::has_tokenizer(source)) {
-    unreading = path.string() + ": expected tokenizer.json, which makes words to ids, found none";
+  const models::Source at = predicts() ? models::text_source(source) : source;
+  if (!models::has_tokenizer(at)) {
+    unreading = at.name() + ": expected tokenizer.json, which makes words to ids, found none";
     return;
   }
-  // config.json is not there where modules.json names folders.
-  const std::string type =
-      source.has("config.json") ? source.config("config.json").string("model_type", "") : "";
-  texts.emplace(models::read_text_input(source, *model.text, type));
+  texts.emplace(models::read_text_input(at, model.text->tower.longest(), model_type(at)));
 }
 
 void CheckpointModel::Impl::check(std::span<const float> out) const {
@@ -152,11 +124,64 @@ void CheckpointModel::Impl::average(size_t n, std::span<float> out, Session& ses
 
 namespace {
 
-constexpr const char* kNoFrames = "clip: expected frames, found none";
-
 size_t plane(const vision::Sides& sides) { return 3 * sides.width * sides.height; }
 
 }  // namespace
+
+vision::Clip CheckpointModel::Impl::prepared(const vision::ImageView& picture,
+                                             Session& session) const {
+  const vision::Sides sides = processor->sides({picture.width, picture.height});
+  const std::span pixels(session.workspace.mat<float>(1, plane(sides)).data, plane(sides));
+  processor->forward(picture, pixels, session.workspace, &session.executor, isa);
+  return {pixels.data(), 1, sides.height, sides.width};
+}
+
+std::span<const vision::Clip> CheckpointModel::Impl::prepared(
+    std::span<const vision::ImageView> frames, Session& session) const {
+  const auto clips = session.workspace.array<vision::Clip>(frames.size());
+  for (size_t i = 0; i < frames.size(); ++i) clips[i] = prepared(frames[i], session);
+  return clips;
+}
+
+void CheckpointModel::Impl::expect_frames(size_t n) const {
+  if (!processor) throw Error(unseeing);
+  if (n == 0) throw Error("clip: expected frames, found none");
+}
+
+void CheckpointModel::Impl::expect_singles(std::span<const vision::Clip> frames) const {
+  expect_frames(frames.size());
+  for (const vision::Clip& one : frames) {
+    if (one.frames != 1) {
+      throw Error("clip: expected views of one frame, found " + std::to_string(one.frames));
+    }
+  }
+}
+
+vision::Clip CheckpointModel::Impl::joined(std::span<const vision::Clip> frames,
+                                           nn::Workspace& workspace) const {
+  if (frames.size() == 1) return frames[0];
+  const size_t height = frames[0].height, width = frames[0].width, n = 3 * height * width;
+  float* all = workspace.mat<float>(frames.size(), n).data;
+  for (size_t i = 0; i < frames.size(); ++i) {
+    if (frames[i].height != height || frames[i].width != width) {
+      throw Error("clip: expected frames of one size, found " + std::to_string(width) + " x " +
+                  std::to_string(height) + " and " + std::to_string(frames[i].width) + " x " +
+                  std::to_string(frames[i].height));
+    }
+    std::copy_n(frames[i].data, n, all + i * n);
+  }
+  return {all, frames.size(), height, width};
+}
+
+void CheckpointModel::Impl::embed(std::span<const vision::Clip> frames, std::span<float> out,
+                                  Session& session) const {
+  const nn::Workspace::Frame frame(session.workspace);
+  if (predicts()) return predict(look(frames, session), embedding_question_ids, out, session);
+  if (reads_clips() || frames.size() == 1)
+    return see(joined(frames, session.workspace), out, session);
+  average(frames.size(), out, session,
+          [&](size_t i, std::span<float> one) { see(frames[i], one, session); });
+}
 
 CheckpointModel::CheckpointModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CheckpointModel::CheckpointModel(CheckpointModel&&) noexcept = default;
@@ -173,68 +198,33 @@ const fs::path& CheckpointModel::path() const { return impl_->path; }
 
 void CheckpointModel::expect_pictures() const {
   if (!impl_->processor) throw Error(impl_->unseeing);
+  if (impl_->predicts()) expect_questions();
 }
 
 void CheckpointModel::embed(const vision::ImageView& picture, std::span<float> out,
                             Session& session) const {
-  expect_pictures();
-  impl_->check(out);
-  const nn::Workspace::Frame frame(session.workspace);
-  const vision::Sides sides = prepared(picture);
-  const std::span pixels(session.workspace.mat<float>(1, plane(sides)).data, plane(sides));
-  prepare(picture, pixels, session);
-  impl_->see({pixels.data(), 1, sides.height, sides.width}, out, session);
+  embed(std::span(&picture, 1), out, session);
 }
 
 void CheckpointModel::embed(std::span<const vision::ImageView> frames, std::span<float> out,
                             Session& session) const {
   expect_pictures();
   impl_->check(out);
-  if (frames.empty()) throw Error(kNoFrames);
-  if (!impl_->reads_clips()) {
-    return impl_->average(frames.size(), out, session, [&](size_t i, std::span<float> one) {
-      embed(frames[i], one, session);
-    });
-  }
-  nn::Workspace& workspace = session.workspace;
-  const nn::Workspace::Frame frame(workspace);
-  const auto prepared_frames = workspace.array<vision::Clip>(frames.size());
-  for (size_t i = 0; i < frames.size(); ++i) {
-    const vision::Sides sides = prepared(frames[i]);
-    const std::span pixels(workspace.mat<float>(1, plane(sides)).data, plane(sides));
-    prepare(frames[i], pixels, session);
-    prepared_frames[i] = {pixels.data(), 1, sides.height, sides.width};
-  }
-  embed(std::span<const vision::Clip>(prepared_frames), out, session);
+  impl_->expect_frames(frames.size());
+  const nn::Workspace::Frame frame(session.workspace);
+  if (impl_->reads_clips() || impl_->predicts() || frames.size() == 1)
+    return impl_->embed(impl_->prepared(frames, session), out, session);
+  impl_->average(frames.size(), out, session, [&](size_t i, std::span<float> one) {
+    embed(frames[i], one, session);  // frame by frame: memory for one, however many there are
+  });
 }
 
 void CheckpointModel::embed(std::span<const vision::Clip> frames, std::span<float> out,
                             Session& session) const {
   expect_pictures();
   impl_->check(out);
-  if (frames.empty()) throw Error(kNoFrames);
-  const size_t height = frames[0].height, width = frames[0].width, n = 3 * height * width;
-  for (const vision::Clip& one : frames) {
-    if (one.frames != 1) {
-      throw Error("clip: expected views of one frame, found " + std::to_string(one.frames));
-    }
-  }
-  if (!impl_->reads_clips()) {
-    return impl_->average(frames.size(), out, session, [&](size_t i, std::span<float> one) {
-      impl_->see(frames[i], one, session);
-    });
-  }
-  const nn::Workspace::Frame frame(session.workspace);
-  float* all = session.workspace.mat<float>(frames.size(), n).data;
-  for (size_t i = 0; i < frames.size(); ++i) {
-    if (frames[i].height != height || frames[i].width != width) {
-      throw Error("clip: expected frames of one size, found " + std::to_string(width) + " x " +
-                  std::to_string(height) + " and " + std::to_string(frames[i].width) + " x " +
-                  std::to_string(frames[i].height));
-    }
-    std::copy_n(frames[i].data, n, all + i * n);
-  }
-  impl_->see({all, frames.size(), height, width}, out, session);
+  impl_->expect_singles(frames);
+  impl_->embed(frames, out, session);
 }
 
 size_t CheckpointModel::frames_per_clip() const {
@@ -242,22 +232,14 @@ size_t CheckpointModel::frames_per_clip() const {
 }
 
 vision::Sides CheckpointModel::prepared(const vision::ImageView& picture) const {
-  expect_pictures();
+  impl_->expect_frames(1);
   return impl_->processor->sides({picture.width, picture.height});
 }
 
 void CheckpointModel::prepare(const vision::ImageView& picture, std::span<float> out,
                               Session& session) const {
-  expect_pictures();
+  impl_->expect_frames(1);
   impl_->processor->forward(picture, out, session.workspace, &session.executor, impl_->isa);
-}
-
-void CheckpointModel::score(std::span<float> cosines) const {
-  if (!impl_->model.logits) {
-    for (float& c : cosines) c = std::clamp(c, 0.0F, 1.0F);
-    return;
-  }
-  models::score(*impl_->model.logits, cosines);
 }
 
 void CheckpointModel::expect_texts() const {

@@ -1,5 +1,6 @@
 #include <sterna/quant/error.h>
 
+#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -18,12 +19,30 @@ FolderModel open_part(const Source& source, const Config& config, std::string_vi
   return part;
 }
 
+/// The folder that sterna.json names, or a fixed one of open-vljepa's.
+Source part_source(const Source& source, std::string_view key, std::string_view otherwise) {
+  if (!source.has("sterna.json")) return source.part(otherwise);
+  return source.inner(source.config("sterna.json"), key);
+}
+
 }  // namespace
+
+Source vision_source(const Source& source) { return part_source(source, "vision", ""); }
+Source text_source(const Source& source) { return part_source(source, "text", "y_encoder"); }
+Source predictor_source(const Source& source) {
+  return part_source(source, "predictor", "predictor");
+}
+
+Logits vljepa_logits(const Config& config) {
+  constexpr double kTemperature = 0.07;  // open-vljepa's configs/base.yaml
+  return {static_cast<float>(-std::log(config.number("temperature", 1e-3, 1e3, kTemperature)))};
+}
 
 FolderModel open_composed(const Source& source, const Opening& opening) {
   const Config config = source.config("sterna.json");
   FolderModel model;
   model.kind = FolderModel::Kind::vljepa;
+  model.logits = vljepa_logits(config);
   model.vision = open_part(source, config, "vision", opening, model).vision;
   if (!model.vision) config.fail("vision", "the folder of a vision tower");
   if (model.vision->input == VisionPart::Input::patches)

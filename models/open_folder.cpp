@@ -77,6 +77,7 @@ void bind_vljepa(const Config& config, const Tensors& tensors, FolderModel& mode
       config.in(part).fail("model_type", "\"" + std::string(type) + "\"");
   }
   model.kind = Kind::vljepa;
+  model.logits = vljepa_logits(config);
   model.vision = bind_vjepa2(config.in("x_encoder"), tensors.of(Part::tower).in("x_encoder"));
   model.predictor =
       bind_llama_predictor(config.in("predictor"), tensors.of(Part::predictor).in("predictor"),

@@ -93,6 +93,18 @@ Source Source::inner(const Config& config, std::string_view key) const {
   return inner;
 }
 
+Source Source::part(std::string_view name) const {
+  Source part(*this);
+  if (name.empty()) return part;
+  if (!gguf_) {
+    part.folder_ /= name;
+    part.name_ = part.folder_.string();
+  }
+  part.prefix_ += std::string(name) + "/";
+  part.texts_alone_ = true;
+  return part;
+}
+
 std::vector<Source> Source::all() const {
   std::vector<Source> all;
   collect(all);
@@ -107,6 +119,10 @@ void Source::collect(std::vector<Source>& all) const {
     const Config composed = config("sterna.json");
     for (const char* part : {"vision", "text", "predictor"}) inner(composed, part).collect(all);
   }
+  for (const char* name : {"predictor", "y_encoder"}) {
+    // Of a sterna.json they are known by now.
+    if (const Source inside = part(name); inside.has("tokenizer.json")) inside.collect(all);
+  }
   if (!has("modules.json")) return;
   for (const Config& module : configs("modules.json")) {
     // Modules that have nothing to say (Normalize) may come without a folder.
@@ -117,7 +133,7 @@ void Source::collect(std::vector<Source>& all) const {
 }
 
 bool Source::has_weights() const {
-  return gguf_ || has("model.safetensors") || has("model.safetensors.index.json");
+  return gguf_ || (!texts_alone_ && (has("model.safetensors") || has("model.safetensors.index.json")));
 }
 
 std::unique_ptr<Checkpoint> Source::weights(const Opening& opening) const {

@@ -78,6 +78,9 @@ class Source {
   /// absolute name, "..", a link that leads out of the folder or round in circles is an error of
   /// `key`, as is a folder that isn't there.
   Source inner(const Config& config, std::string_view key) const;
+  /// The folder `name` of this one, "" being this one, whether it is there or not, for the texts in
+  /// it: weights that lie there are not the model's. For names that no file says.
+  Source part(std::string_view name) const;
   /// The names of an inner one's tensors start with this: "", "text/", "text/2_Dense/".
   const std::string& prefix() const { return prefix_; }
   /// The folder, or an empty path for a GGUF.
@@ -85,7 +88,8 @@ class Source {
   /// The GGUF, or nullptr for a folder.
   const std::shared_ptr<const Gguf>& gguf() const { return gguf_; }
 
-  /// This folder, and those in it that its sterna.json and modules.json name, each once.
+  /// This folder, and those in it that its sterna.json and modules.json name or where open-vljepa's
+  /// tokenizers are, each once.
   std::vector<Source> all() const;
   /// Whether there are weights in this folder itself.
   bool has_weights() const;
@@ -98,6 +102,7 @@ class Source {
   std::filesystem::path folder_;
   std::shared_ptr<const Gguf> gguf_;
   std::string prefix_;
+  bool texts_alone_ = false;
 };
 
 }  // namespace sterna::models

@@ -124,14 +124,13 @@ bool TextInput::reads_whole(std::string_view text) const {
 
 bool has_tokenizer(const Source& source) { return tower_of(source).has("tokenizer.json"); }
 
-TextInput read_text_input(const Source& source, const TextPart& part,
-                          const std::string& model_type) {
+TextInput read_text_input(const Source& source, size_t longest, const std::string& model_type) {
   const Source tower = tower_of(source);
   const Source::Text json = tower.text("tokenizer.json");
   TextInput input{.tokenizer = language::Tokenizer::open(
                       {reinterpret_cast<const char*>(json.bytes.data()), json.bytes.size()},
                       tower.where("tokenizer.json"))};
-  input.most = part.tower.longest();
+  input.most = longest;
   const auto config = read_if_there(tower, "tokenizer_config.json");
   if (config) {
     // 1e30 and the like stand for no limit.

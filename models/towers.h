@@ -100,7 +100,7 @@ struct FolderModel {
   Kind kind = Kind::single;
   std::optional<VisionPart> vision;
   std::optional<TextPart> text;
-  std::optional<Logits> logits;  // of dual models that have learned them
+  std::optional<Logits> logits;  // of dual models that have learned them, of vljepa always
   std::optional<predictor::JointPredictor> predictor;
 };
 
@@ -123,6 +123,15 @@ FolderModel open_composed(const Source& source, const Opening& opening);
 FolderModel open_plain(const Source& source, const Opening& opening);
 FolderModel open_sentence(const Source& source, const Opening& opening);
 FolderModel open_tower(const Source& source, const Opening& opening);
+
+/// Where the parts of a FolderModel::Kind::vljepa keep their preprocessor and tokenizers: the folders
+/// that its sterna.json names, or in an open-vljepa folder that folder, y_encoder/ and predictor/.
+Source vision_source(const Source& source);
+Source text_source(const Source& source);
+Source predictor_source(const Source& source);
+/// The temperature of its InfoNCE, as `temperature` of `config` has it or as open-vljepa trains: a
+/// softmax of cosines over choices.
+Logits vljepa_logits(const Config& config);
 
 // One family each; `config` is the tower's own object.
 VisionPart bind_vit(const Config& config, const Tensors& tensors);  // ViT, DeiT, I-JEPA

@@ -1,8 +1,11 @@
 #include <sterna/quant/error.h>
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "cli/answer_page.h"
+#include "cli/answerer.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
 #include "cli/interrupt.h"
@@ -90,11 +93,21 @@ std::string with_place(const std::string& line, const Reply& reply) {
 }
 
 /// Asks and prints. Returns the exit code.
-int run(const Model& model, const Common& common, const std::vector<QuestionGroup>& groups,
+int run(const Answerer& model, const Common& common, const std::vector<QuestionGroup>& groups,
         const std::vector<std::string>& choices, const Shown& shown) {
-  if (shown.open && !model.generates()) {
-    throw Error(model.path().string() + ": the model has no generator to write answers with");
-  }
+  const auto lacks = [&](const std::string& what) {
+    throw Error(model.path().string() + ": the model has no " + what);
+  };
+  if (shown.open && !model.generates()) lacks("generator to write answers with");
+  if ((shown.where || !shown.html.empty()) && !model.points())
+    lacks("places that an answer could be traced to, as --where and --html want");
+  const auto open_question = [](const QuestionGroup& group) {
+    return std::ranges::any_of(group.questions, [](const Question& question) {
+      return question.error.empty() && question.choices.empty();
+    });
+  };
+  if (!model.knows() && choices.empty() && std::ranges::any_of(groups, open_question))
+    lacks("answers of its own: expected --choices or --answers");
   QuestionRun run{.choices = nullptr, .top = shown.top, .threads = common.threads};
   run.open = shown.open;
   run.where = shown.where || !shown.html.empty();
@@ -147,6 +160,17 @@ int run(const Model& model, const Common& common, const std::vector<QuestionGrou
   return code;
 }
 
+/// A model to which questions can be put.
+std::unique_ptr<Answerer> open_hearing(const Common& common) {
+  auto model = open_answerer(common);
+  if (!model->hears()) {
+    throw Error(model->path().string() +
+                ": expected a model with a predictor, which hears questions, found two towers: "
+                "`sterna classify` names the best of some labels with them");
+  }
+  return model;
+}
+
 }  // namespace
 
 /// `sterna ask`: questions about pictures.
@@ -168,7 +192,9 @@ int ask_command(int argc, char** argv) {
       cxxopts::value<std::string>(), "FILE");
   options.epilogue(
       "Without choices the answer comes from the model's own vocabulary. When the model's\n"
-      "confidence is low the answer is \"not sure\", with its best guesses.");
+      "confidence is low the answer is \"not sure\", with its best guesses. --model may be a\n"
+      "checkpoint with a predictor (open-vljepa's, or a folder with a sterna.json); it has no\n"
+      "answers of its own, and wants choices.");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);
@@ -187,7 +213,7 @@ int ask_command(int argc, char** argv) {
     if (!names.empty()) throw UsageError("--batch names pictures and questions itself");
     const auto groups = read_batch((*args)["batch"].as<std::string>());
     if (groups.empty()) throw Error((*args)["batch"].as<std::string>() + ": holds no question");
-    return run(open_model(common), common, groups, choices, shown);
+    return run(*open_hearing(common), common, groups, choices, shown);
   }
   if (names.size() < 2 || has_picture_extension(names.back())) {
     throw UsageError("expected pictures, then a question");
@@ -195,7 +221,7 @@ int ask_command(int argc, char** argv) {
   const std::string question = names.back();
   names.pop_back();
   const auto groups = ask_each(std::move(names), question);
-  return run(open_model(common), common, groups, choices, shown);
+  return run(*open_hearing(common), common, groups, choices, shown);
 }
 
 /// `sterna caption`: a sentence about each picture, written by the model.
@@ -212,9 +238,9 @@ int caption_command(int argc, char** argv) {
   const Common common = options.common(*args);
   if (options.positionals().empty()) throw UsageError("expected a picture");
   const size_t top = top_of(*args);
-  const Model model = open_model(common);
-  const std::string question(model.caption_question());
-  return run(model, common, ask_each(options.positionals(), question), {},
+  const auto model = open_answerer(common);
+  const std::string question = model->caption_question();
+  return run(*model, common, ask_each(options.positionals(), question), {},
              {.top = top, .open = true});
 }
 
@@ -239,7 +265,12 @@ int classify_command(int argc, char** argv) {
   if (options.positionals().empty()) throw UsageError("expected a picture");
   const size_t top = top_of(*args);
   const auto groups = ask_each(options.positionals(), (*args)["question"].as<std::string>());
-  return run(open_model(common), common, groups, labels, {.top = top, .every = top == 0});
+  const auto model = open_answerer(common);
+  if (!model->hears() && args->count("question") != 0) {
+    throw UsageError("--question: " + model->path().string() +
+                     " has no predictor to hear it: write labels as its texts were");
+  }
+  return run(*model, common, groups, labels, {.top = top, .every = top == 0});
 }
 
 }  // namespace sterna::cli

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "cli/answerer.h"
 #include "cli/error.h"
 #include "cli/eval_page.h"
 #include "cli/interrupt.h"
@@ -62,7 +63,7 @@ Truth truth_of(const Question& question) {
 /// as little as tokens of this tower can. A question is asked once for each list of choices.
 class BlindModel {
  public:
-  BlindModel(const Model& model, int threads) : model_(model), session_(threads) {
+  BlindModel(const Answerer& model, int threads) : model_(model), session_(threads) {
     constexpr size_t side = 64;
     const vision::Image grey{side, side, std::vector<uint8_t>(side * side * 3, 128)};
     model_.see(grey.view(), scene_, session_);
@@ -72,17 +73,17 @@ class BlindModel {
     auto [it, fresh] = answers_.try_emplace({question.text, question.choices});
     if (!fresh) return it->second;
     if (question.choices.empty()) {
-      it->second = model_.answer(scene_, question.text, 1, session_).text;
+      it->second = model_.answer(scene_, question.text, nullptr, 1, session_).text;
     } else {
       auto [table, unseen] = tables_.try_emplace(question.choices);
       if (unseen) table->second = model_.encode(question.choices, session_);
-      it->second = model_.answer(scene_, question.text, table->second, 1, session_).text;
+      it->second = model_.answer(scene_, question.text, &table->second, 1, session_).text;
     }
     return it->second;
   }
 
  private:
-  const Model& model_;
+  const Answerer& model_;
   Session session_;
   Scene scene_;
   std::map<std::pair<std::string, std::vector<std::string>>, std::string> answers_;
@@ -147,7 +148,7 @@ struct Result {
 
 /// Asks `model` everything. With `page` (whose other models were asked before) pictures and
 /// verdicts are written there.
-Result evaluate(const Model& model, const Common& common, Evaluation& e, EvalPage* page,
+Result evaluate(const Answerer& model, const Common& common, Evaluation& e, EvalPage* page,
                 const std::vector<std::string>& names, const InterruptGuard& interrupt) {
   BlindModel blind(model, common.threads);
   Scoreboard board;
@@ -209,7 +210,8 @@ int eval_command(int argc, char** argv) {
       "Each line is a JSON object: \"image\" (relative to the file), \"question\",\n"
       "\"answer\" or a list \"answers\" of which any is right, optional \"choices\" and\n"
       "\"task\". FILE - is standard input. --model may be given several times: the models\n"
-      "are asked one after the other and compared.\n");
+      "are asked one after the other and compared. Of two towers without a predictor\n"
+      "(CLIP, SigLIP) the nearest choice is taken; they do not hear the question.\n");
   options.add_model_options();
   options.add()("html", "Write a page with the tables, the pictures, right and wrong answers",
                 cxxopts::value<std::string>(), "FILE");
@@ -243,10 +245,10 @@ int eval_command(int argc, char** argv) {
   size_t failed = 0;
   try {
     for (size_t i = 0; i < paths.size(); ++i) {
-      const Model model = Model::open(paths[i], Model::Options{.isa = common.isa});
+      const auto model = open_answerer(paths[i], common);
       // The last model's pass has the pictures, and knows what the others said.
       EvalPage* const here = page && i + 1 == paths.size() ? &*page : nullptr;
-      const Result result = evaluate(model, common, evaluation, here, names, interrupt);
+      const Result result = evaluate(*model, common, evaluation, here, names, interrupt);
       const std::string* const shown = several ? &names[i] : nullptr;
       if (common.json) {
         print_json(result, shown);

@@ -5,7 +5,7 @@ import math
 import shutil
 import zlib
 
-from harness import (DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main, png_of, read_jsonl,
+from harness import (BAD_USAGE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main, png_of, read_jsonl,
                      read_npy)
 
 CHECKPOINTS = SOURCE / "tests/golden/checkpoints"
@@ -125,15 +125,81 @@ class Checkpoint(CommandTest):
         long = self.check(DONE, "embed", "--text", "a cat and a dog and a fox and a cat and a dog and a fox", *clip)
         self.assertIn("its end is not read", long.err)
 
+    def test_questions(self):
+        lines = read_jsonl(SOURCE / "tests/golden/questions.jsonl")
+        for name in "vljepa", "composed":
+            folder = str(SOURCE / "tests/golden/questions" / name)
+            temperature = 0.07 if name == "vljepa" else 0.1
+            self.check(DONE, "model", "convert", folder, f"{name}.gguf")
+            targets = {l["text"]: l["target"] for l in lines if l["folder"] == name and "text" in l}
+            asked = [l for l in lines if l["folder"] == name and "question" in l and len(l["seeds"]) == 1]
+            batch, wanted = [], []
+            for line in asked:
+                file = f"{line['kind']}{line['seeds'][0]}.png"
+                (self.folder / file).write_bytes(noise(line["width"], line["height"], line["seeds"][0], line["kind"]))
+                shares = {t: math.exp(cosine(line["predicted"], x) / temperature) for t, x in targets.items()}
+                best = max(shares, key=shares.get)
+                batch.append({"image": file, "question": line["question"], "choices": list(targets), "answer": best,
+                              "task": "any"})
+                wanted.append((best, shares[best] / sum(shares.values())))
+            self.write("batch", "\n".join(map(json.dumps, batch)).encode())
+            for model in folder, f"{name}.gguf":
+                with self.subTest(model):
+                    answers = self.check(DONE, "ask", "--batch", "batch", "--json", "--model", model).json()
+                    for answer, (text, confidence) in zip(answers, wanted, strict=True):
+                        self.assertEqual(answer["answer"], text)
+                        self.assertAlmostEqual(answer["confidence"], confidence, places=3)
+                        self.assertEqual(answer["decodes"], 1)
+                    scores = self.check(DONE, "eval", "batch", "--json", "--model", model).json()
+                    self.assertEqual(scores[-1]["accuracy"], 1)
+            self.write("answers", "\n".join(targets).encode())
+            one = self.check(DONE, "ask", batch[1]["image"], batch[1]["question"], "--answers", "answers", "--json", "--model", folder)
+            self.assertEqual(one.json()[0]["answer"], wanted[1][0])
+            # Pictures are embedded by their own question, and found by answers' words.
+            self.check(DONE, "embed", batch[0]["image"], "-o", "e.npy", "--model", folder)
+            self.assertGreaterEqual(cosine(read_npy(self.folder / "e.npy")[0], asked[0]["predicted"]), 0.99999)
+            self.check(DONE, "index", "build", batch[0]["image"], "-o", f"{name}.index", "--model", folder)
+            hit = self.check(DONE, "search", f"{name}.index", "a cat", "--json", "--model", folder).json()[0]
+            self.assertAlmostEqual(hit["score"], cosine(asked[0]["predicted"], targets["a cat"]), places=4)
+
+    def test_labels_of_two_towers(self):
+        self.pictures("p", 3)
+        shutil.copytree(SOURCE / "tests/golden/texts/clip", self.folder / "towers")
+        shutil.copy(CHECKPOINTS / "clip/preprocessor_config.json", self.folder / "towers")
+        labels = ["a cat", "two dogs on the beach", "night"]
+        found = self.check(DONE, "classify", "p", "--labels", ",".join(labels), "--json", "--model", "towers").json()
+        self.check(DONE, "embed", "p", "-o", "p.npy", "--model", "towers")
+        self.write("lines", "\n".join(labels).encode())
+        self.check(DONE, "embed", "--text-file", "lines", "-o", "t.npy", "--model", "towers")
+        rows = read_npy(self.folder / "t.npy")
+        for line, picture in zip(found, read_npy(self.folder / "p.npy"), strict=True):
+            near = {label: cosine(picture, row) for label, row in zip(labels, rows, strict=True)}
+            self.assertEqual(line["answer"], max(near, key=near.get))
+            self.assertEqual([c["text"] for c in line["candidates"]], sorted(near, key=near.get, reverse=True))
+            self.assertAlmostEqual(sum(c["score"] for c in line["candidates"]), 1, places=5)
+
     def test_what_a_folder_can_not_do(self):
         (self.folder / "a.png").write_bytes(noise(9, 9, 1, "noise"))
         clip = str(CHECKPOINTS / "clip")
-        for arguments in ["ask", "a.png", "what is it?"], ["classify", "a.png", "--labels", "a,b"]:
-            with self.subTest(arguments[0]):
-                result = self.check(UNUSABLE, *arguments, "--model", clip)
+        words = str(SOURCE / "tests/golden/texts/clip")
+        shutil.copytree(words, self.folder / "towers")
+        shutil.copy(CHECKPOINTS / "clip/preprocessor_config.json", self.folder / "towers")
+        vljepa = str(SOURCE / "tests/golden/questions/vljepa")
+        for model, word, *arguments in (
+                ("towers", "`sterna classify`", "ask", "a.png", "what is it?", "--choices", "a,b"),
+                ("towers", "no predictor", "classify", "a.png", "--labels", "a,b", "--question", "what?"),
+                (clip, "tokenizer.json", "classify", "a.png", "--labels", "a,b"),
+                (str(CHECKPOINTS / "vit"), "a vision tower alone", "classify", "a.png", "--labels", "a,b"),
+                (vljepa, "expected --choices or --answers", "ask", "a.png", "what is it?"),
+                (vljepa, "no generator", "ask", "a.png", "what is it?", "--open"),
+                (vljepa, "no generator", "caption", "a.png"),
+                (vljepa, "--where", "ask", "a.png", "what is it?", "--choices", "a,b", "--where")):
+            with self.subTest(" ".join(arguments)):
+                result = self.run_sterna(*arguments, "--model", model)
+                self.assertIn(result.code, (UNUSABLE, BAD_USAGE))
                 self.assertEqual(len(result.err.splitlines()), 1)
-                self.assertIn("answers no questions", result.err)
-        for name, word in (("bert", "a text tower alone"), ("composed", "wants a question"),
+                self.assertIn(word, result.err)
+        for name, word in (("bert", "a text tower alone"), ("composed", "vision: expected preprocessor_config.json"),
                            ("dinov2_gelu", "preprocessor_config.json")):
             result = self.check(UNUSABLE, "embed", "a.png", "--model", str(CHECKPOINTS / name))
             self.assertEqual(len(result.err.splitlines()), 1)

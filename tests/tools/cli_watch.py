@@ -314,13 +314,26 @@ class Clips(StreamTest):
                     self.assertEqual(result.out, "")
         self.write("answers", b"a\nb")
         self.check_error(BAD_USAGE, "--answers: ", "watch", *RAW, "--answers", "answers", *model)
-        self.check_error(BAD_USAGE, "answers no questions", "watch", *RAW, "--prompt", "what?",
+        self.check_error(BAD_USAGE, "--prompt: ", "watch", *RAW, "--prompt", "what?",
                          "--model", str(GOLDEN / "texts/clip"))
         self.check_error(UNUSABLE, "a text tower alone", "watch", *RAW, "--model",
                          str(GOLDEN / "checkpoints/bert"))
         people = self.check(DONE, "watch", CAT, *model)
         self.assertRegex(people.out, r"^0:00\.0 - 0:0\d\.\d +frame 0\n$")
         self.check(DONE, "watch", CAT, "--report", "r.html", *model)
+
+    def test_a_predictor_answers_the_prompt(self):
+        for name in "vljepa", "composed":
+            model = ["--model", str(GOLDEN / "questions" / name)]
+            said = {}
+            for prompt in [], ["--prompt", "what animal is this?"]:
+                for clip in [], ["--clip", "0"]:
+                    result = self.check(DONE, "watch", *RAW, *self.TWO, "--choices", "a cat,two dogs,night", *prompt, *clip, *model,
+                                        stdin=self.SCENES)
+                    events, summary = self.events(result, decodes=2)
+                    said[bool(prompt), bool(clip)] = [e["confidence"] for e in events]
+                    self.assertTrue(all(e["text"] in ("a cat", "two dogs", "night") for e in events))
+            self.assertNotEqual(said[False, True], said[True, True])
 
     def test_clips_of_tubelets(self):
         model = ["--model", str(GOLDEN / "checkpoints/vjepa2")]

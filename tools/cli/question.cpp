@@ -36,7 +36,7 @@ double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 /// The vectors of choices, kept from question to question: batches ask many with the same few.
 class ChoiceCache {
  public:
-  AnswerTable table(const Model& model, const std::vector<std::string>& choices, Session& session) {
+  AnswerTable table(const Answerer& model, const std::vector<std::string>& choices, Session& session) {
     std::vector<std::string> missing;
     for (const std::string& choice : choices) {
       if (!vectors_.contains(choice)) missing.push_back(choice);
@@ -47,11 +47,11 @@ class ChoiceCache {
     }
     const AnswerTable encoded = model.encode(missing, session);
     for (size_t i = 0; i < missing.size(); ++i) {
-      const auto* row = encoded.embeddings.data() + i * model.dim();
-      vectors_[missing[i]].assign(row, row + model.dim());
+      const size_t dim = encoded.embeddings.size() / missing.size();
+      const auto* row = encoded.embeddings.data() + i * dim;
+      vectors_[missing[i]].assign(row, row + dim);
     }
     AnswerTable table{choices, {}};
-    table.embeddings.reserve(choices.size() * model.dim());
     for (const std::string& choice : choices) {
       const std::vector<float>& row = vectors_.at(choice);
       table.embeddings.insert(table.embeddings.end(), row.begin(), row.end());
@@ -68,27 +68,25 @@ struct QuestionWorker : Worker {
   ChoiceCache choices;
 };
 
-Answer answer(const Model& model, const QuestionRun& run, const Question& question,
+Answer answer(const Answerer& model, const QuestionRun& run, const Question& question,
               QuestionWorker& worker) {
   const auto from = [&](const AnswerTable& table) {
     const size_t top = run.top == 0 ? table.texts.size() : run.top;
-    return model.answer(worker.scene, question.text, table, top, worker.session);
+    return model.answer(worker.scene, question.text, &table, top, worker.session);
   };
   if (!question.choices.empty()) {
     return from(worker.choices.table(model, question.choices, worker.session));
   }
   if (run.choices != nullptr) return from(*run.choices);
   if (run.open) {
-    Answer written;
-    model.generate(worker.scene, question.text, run.top == 0 ? kWrittenTop : run.top, written,
-                   worker.session);
-    return written;
+    return model.write(worker.scene, question.text, run.top == 0 ? kWrittenTop : run.top,
+                       worker.session);
   }
   const size_t top = run.top == 0 ? kVocabularyTop : run.top;
-  return model.answer(worker.scene, question.text, top, worker.session);
+  return model.answer(worker.scene, question.text, nullptr, top, worker.session);
 }
 
-std::vector<Reply> ask(const Model& model, const QuestionRun& run, const QuestionGroup& group,
+std::vector<Reply> ask(const Answerer& model, const QuestionRun& run, const QuestionGroup& group,
                        QuestionWorker& worker) {
   std::vector<Reply> replies(group.questions.size());
   std::string unreadable;
@@ -103,12 +101,13 @@ std::vector<Reply> ask(const Model& model, const QuestionRun& run, const Questio
     try {
       if (!seen) {
         read_picture(group.path, worker);
-        const vision::Image image = see_picture(model, group.path, worker);
+        const vision::Image image = decode_picture(group.path, worker);
+        model.see(image.view(), worker.scene, worker.session);
         if (run.picture_side > 0) picture = thumbnail(image.view(), run.picture_side);
         seen = true;
       }
       replies[i].picture = picture;
-      replies[i].cut = !model.reads_whole(question.text);
+      replies[i].cut = !model.hears_whole(question.text);
       replies[i].answer = answer(model, run, question, worker);
       if (run.where) {
         Where& where = replies[i].where.emplace();
@@ -160,7 +159,7 @@ void parse_line(const std::string& text, const fs::path& folder, QuestionGroup& 
 }  // namespace
 
 void run_questions(
-    const Model& model, const QuestionRun& run, const std::vector<QuestionGroup>& groups,
+    const Answerer& model, const QuestionRun& run, const std::vector<QuestionGroup>& groups,
     const std::function<void(const QuestionGroup&, const Question&, const Reply&)>& reply) {
   const auto deliver = [&](const QuestionGroup& group, const std::vector<Reply>& replies) {
     for (size_t i = 0; i < replies.size(); ++i) reply(group, group.questions[i], replies[i]);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sterna/models/model.h>
-
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/answerer.h"
 #include "cli/names.h"
 #include "cli/session.h"
 #include "cli/where.h"
@@ -51,7 +50,7 @@ struct QuestionRun {
 
 /// Answers all groups in order, several pictures at a time; `reply` is called one at a time.
 void run_questions(
-    const Model& model, const QuestionRun& run, const std::vector<QuestionGroup>& groups,
+    const Answerer& model, const QuestionRun& run, const std::vector<QuestionGroup>& groups,
     const std::function<void(const QuestionGroup&, const Question&, const Reply&)>& reply);
 
 /// The contract's line: {"image", "question", "answer", ...} or {"image", "question", "error"}.

@@ -7,16 +7,11 @@
 #include <new>
 
 #include "cli/file.h"
-#include "cli/model_path.h"
 
 namespace sterna::cli {
 
 namespace {
 const vision::DecodeLimits kLimits;
-}
-
-Model open_model(const Common& common) {
-  return Model::open(find_model(common.model), Model::Options{.isa = common.isa});
 }
 
 void read_picture(const std::string& name, Worker& worker) {
@@ -27,12 +22,6 @@ void read_picture(const std::string& name, Worker& worker) {
 
 vision::Image decode_picture(const std::string& name, const Worker& worker) {
   return vision::decode(worker.bytes, kLimits, name == "-" ? "standard input" : name);
-}
-
-vision::Image see_picture(const Model& model, const std::string& name, Worker& worker) {
-  vision::Image image = decode_picture(name, worker);
-  model.see(image.view(), worker.scene, worker.session);
-  return image;
 }
 
 std::string current_fault(const std::string& name) {

@@ -11,9 +11,6 @@
 
 namespace sterna::cli {
 
-/// Opens the model that the options name, or the default one. Throws Error naming the file.
-Model open_model(const Common& common);
-
 /// What one thread brings to a run over many pictures: the model's session, and memory reused from
 /// picture to picture.
 struct Worker {
@@ -27,10 +24,6 @@ struct Worker {
 void read_picture(const std::string& name, Worker& worker);
 /// The upright pixels of worker.bytes. Throws Error naming the picture.
 vision::Image decode_picture(const std::string& name, const Worker& worker);
-/// Decodes worker.bytes and runs the vision tower: worker.scene. Returns the upright pixels. Throws
-/// Error naming the picture.
-vision::Image see_picture(const Model& model, const std::string& name, Worker& worker);
-
 /// The text of whatever an item's work threw, for its failure line. Call it in a catch block.
 std::string current_fault(const std::string& name);
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
 #include <utility>
 
 #include "cli/error.h"
@@ -54,27 +53,27 @@ struct Own {
 /// Somebody else's.
 struct Foreign {
   Foreign(const fs::path& path, const Common& common, const WatchWishes& wishes)
-      : model(CheckpointModel::open(path, {.isa = common.isa})), session(common.threads) {
+      : model(CheckpointModel::open(path, {.isa = common.isa})),
+        session(common.threads),
+        prompt(wishes.prompt) {
     model.expect_pictures();
-    if (!wishes.prompt.empty()) {
-      throw UsageError("--prompt: " + path.string() +
-                       " is a checkpoint, which answers no questions");
-    }
+    const auto wished = [](const std::string& option, auto&& expect) {
+      try {
+        expect();
+      } catch (const Error& e) {
+        throw UsageError("--" + option + ": " + e.what());
+      }
+    };
+    if (!prompt.empty()) wished("prompt", [&] { model.expect_questions(); });
     if (!wishes.answers) return;
-    try {
-      model.expect_texts();
-    } catch (const Error& e) {
-      throw UsageError("--" + wishes.answers_option + ": " + e.what());
-    }
-    table.texts = *wishes.answers;
-    table.embeddings.resize(table.texts.size() * model.dim());
-    for (size_t i = 0; i < table.texts.size(); ++i)
-      model.embed(std::string_view(table.texts[i]), row(i), session);
-    scores.resize(table.texts.size());
+    wished(wishes.answers_option, [&] { model.expect_texts(); });
+    table = model.encode(*wishes.answers, session);
   }
 
-  std::span<float> row(size_t i) {
-    return std::span(table.embeddings).subspan(i * model.dim(), model.dim());
+  void embed(const vision::ImageView& picture, std::span<float> out) {
+    if (prompt.empty()) return model.embed(picture, out, session);
+    model.see(picture, scene, session);
+    model.predict(scene, prompt, out, session);
   }
 
   void prepare(const vision::ImageView& picture, Shot& shot) {
@@ -87,29 +86,26 @@ struct Foreign {
     frames.clear();
     for (const SharedShot& shot : shots)
       frames.push_back({shot->values.data(), 1, shot->sides.height, shot->sides.width});
-    model.embed(std::span<const vision::Clip>(frames), out, session);
+    if (prompt.empty()) return model.embed(std::span<const vision::Clip>(frames), out, session);
+    model.see(std::span<const vision::Clip>(frames), scene, session);
+    model.predict(scene, prompt, out, session);
   }
 
   void decode(std::span<const float> embedding, std::string& text, double& confidence) {
     text.clear();
     confidence = 0;
-    if (scores.empty()) return;
-    for (size_t i = 0; i < scores.size(); ++i) {
-      const auto answer = row(i);
-      scores[i] = static_cast<float>(
-          std::inner_product(answer.begin(), answer.end(), embedding.begin(), 0.0));
-    }
-    const size_t best =
-        static_cast<size_t>(std::ranges::max_element(scores) - scores.begin());
-    model.score(scores);
-    text = table.texts[best];
-    confidence = static_cast<double>(scores[best]);
+    if (table.texts.empty()) return;
+    model.decode(embedding, table, 1, answer, session);
+    text = answer.text;
+    confidence = static_cast<double>(answer.confidence);
   }
 
   CheckpointModel model;
   Session session;
-  AnswerTable table;          // no rows: there are no words
-  std::vector<float> scores;  // [answers]
+  std::string prompt;
+  AnswerTable table;  // no rows: there are no words
+  Answer answer;
+  Scene scene;
   std::vector<vision::Clip> frames;
 };
 
@@ -153,12 +149,12 @@ WatchModel open_watch_model(const fs::path& path, const Common& common,
   const auto foreign = std::make_shared<Foreign>(path, common, wishes);
   out.dim = foreign->model.dim();
   out.embed = [foreign](const auto& picture, auto to) {
-    foreign->model.embed(picture, to, foreign->session);
+    foreign->embed(picture, to);
   };
   out.decode = [foreign](auto embedding, auto& text, auto& confidence) {
     foreign->decode(embedding, text, confidence);
   };
-  out.decode_flops = decode_flops(foreign->scores.size(), out.dim);
+  out.decode_flops = decode_flops(foreign->table.texts.size(), out.dim);
   const size_t trained = foreign->model.frames_per_clip();
   out.clips.shape = clip_shape(wishes, trained);
   if (trained == 0) return out;

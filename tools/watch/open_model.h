@@ -29,9 +29,11 @@ ClipShape clip_shape(const WatchWishes& wishes, size_t trained);
 /// Opens a model file of Sterna's, or somebody else's checkpoint (a folder, or converted), to be
 /// watched with; what it returns owns it, and a Session of `common.threads`.
 ///   Sterna's     embeds the answer to the prompt, says what it answers
-///   two towers   say the answer nearest to the picture, with CheckpointModel::score()'s confidence
+///   two towers   say the answer nearest to the picture, as CheckpointModel::decode() does
+///   open-vljepa  the same of what is predicted for the prompt, or for its own question
 ///   one tower    says where a change is: text "" and confidence 0. So do two without answers.
-/// Throws UsageError for what the model can't do: a prompt, or answers without a tower of texts;
+/// Throws UsageError for what the model can't do: a prompt without a predictor, or answers without
+/// a tower of texts;
 /// Error for files at fault.
 WatchModel open_watch_model(const std::filesystem::path& path, const Common& common,
                             const WatchWishes& wishes);
