@@ -130,6 +130,7 @@ constexpr std::array kFamilies = {
     Family{"siglip_vision_model", vision<bind_siglip_vision>},
     Family{"vit", vision<bind_vit>},
     Family{"vjepa2", vision<bind_vjepa2>},
+    Family{"vjepa2_1", vision<bind_vjepa21>},
     Family{"xlm-roberta", text<bind_bert_tower>},
 };
 

@@ -157,13 +157,15 @@ Found Runner::predicted_patches() {
                 std::to_string(clips) + " rows, one a clip, found " + std::to_string(seen.size()) +
                 " and " + std::to_string(asked.size()));
   }
-  Found out{{clips, asked[0].size(), d}, {}, {}};
-  out.values.resize(clips * asked[0].size() * d);
+  const vision::PatchPredictor& predictor = *model_.vision->predictor;
+  const size_t o = predictor.width();
+  Found out{{clips, asked[0].size(), o}, {}, {}};
+  out.values.resize(clips * asked[0].size() * o);
   for (size_t i = 0; i < clips; ++i) {
     const size_t m = asked[i].size();
-    model_.vision->predictor->forward({&tokens.values[i * n * d], n, d}, seen[i], asked[i],
-                                      {&out.values[i * m * d], m, d}, session_.executor,
-                                      session_.workspace);
+    predictor.forward({&tokens.values[i * n * d], n, d}, golden_.has("pixel_values"), seen[i],
+                      asked[i], {&out.values[i * m * o], m, o}, session_.executor,
+                      session_.workspace);
   }
   return out;
 }

@@ -141,6 +141,9 @@ VisionPart bind_clip_vision(const Config& config, const Tensors& tensors);
 VisionPart bind_siglip_vision(const Config& config, const Tensors& tensors);
 VisionPart bind_siglip2_vision(const Config& config, const Tensors& tensors);  // NaFlex
 VisionPart bind_vjepa2(const Config& config, const Tensors& tensors);
+/// V-JEPA 2.1, whose checkpoints are facebookresearch/vjepa2's (tools/convert_pt.py): names of that
+/// code, and the keys of transformers' VJEPA2Config.
+VisionPart bind_vjepa21(const Config& config, const Tensors& tensors);
 TextPart bind_bert_tower(const Config& config, const Tensors& tensors);  // and RoBERTa's kind
 TextPart bind_clip_text(const Config& config, const Tensors& tensors);
 TextPart bind_siglip_text(const Config& config, const Tensors& tensors);

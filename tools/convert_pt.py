@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Makes a safetensors file of a PyTorch checkpoint: pytorch_model.bin, *.pt, *.pth.
 
-    tools/convert_pt.py IN... OUT.safetensors [--strip PREFIX] [--key NAME]
+    tools/convert_pt.py IN... OUT.safetensors [--strip PREFIX] [--key NAME[=PREFIX]]...
     tools/convert_pt.py FOLDER              # pytorch_model*.bin -> FOLDER/model.safetensors
 
 `sterna` reads no PyTorch files: they are pickles, which are programs. This helper reads them with
 torch.load(weights_only=True), which runs none, and writes what is in them: a state dict, or the
-dict under --key ("state_dict", "model"), without --strip from the front of names. Tensors that
-share memory are written apart. Then: sterna model convert FOLDER OUT.gguf
+dict under --key ("state_dict", "model"), without --strip from the front of names. Several dicts
+of one file go together with prefixes, as V-JEPA 2.1's: --key ema_encoder=encoder. --key
+predictor=predictor. Tensors that share memory are written apart. Then: sterna model convert FOLDER
+OUT.gguf
 
 Needs PyTorch alone. Exit codes: 0 done, 2 bad usage, 3 a file that can't be used.
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -29,7 +32,8 @@ def fail(text):
 
 
 def tensors_of(torch, file, key, strip):
-    """name -> tensor of one file."""
+    """name -> tensor of one file; `key` may end in =PREFIX."""
+    key, _, prefix = key.partition("=")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipped(file))
     except Exception as e:  # pickle's, zipfile's and torch's own have no common class
@@ -48,7 +52,7 @@ def tensors_of(torch, file, key, strip):
         dtype = str(tensor.dtype).removeprefix("torch.")
         if dtype not in DTYPES or tensor.is_sparse or tensor.is_quantized:
             fail(f"{file}: tensor {name!r}: expected one of {', '.join(DTYPES)}, found {dtype}, {tensor.layout}")
-        out[name.removeprefix(strip)] = tensor.detach().contiguous()
+        out[prefix + name.removeprefix(strip)] = tensor.detach().contiguous()
     return out
 
 
@@ -95,7 +99,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("files", nargs="+", metavar="FILE")
     p.add_argument("--strip", default="", help="taken off the front of names, e.g. module.")
-    p.add_argument("--key", default="", help="where the state dict lies, e.g. state_dict or checkpoint.model")
+    p.add_argument("--key", action="append", metavar="NAME[=PREFIX]",
+                   help="where a state dict lies, e.g. state_dict or checkpoint.model, and what to put before its names")
     args = p.parse_args()
     *files, out = args.files
     if not files:
@@ -111,8 +116,8 @@ def main():
     except ImportError:
         fail("PyTorch is missing (pip install torch)")
     tensors = {}
-    for file in files:
-        for name, tensor in tensors_of(torch, file, args.key, args.strip).items():
+    for file, key in itertools.product(files, args.key or [""]):
+        for name, tensor in tensors_of(torch, file, key, args.strip).items():
             if name in tensors:
                 fail(f"{file}: tensor {name!r} occurs twice")
             tensors[name] = tensor

@@ -22,18 +22,20 @@ PatchPredictor::PatchPredictor(PatchPredictorWeights weights, quant::Isa isa)
   expect("rows of the map in", p, weights_.in.m());
   expect("width of the mask token", p, weights_.mask.size());
   expect("columns of the map out", p, weights_.out.k());
-  expect("rows of the map out", weights_.in.k(), weights_.out.m());
+  for (const auto& added : {weights_.of_picture, weights_.of_clip})
+    if (!added.empty()) expect("width of the modality's embedding", p, added.size());
   if (weights_.rope.grid == 0) throw Error("patch predictor: expected a grid, found none");
 }
 
-void PatchPredictor::forward(nn::Mat<const float> tokens, std::span<const uint32_t> seen,
-                             std::span<const uint32_t> asked, nn::Mat<float> out,
-                             const nn::Executor& executor, nn::Workspace& workspace) const {
+void PatchPredictor::forward(nn::Mat<const float> tokens, bool picture,
+                             std::span<const uint32_t> seen, std::span<const uint32_t> asked,
+                             nn::Mat<float> out, const nn::Executor& executor,
+                             nn::Workspace& workspace) const {
   const PatchPredictorWeights& w = weights_;
   const size_t c = seen.size(), n = c + asked.size(), d = w.in.k(), p = w.blocks.width();
   expect("width of the tokens", d, tokens.cols);
   expect("rows of the output", asked.size(), out.rows);
-  expect("columns of the output", d, out.cols);
+  expect("columns of the output", width(), out.cols);
 
   // x = [in(tokens[seen]); mask ...]. The reference sorts them by number; nothing but the order of
   // sums comes of it, as a token's place is its number.
@@ -49,12 +51,15 @@ void PatchPredictor::forward(nn::Mat<const float> tokens, std::span<const uint32
   }
   nn::apply(w.in, context, x.slice_rows(0, c), executor, workspace);
   for (size_t i = c; i < n; ++i) std::copy_n(w.mask.data(), p, x.row(i));
+  const std::span<const float> added = picture ? w.of_picture : w.of_clip;
+  for (size_t i = 0; !added.empty() && i < n; ++i)
+    for (size_t j = 0; j < p; ++j) x.row(i)[j] += added[j];
   std::copy(seen.begin(), seen.end(), numbers.data);
   std::copy(asked.begin(), asked.end(), numbers.data + c);
 
   const size_t r = video_rope_columns(w.rope.head);
   const auto cos = workspace.mat<float>(n, r), sin = workspace.mat<float>(n, r);
-  fill_video_rope(w.rope, {numbers.data, n}, cos, sin);
+  fill_video_rope(w.rope, w.rope.grid, w.rope.grid, {numbers.data, n}, cos, sin);
   const nn::Rotation rotation{cos, sin, nn::Pairing::neighbours};
   const auto starts = workspace.mat<uint32_t>(1, 2);
   starts.data[0] = 0;

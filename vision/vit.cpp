@@ -32,6 +32,11 @@ Vit::Vit(VitWeights weights, quant::Isa isa) : weights_(std::move(weights)), isa
   const size_t inputs = kChannels * w.tubelet * w.patch_size * w.patch_size;
   if (w.patch.m() != d) fail("rows of the patch map", d, w.patch.m());
   if (w.patch.k() != inputs) fail("columns of the patch map", inputs, w.patch.k());
+  if (w.picture_patch) {
+    if (w.picture_patch->m() != d) fail("rows of the picture's patch map", d, w.picture_patch->m());
+    if (w.picture_patch->k() * w.tubelet != inputs)
+      fail("columns of the picture's patch map", inputs / w.tubelet, w.picture_patch->k());
+  }
   if (w.prefix.size() % d != 0) fail("numbers in prefix tokens", d, w.prefix.size());
   if (w.placed > prefix()) fail("prefix tokens with positions", prefix(), w.placed);
   if (!w.position.empty()) {
@@ -71,9 +76,11 @@ size_t Vit::tokens(const Clip& clip) const {
 void Vit::embed_patches(const Clip& clip, nn::Mat<float> out, const nn::Executor& executor,
                         nn::Workspace& workspace) const {
   const nn::Workspace::Frame frame(workspace);
-  const size_t p = weights_.patch_size, n = weights_.tubelet;
+  const bool picture = clip.frames == 1 && weights_.picture_patch;
+  const quant::Linear& map = picture ? *weights_.picture_patch : weights_.patch;
+  const size_t p = weights_.patch_size, n = picture ? 1 : weights_.tubelet;
   const size_t rows = clip.height / p, cols = clip.width / p, plane = clip.height * clip.width;
-  const auto patches = workspace.mat<float>(out.rows, weights_.patch.k());
+  const auto patches = workspace.mat<float>(out.rows, map.k());
   executor.for_ranges(out.rows, 16, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const size_t time = i / (rows * cols), y = i / cols % rows * p, x = i % cols * p;
@@ -87,7 +94,7 @@ void Vit::embed_patches(const Clip& clip, nn::Mat<float> out, const nn::Executor
       }
     }
   });
-  nn::apply(weights_.patch, patches, out, executor, workspace);
+  nn::apply(map, patches, out, executor, workspace);
 }
 
 void Vit::add_positions(size_t rows, size_t cols, nn::Mat<float> x,
@@ -147,7 +154,8 @@ nn::Rotation Vit::turn(const Clip& clip, nn::Workspace& workspace) const {
   if (weights_.rope) {
     const std::span<uint32_t> numbers = workspace.array<uint32_t>(n);
     std::iota(numbers.begin(), numbers.end(), 0U);
-    fill_video_rope(*weights_.rope, numbers, cos.slice_rows(0, n), sin.slice_rows(0, n));
+    fill_video_rope(*weights_.rope, clip.height / p, clip.width / p, numbers,
+                    cos.slice_rows(0, n), sin.slice_rows(0, n));
   } else {
     std::fill_n(cos.data, first * c, 1.0F);
     std::fill_n(sin.data, first * c, 0.0F);

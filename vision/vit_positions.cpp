@@ -84,18 +84,27 @@ void interpolate_positions(nn::Mat<const float> table, size_t grid, PositionFilt
 
 size_t video_rope_columns(size_t c) { return 3 * (2 * ((c / 3) / 2)); }
 
-void fill_video_rope(const VideoRope& rope, std::span<const uint32_t> tokens, nn::Mat<float> cos,
-                     nn::Mat<float> sin) {
-  const size_t half = (rope.head / 3) / 2, g = rope.grid;
+void fill_video_rope(const VideoRope& rope, size_t rows, size_t cols,
+                     std::span<const uint32_t> tokens, nn::Mat<float> cos, nn::Mat<float> sin) {
+  const size_t half = (rope.head / 3) / 2;
+  if (rope.stretched == 0) rows = cols = rope.grid;
+  const auto stretched = [&](size_t at, size_t count) {
+    const auto place = static_cast<float>(at);
+    if (rope.stretched == 0 || count < 2) return place;
+    return place * static_cast<float>(rope.stretched - 1) / static_cast<float>(count - 1);
+  };
   for (size_t i = 0; i < tokens.size(); ++i) {
     const size_t token = tokens[i];
-    const std::array<size_t, 3> place = {token / (g * g), token % (g * g) / g, token % g};
+    const std::array<float, 3> place = {static_cast<float>(token / (rows * cols)),
+                                        stretched(token % (rows * cols) / cols, rows),
+                                        stretched(token % cols, cols)};
     for (size_t axis = 0; axis < 3; ++axis) {
       for (size_t k = 0; k < half; ++k) {
         const float exponent = static_cast<float>(k) / static_cast<float>(half);
         const float omega = 1.0F / std::pow(10000.0F, exponent);
-        const double angle = static_cast<double>(static_cast<float>(place[axis]) * omega);
-        for (const size_t column : {2 * axis * half + k, (2 * axis + 1) * half + k}) {
+        const double angle = static_cast<double>(place[axis] * omega);
+        const size_t first = 2 * axis * half + (rope.paired ? 2 * k : k);
+        for (const size_t column : {first, first + (rope.paired ? 1 : half)}) {
           cos.row(i)[column] = static_cast<float>(std::cos(angle));
           sin.row(i)[column] = static_cast<float>(std::sin(angle));
         }

@@ -261,6 +261,114 @@ def vjepa2():
     save("vjepa2", net, {"pixel_values_videos": clips, "last_hidden_state": out.last_hidden_state})
 
 
+class Vjepa21(torch.nn.Module):
+    """V-JEPA 2.1, whose code is no package: facebookresearch/vjepa2's `app.vjepa_2_1` under its names. From V-JEPA 2
+    it differs in rotations by one angle a pair, places stretched to a grid of 16 (`RoPEAttention`, interpolate_rope),
+    a patch map of its own for pictures, and an embedding of the modality (`VisionTransformer.forward`)."""
+
+    class Block(torch.nn.Module):
+        def __init__(self, d, heads, hidden):
+            super().__init__()
+            self.heads = heads
+            self.norm1, self.norm2 = torch.nn.LayerNorm(d, eps=1e-6), torch.nn.LayerNorm(d, eps=1e-6)
+            self.attn = torch.nn.ModuleDict({"qkv": torch.nn.Linear(d, 3 * d), "proj": torch.nn.Linear(d, d)})
+            self.mlp = torch.nn.ModuleDict({"fc1": torch.nn.Linear(d, hidden), "fc2": torch.nn.Linear(hidden, d)})
+
+        def forward(self, x, places):
+            """x [n, t, d], places three of [n or 1, t]: frame, row, column."""
+            def turn(y):
+                r = 2 * ((y.shape[-1] // 3) // 2)
+                parts = []
+                for i, at in enumerate(places):
+                    z = y[..., i * r:(i + 1) * r]
+                    omega = 1.0 / 10000 ** (torch.arange(r // 2) / (r / 2.0))
+                    angle = (at[:, None, :, None] * omega).repeat_interleave(2, -1)
+                    across = torch.stack((-z[..., 1::2], z[..., 0::2]), -1).flatten(-2)
+                    parts.append(z * angle.cos() + across * angle.sin())
+                return torch.cat([*parts, y[..., 3 * r:]], -1)
+
+            n, t, d = x.shape
+            q, k, v = self.attn["qkv"](self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            y = torch.nn.functional.scaled_dot_product_attention(turn(q), turn(k), v)
+            x = x + self.attn["proj"](y.transpose(1, 2).reshape(n, t, d))
+            return x + self.mlp["fc2"](torch.nn.functional.gelu(self.mlp["fc1"](self.norm2(x))))
+
+    def __init__(self, d, heads, layers, patch, tubelet, norms=4):
+        super().__init__()
+        self.patch, self.tubelet = patch, tubelet
+        self.patch_embed = torch.nn.ModuleDict({"proj": torch.nn.Conv3d(3, d, (tubelet, patch, patch), (tubelet, patch, patch))})
+        self.patch_embed_img = torch.nn.ModuleDict({"proj": torch.nn.Conv3d(3, d, (1, patch, patch), (1, patch, patch))})
+        self.img_mod_embed, self.video_mod_embed = (torch.nn.Parameter(torch.randn(1, 1, d)) for _ in range(2))
+        self.blocks = torch.nn.ModuleList(self.Block(d, heads, 2 * d) for _ in range(layers))
+        self.norms_block = torch.nn.ModuleList(torch.nn.LayerNorm(d, eps=1e-6) for _ in range(norms))
+
+    @staticmethod
+    def places(numbers, rows, cols):
+        return numbers // (rows * cols), numbers % (rows * cols) // cols, numbers % cols
+
+    def forward(self, clips):
+        """[n, frames, 3, height, width]; one frame is a picture."""
+        x = clips.transpose(1, 2)
+        picture = x.shape[2] == 1
+        x = (self.patch_embed_img if picture else self.patch_embed)["proj"](x).flatten(2).transpose(1, 2)
+        x = x + (self.img_mod_embed if picture else self.video_mod_embed)
+        rows, cols = clips.shape[3] // self.patch, clips.shape[4] // self.patch
+        frame, row, col = self.places(torch.arange(x.shape[1])[None], rows, cols)
+        for block in self.blocks:
+            x = block(x, (1.0 * frame, row * 15 / (rows - 1), col * 15 / (cols - 1)))
+        return self.norms_block[-1](x)
+
+
+class Vjepa21Predictor(torch.nn.Module):
+    """Its `VisionTransformerPredictor` that looks at one layer (n_output_distillation 1), places of the configured grid."""
+
+    def __init__(self, d, width, heads, layers, masks, out, grid):
+        super().__init__()
+        self.grid = grid
+        self.predictor_embed = torch.nn.Linear(d, width)
+        self.mask_tokens = torch.nn.ParameterList(torch.randn(1, 1, width) for _ in range(masks))
+        self.img_mod_embed, self.video_mod_embed = (torch.nn.Parameter(torch.randn(1, 1, width)) for _ in range(2))
+        self.predictor_blocks = torch.nn.ModuleList(Vjepa21.Block(width, heads, 4 * width) for _ in range(layers))
+        self.predictor_norm = torch.nn.LayerNorm(width, eps=1e-6)
+        self.predictor_proj, self.predictor_proj_context = torch.nn.Linear(width, out), torch.nn.Linear(width, out)
+
+    def forward(self, tokens, seen, asked, picture):
+        x = self.predictor_embed(tokens.gather(1, seen[..., None].expand(-1, -1, tokens.shape[2])))
+        x = torch.cat([x, self.mask_tokens[1].expand(*asked.shape, -1)], 1)
+        x = x + (self.img_mod_embed if picture else self.video_mod_embed)
+        numbers = torch.cat([seen, asked], 1)
+        for block in self.predictor_blocks:
+            x = block(x, [1.0 * p for p in Vjepa21.places(numbers, self.grid, self.grid)])
+        return self.predictor_proj(self.predictor_norm(x)[:, seen.shape[1]:])
+
+
+def vjepa21():
+    """A clip of an odd shape with a frame left over, patches from patches, and a picture."""
+    net = perturb(Vjepa21(28, 2, 2, 16, 2))
+    head = perturb(Vjepa21Predictor(28, 18, 1, 1, 3, 20, 3))
+    clips = torch.randn(2, 5, 3, 50, 33)
+    seen = torch.tensor([[0, 5, 3, 9], [11, 2, 4, 1]])
+    asked = torch.tensor([[2, 11, 4], [0, 10, 8]])
+    folder = OUT / "vjepa21"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    weights = {f"encoder.module.backbone.{k}": v for k, v in net.state_dict().items()}
+    weights |= {f"predictor.module.backbone.{k}": v for k, v in head.state_dict().items()}
+    save_file({k: v.half().contiguous() for k, v in weights.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "vjepa2_1", "hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_ratio": 2.0,
+        "crop_size": 48, "frames_per_clip": 4, "pred_hidden_size": 18, "pred_num_attention_heads": 1,
+        "pred_num_hidden_layers": 1, "pred_num_mask_tokens": 3, "pred_out_size": 20}, indent=2) + "\n")
+    tokens = net(clips)
+    write_golden("vjepa21", {"pixel_values_videos": clips, "last_hidden_state": tokens, "context_mask": seen,
+                             "target_mask": asked, "predictor_output": head(tokens, seen, asked, False)})
+    pictures = torch.randn(2, 3, 48, 50)
+    tokens = net(pictures[:, None])
+    every = torch.arange(9).expand(2, -1)
+    write_golden("vjepa21.picture", {"pixel_values": pictures, "last_hidden_state": tokens,
+                                     "predictor_output": head(tokens, every, every, True)})
+
+
 def gemma3():
     net = perturb(t.Gemma3TextModel(t.Gemma3TextConfig(
         vocab_size=40, head_dim=16, num_key_value_heads=1, sliding_window=5, query_pre_attn_scalar=20,
@@ -430,7 +538,7 @@ def composed(net, g):
 
 MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa, xlm_roberta, modernbert, llama, qwen3,
           deit, dinov3, dinov2_gelu, dinov2_registers_resized, ijepa, tinyclip, siglip2, siglip2_vision, vjepa2_predictor,
-          sentence_bert, embeddinggemma, qwen3_embedding]
+          sentence_bert, embeddinggemma, qwen3_embedding, vjepa21]
 
 
 @torch.no_grad()

@@ -65,6 +65,13 @@ with tempfile.TemporaryDirectory() as scratch:
     torch.save(state, folder / "lightning.pt")
     run(folder / "lightning.pt", folder / "model.safetensors", "--key", "state_dict", "--strip", "module.")
     assert set(load(folder / "model.safetensors")) == set(weights)
+    half = len(weights) // 2
+    torch.save({"a": dict(list(weights.items())[:half]), "b": {"x": dict(list(weights.items())[half:])}}, folder / "two.pt")
+    run(folder / "two.pt", folder / "model.safetensors", "--key", "a", "--key", "b.x")
+    assert set(load(folder / "model.safetensors")) == set(weights)
+    run(folder / "two.pt", folder / "model.safetensors", "--key", "a=left.", "--key", "b.x=right.")
+    assert {n.split(".")[0] for n in load(folder / "model.safetensors")} == {"left", "right"}
+    assert "occurs twice" in run(folder / "two.pt", folder / "no", "--key", "a", "--key", "a", code=3)
     assert "is the state dict under a --key?" in run(folder / "lightning.pt", folder / "no", code=3)
     assert "expected a dict with 'x'" in run(folder / "lightning.pt", folder / "no", "--key", "x", code=3)
 

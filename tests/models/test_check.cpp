@@ -54,6 +54,8 @@ TEST_CASE("every family gives transformers' numbers, the same on every ISA and n
       {"vit", tower},
       {"vjepa2", states},
       {"vjepa2_predictor", {"hidden_states.1", "predictor_output"}},
+      {"vjepa21", {"last_hidden_state", "predictor_output"}},
+      {"vjepa21.picture", {"last_hidden_state", "predictor_output"}},
       {"vjepa2_predictor.picture", {"last_hidden_state", "predictor_output"}},
       {"xlm_roberta", tower}};
   REQUIRE(cases.size() == test::goldens().size());

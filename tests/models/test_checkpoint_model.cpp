@@ -297,6 +297,34 @@ TEST_CASE("embedding a picture allocates nothing once the session is warm") {
   }
 }
 
+TEST_CASE("V-JEPA 2.1: pictures have a patch map of their own, and what does not fit is named") {
+  const test::Folder scratch;
+  const auto folder = scratch / "m";
+  std::filesystem::copy(kGolden / "checkpoints/vjepa21", folder);
+  std::filesystem::copy(kGolden / "checkpoints/vjepa2/video_preprocessor_config.json", folder);
+  const auto model = CheckpointModel::open(folder);
+  std::vector<float> out(model.dim());
+  Session session(1);
+  const vision::Image picture = test::noise(64, 48, 5);
+  CHECK_THROWS_AS(model.embed(picture.view(), out, session), Error);  // less than a patch
+  std::ofstream(folder / "video_preprocessor_config.json")
+      << R"({"video_processor_type": "VJEPA2VideoProcessor", "crop_size": {"height": 48, "width": 48}})";
+  const auto large = CheckpointModel::open(folder);
+  std::vector<float> still(large.dim());
+  large.embed(picture.view(), out, session);
+  large.embed(std::vector{picture.view(), picture.view()}, still, session);
+  CHECK(cosine(out, still) < 0.999);  // a clip that stands still is no picture
+
+  const auto fault = [&](const std::string& config) {
+    std::ofstream(folder / "config.json") << config;
+    return test::message_of<Error>([&] { CheckpointModel::open(folder); });
+  };
+  CHECK(fault(R"({"model_type": "vjepa2_1", "patch_size": 8})")
+            .find("config.json: patch_size: expected 14 or 16") != std::string::npos);
+  CHECK(fault(R"({"model_type": "vjepa2_1"})").find("model.safetensors: tensor") !=
+        std::string::npos);
+}
+
 TEST_CASE("a folder that embeds no pictures says why") {
   const auto fault = [](const std::filesystem::path& folder) {
     const auto model = CheckpointModel::open(folder);

@@ -156,7 +156,8 @@ TEST_CASE("ternary after training: least squares and feedback lose less, map by 
   Session session(1);
   size_t better = 0, models = 0;
   for (const char* name : {"bert", "clip", "composed", "gemma3", "llama", "modernbert",
-                           "open_vljepa", "siglip2_vision", "vjepa2", "vjepa2_predictor"}) {
+                           "open_vljepa", "siglip2_vision", "vjepa2", "vjepa21",
+                           "vjepa2_predictor"}) {
     CAPTURE(name);
     models::convert(test::kCheckpoints / name, scratch / "f32.gguf");
     const auto rules = parse_rules("@blocks=t5");

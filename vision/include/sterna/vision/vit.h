@@ -23,6 +23,12 @@ struct Clip {
 struct VideoRope {
   size_t grid = 1;  // patches in a row, and rows
   size_t head = 0;  // c
+  /// V-JEPA 2.1's (facebookresearch/vjepa2, `app.vjepa_2_1`): neighbours turn by one angle.
+  bool paired = false;
+  /// Of its tower, `interpolate_rope`: places are those in the clip's own grid, and the last row and
+  /// the last column lie at `stretched` - 1. (A grid of one row lies at 0; the reference divides
+  /// by zero.) 0: not so.
+  size_t stretched = 0;
 };
 
 /// DINOv3's 2D rotary positions (transformers' `DINOv3ViTRopePositionEmbedding`): a patch's centre
@@ -42,6 +48,8 @@ enum class PositionFilter { cubic, cubic_antialias, linear_antialias };
 struct VitWeights {
   quant::Linear
       patch;  // [d, 3 tubelet size size]: the convolution, columns channel, frame, row, column
+  /// V-JEPA 2.1's for clips of one frame, which fill no tubelet: [d, 3 size size].
+  std::optional<quant::Linear> picture_patch = {};
   size_t patch_size = 16;
   size_t tubelet = 1;               // frames a patch spans
   std::span<const float> prefix;    // [p, d]
