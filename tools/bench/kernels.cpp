@@ -3,19 +3,16 @@
 #include <sterna/nn/executor.h>
 #include <sterna/nn/workspace.h>
 #include <sterna/quant/formats.h>
-#include <sterna/quant/half.h>
-#include <sterna/quant/linear.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <string_view>
 #include <vector>
 
+#include "bench/kernel_case.h"
 #include "bench/limits.h"
 
 namespace sterna::cli {
@@ -23,141 +20,46 @@ namespace sterna::cli {
 namespace {
 
 using quant::Isa;
-using quant::Linear;
 using quant::Type;
 
-constexpr size_t kMemory = size_t{256} << 20;  // beyond any last-level cache this runs on
-constexpr double kSlice = 0.008;               // seconds a measurement lasts at least
+/// A line of the report: a map, the limit that binds it, and its best rate.
+struct Case {
+  KernelCase map;
+  const char* limit;
+  double best = 0;  // maps a second
 
-// Bytes that are fair weights of every type: read as bfloat16 or float each is a number of ordinary
-// size, and the speed of integer kernels does not depend on the values.
-std::byte* make_memory(nn::Workspace& memory) {
-  std::byte* p = memory.bytes(kMemory);
-  std::mt19937_64 rng(1);
-  for (size_t i = 0; i < kMemory; i += 8) {
-    uint64_t v = rng();
-    v = (v & 0x83ff83ff83ff83ffull) | 0x3c003c003c003c00ull;
-    std::memcpy(p + i, &v, 8);
+  void measure(const nn::Executor& executor) { best = std::max(best, map.measure(executor)); }
+  double reached() const {
+    return std::string_view(limit).ends_with("_read") ? map.gbps(best) : map.gops(best);
   }
-  return p;
-}
-
-// One line of the report: a linear map of one shape, over as many copies of its weights as fit
-// `span_bytes`, so that they come from memory or stay in cache.
-class Case {
- public:
-  Case(const std::byte* memory, Type type, Isa isa, size_t m, size_t k, size_t n, size_t span_bytes,
-       const char* limit)
-      : type_(type),
-        isa_(isa),
-        m_(m),
-        k_(k),
-        n_(n),
-        limit_(limit),
-        scale_(m, quant::f32_to_f16(1)) {
-    const size_t bytes = quant::weight_bytes(type, m, k);
-    const size_t copies = std::max<size_t>(1, span_bytes / bytes);
-    for (size_t i = 0; i < copies; ++i) {
-      quant::WeightView w{type, m, k, {memory + i * bytes, bytes}, {}, 0};
-      if (quant::is_integer(type)) w.scale = scale_;
-      maps_.emplace_back(w, std::span<const float>{}, isa);
-    }
-    std::mt19937 rng(2);
-    std::normal_distribution<float> normal;
-    x_.resize(n * k);
-    for (auto& v : x_) v = normal(rng);
-    y_.resize(n * m);
-    scratch_ = workspace_.bytes(maps_[0].scratch_bytes(n));
-  }
-
-  // One slice of time; keeps the best rate, in maps a second.
-  void measure(const nn::Executor& executor) {
-    size_t done = 0;
-    const double start = bench_seconds(executor.threads());
-    double seconds = 0;
-    do {
-      run(executor, maps_[next_++ % maps_.size()]);
-      ++done;
-      seconds = bench_seconds(executor.threads()) - start;
-    } while (seconds < kSlice);
-    best_ = std::max(best_, static_cast<double>(done) / seconds);
-  }
-
-  double gops() const {
-    return 2e-9 * static_cast<double>(m_) * static_cast<double>(k_) * static_cast<double>(n_) *
-           best_;
-  }
-  double gbps() const {
-    return 1e-9 * static_cast<double>(quant::weight_bytes(type_, m_, k_)) * best_;
-  }
-  std::string_view limit() const { return limit_; }
-  double reached() const { return limit().ends_with("_read") ? gbps() : gops(); }
 
   void report(const BenchOptions& options, int threads, double limit_value) const {
     const double share = limit_value > 0 ? reached() / limit_value : 0;
-    const char* kernel = n_ < 8 ? "gemv" : "gemm";
+    const char* kernel = map.n() < 8 ? "gemv" : "gemm";
     if (options.json) {
       options.print(nlohmann::ordered_json{
           {"kernel", kernel},
-          {"format", quant::name(type_)},
-          {"isa", quant::name(isa_)},
-          {"m", m_},
-          {"k", k_},
-          {"n", n_},
+          {"format", quant::name(map.type())},
+          {"isa", quant::name(map.isa())},
+          {"m", map.m()},
+          {"k", map.k()},
+          {"n", map.n()},
           {"threads", threads},
-          {"gops", gops()},
-          {"gbps", gbps()},
-          {"limit", limit_},
-          {"share",
-           share}}.dump());
+          {"gops", map.gops(best)},
+          {"gbps", map.gbps(best)},
+          {"limit", limit},
+          {"share", share}}.dump());
       return;
     }
     char line[160];
     std::snprintf(line, sizeof line,
                   "%-4s %-4s %-7s %5zu x %-5zu n=%-4zu %7.0f %8.1f  %5.1f %% of %s", kernel,
-                  std::string(quant::name(type_)).c_str(), std::string(quant::name(isa_)).c_str(),
-                  m_, k_, n_, gops(), gbps(), share * 100, limit_);
+                  std::string(quant::name(map.type())).c_str(),
+                  std::string(quant::name(map.isa())).c_str(), map.m(), map.k(), map.n(),
+                  map.gops(best), map.gbps(best), share * 100, limit);
     options.print(line);
   }
-
- private:
-  void run(const nn::Executor& executor, const Linear& map) {
-    if (n_ < 8) {
-      map.prepare(x_.data(), k_, n_, scratch_);
-    } else {
-      executor.for_ranges(n_, map.token_tile(n_), [&](size_t begin, size_t end) {
-        map.prepare(x_.data(), k_, n_, scratch_, begin, end);
-      });
-    }
-    executor.for_ranges(m_, map.row_tile(), [&](size_t begin, size_t end) {
-      map.run(scratch_, n_, begin, end, y_.data(), m_);
-    });
-  }
-
-  Type type_;
-  Isa isa_;
-  size_t m_, k_, n_;
-  const char* limit_;
-  std::vector<uint16_t> scale_;
-  std::vector<Linear> maps_;
-  std::vector<float> x_, y_;
-  nn::Workspace workspace_;
-  std::byte* scratch_ = nullptr;
-  size_t next_ = 0;
-  double best_ = 0;
 };
-
-// The limit that binds a GEMM of this type and ISA.
-const char* compute_limit(Type type, Isa isa) {
-  if (!quant::is_integer(type)) {
-    if (type != Type::bf16 || vector_isa(isa) != Isa::avx512) return "f32";
-    return isa == Isa::amx ? "amx_bf16" : "bf16";
-  }
-  return isa == Isa::amx       ? "amx"
-         : isa == Isa::avx512  ? "vnni"
-         : isa == Isa::avxvnni ? "vnni256"
-                               : "maddubs";
-}
 
 std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
                                               const std::vector<Type>& types) {
@@ -165,9 +67,10 @@ std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
   std::vector<std::unique_ptr<Case>> cases;
   for (Type type : types) {
     const auto add = [&](size_t m, size_t k, size_t n, size_t span, const char* limit) {
-      cases.push_back(std::make_unique<Case>(memory, type, isa, m, k, n, span, limit));
+      cases.push_back(
+          std::make_unique<Case>(KernelCase(memory, type, isa, m, k, n, span), limit));
     };
-    add(4096, 4096, 1, kMemory, "dram_read");
+    add(4096, 4096, 1, kBenchMemory, "dram_read");
     size_t m = 16;  // the tallest that lies in half a megabyte
     while (quant::weight_bytes(type, 2 * m, 1024) <= kL2) m *= 2;
     add(m, 1024, 1, 0, "l2_read");
@@ -215,7 +118,7 @@ void bench_threads(const BenchOptions& options, int threads, const std::vector<I
   for (const auto& c : cases) {
     double value = 0;
     for (const auto& l : limits)
-      if (c->limit() == l.limit.name) value = l.value;
+      if (l.limit.name == std::string_view(c->limit)) value = l.value;
     c->report(options, threads, value);
   }
 }
@@ -233,8 +136,8 @@ int bench_kernels(const BenchOptions& options) {
   }
   // Memory of their own for the limits: reading it also clears the caches of weights.
   nn::Workspace pages;  // huge ones, where the system grants them
-  const std::byte* weights = make_memory(pages);
-  const std::byte* memory = make_memory(pages);
+  const std::byte* weights = bench_weights(pages);
+  const std::byte* memory = bench_weights(pages);
   std::vector<int> counts;
   const int all = nn::Executor(0).threads();
   if (options.threads > 0) {
@@ -243,7 +146,7 @@ int bench_kernels(const BenchOptions& options) {
     counts = all > 1 ? std::vector<int>{1, all} : std::vector<int>{1};
   }
   for (int threads : counts)
-    bench_threads(options, threads, isas, weights, {memory, kMemory});
+    bench_threads(options, threads, isas, weights, {memory, kBenchMemory});
   return 0;
 }
 

@@ -310,4 +310,15 @@ std::vector<Limit> machine_limits() {
   return limits;
 }
 
+const char* compute_limit(quant::Type type, quant::Isa isa) {
+  if (!quant::is_integer(type)) {
+    if (type != quant::Type::bf16 || vector_isa(isa) != quant::Isa::avx512) return "f32";
+    return isa == quant::Isa::amx ? "amx_bf16" : "bf16";
+  }
+  return isa == quant::Isa::amx       ? "amx"
+         : isa == quant::Isa::avx512  ? "vnni"
+         : isa == quant::Isa::avxvnni ? "vnni256"
+                               : "maddubs";
+}
+
 }  // namespace sterna::cli

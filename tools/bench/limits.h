@@ -1,6 +1,8 @@
 #pragma once
 
 #include <sterna/nn/executor.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/isa.h>
 
 #include <cstddef>
 #include <span>
@@ -24,5 +26,8 @@ struct Limit {
 /// The limits that this CPU has instructions for. `memory` of measure() must be far larger than the
 /// last cache for dram_read, and hold at least 512 KiB a thread.
 std::vector<Limit> machine_limits();
+
+/// The name of the limit that binds a product of many tokens with weights of this type.
+const char* compute_limit(quant::Type type, quant::Isa isa);
 
 }  // namespace sterna::cli

@@ -13,6 +13,9 @@ std::filesystem::path program_folder();
 /// places that were searched, if there is none.
 std::filesystem::path find_model(const std::string& named);
 
+/// A script of `sterna bench` in the same places. Throws Error.
+std::filesystem::path find_script(const char* name);
+
 /// Whether `path` is somebody else's checkpoint: a folder, or the GGUF converted of one. Throws
 /// Error for a file that is no GGUF.
 bool is_checkpoint(const std::filesystem::path& path);

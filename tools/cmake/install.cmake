@@ -36,6 +36,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/models/sterna-nano.gguf
         DESTINATION ${CMAKE_INSTALL_DATADIR}/sterna OPTIONAL)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
         DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+install(FILES ${PROJECT_SOURCE_DIR}/tools/bench/peers.py
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/sterna)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/sterna.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/completions/sterna.bash RENAME sterna
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)

@@ -18,7 +18,7 @@ _sterna() {
     help) COMPREPLY=($(compgen -W "$(_sterna_words verbs)" -- "$word")) && return ;;
     index) subverbs="build add search" ;;
     model) subverbs="info convert quantize check pull" ;;
-    bench) subverbs="kernels model giant decode" ;;
+    bench) subverbs="kernels towers model giant decode" ;;
   esac
   if [ -n "$subverbs" ] && ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
     COMPREPLY=($(compgen -W "$subverbs" -- "$word"))
@@ -28,7 +28,7 @@ _sterna() {
     index | model) ((COMP_CWORD == 2)) || verb+=("${COMP_WORDS[2]}") ;;
   esac
   case $before in
-    --isa) COMPREPLY=($(compgen -W "scalar avx2 avxvnni avx512 neon" -- "$word")) && return ;;
+    --isa) COMPREPLY=($(compgen -W "scalar avx2 avxvnni avx512 amx neon" -- "$word")) && return ;;
     --type)
       [[ ${verb[0]} == model ]] && return  # PATTERN=FORMAT: nothing to offer
       COMPREPLY=($(compgen -W "Flat SQ8 HNSW32 IVF1024,SQ8" -- "$word")) && return ;;

@@ -17,5 +17,5 @@ end
 complete -c sterna -n "__sterna_words 1" -f -a "(sterna --help 2>/dev/null | string replace -rf '^  ([a-z]+)  +(.*)' '\$1\t\$2') help"
 complete -c sterna -n "__sterna_verb index" -f -a "build add search"
 complete -c sterna -n "__sterna_verb model" -f -a "info convert quantize check pull"
-complete -c sterna -n "__sterna_verb bench" -f -a "kernels model giant decode"
+complete -c sterna -n "__sterna_verb bench" -f -a "kernels towers model giant decode"
 complete -c sterna -n "not __sterna_words 1; and string match -q -- '-*' (commandline -ct)" -f -a "(__sterna_options)"
