@@ -35,14 +35,18 @@ void CheckpointModel::Impl::bind_questions() {
   embedding_question_ids = questions->read(embedding_question).ids;
 }
 
-Mat<const float> CheckpointModel::Impl::look(std::span<const vision::Clip> frames,
+Mat<const float> CheckpointModel::Impl::look(std::span<const vision::Clip> frames, size_t depth,
                                              Session& session) const {
   nn::Workspace& workspace = session.workspace;
   const vision::Vit& vit = model.vision->vit;
+  const auto pass = [&](const vision::Clip& clip, Mat<float> tokens) {
+    if (depth == kAll) return vit.forward(clip, tokens, session.executor, workspace);
+    vit.hidden(clip, depth, tokens, session.executor, workspace);
+  };
   if (reads_clips()) {
     const vision::Clip clip = joined(frames, workspace);
     const auto tokens = workspace.mat<float>(vit.tokens(clip), vit.width());
-    vit.forward(clip, tokens, session.executor, workspace);
+    pass(clip, tokens);
     return tokens;
   }
   size_t rows = 0, row = 0;
@@ -50,7 +54,7 @@ Mat<const float> CheckpointModel::Impl::look(std::span<const vision::Clip> frame
   const auto tokens = workspace.mat<float>(rows, vit.width());
   for (const vision::Clip& one : frames) {
     const size_t n = vit.tokens(one);
-    vit.forward(one, tokens.slice_rows(row, n), session.executor, workspace);
+    pass(one, tokens.slice_rows(row, n));
     row += n;
   }
   return tokens;
@@ -85,18 +89,19 @@ bool CheckpointModel::hears_whole(std::string_view question) const {
   return impl_->questions->reads_whole(question);
 }
 
-void CheckpointModel::see(const vision::ImageView& picture, Scene& scene, Session& session) const {
+void CheckpointModel::see(const vision::ImageView& picture, Scene& scene, Session& session,
+                          size_t depth) const {
   impl_->expect_frames(1);
   const nn::Workspace::Frame frame(session.workspace);
   const vision::Clip clip = impl_->prepared(picture, session);
-  see(std::span(&clip, 1), scene, session);
+  see(std::span(&clip, 1), scene, session, depth);
 }
 
-void CheckpointModel::see(std::span<const vision::Clip> frames, Scene& scene,
-                          Session& session) const {
+void CheckpointModel::see(std::span<const vision::Clip> frames, Scene& scene, Session& session,
+                          size_t depth) const {
   impl_->expect_singles(frames);
   const nn::Workspace::Frame frame(session.workspace);
-  const Mat<const float> tokens = impl_->look(frames, session);
+  const Mat<const float> tokens = impl_->look(frames, depth, session);
   scene.tokens = tokens.rows;
   scene.features.assign(tokens.data, tokens.data + tokens.rows * tokens.cols);
   scene.semantics.clear();

@@ -39,8 +39,9 @@ struct CheckpointModel::Impl {
                                          Session& session) const;
   /// Frames of one size as one clip.
   vision::Clip joined(std::span<const vision::Clip> frames, nn::Workspace& workspace) const;
-  /// The tower's tokens: of a clip, or of pictures one behind the other.
-  nn::Mat<const float> look(std::span<const vision::Clip> frames, Session& session) const;
+  /// The tower's tokens: of a clip, or of pictures one behind the other; see()'s `depth`.
+  nn::Mat<const float> look(std::span<const vision::Clip> frames, size_t depth,
+                            Session& session) const;
   /// The picture's, or clip's, own embedding, of a model that wants no question.
   void see(const vision::Clip& clip, std::span<float> out, Session& session) const;
   /// The direction of the mean of what `embed_frame(i, out)` makes of each of n frames.

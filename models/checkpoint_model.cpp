@@ -176,7 +176,7 @@ vision::Clip CheckpointModel::Impl::joined(std::span<const vision::Clip> frames,
 void CheckpointModel::Impl::embed(std::span<const vision::Clip> frames, std::span<float> out,
                                   Session& session) const {
   const nn::Workspace::Frame frame(session.workspace);
-  if (predicts()) return predict(look(frames, session), embedding_question_ids, out, session);
+  if (predicts()) return predict(look(frames, kAll, session), embedding_question_ids, out, session);
   if (reads_clips() || frames.size() == 1)
     return see(joined(frames, session.workspace), out, session);
   average(frames.size(), out, session,

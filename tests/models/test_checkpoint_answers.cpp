@@ -212,6 +212,26 @@ TEST_CASE("what can't be asked says why") {
   CHECK(session.decodes == 0);
 }
 
+TEST_CASE("tokens of any depth can be had for themselves") {
+  const auto model = CheckpointModel::open(kGolden / "checkpoints/dinov2");
+  const vision::Image picture = test::noise(33, 50, 21, true);
+  Session session(1);
+  Scene all, none, last;
+  model.see(picture.view(), all, session);
+  CHECK(all.tokens == 1 + 16);  // CLS and 4 x 4 patches
+  REQUIRE(all.features.size() == all.tokens * model.dim());
+  std::vector<float> cls(all.features.begin(),
+                         all.features.begin() + static_cast<ptrdiff_t>(model.dim()));
+  std::vector<float> embedding(model.dim());
+  model.embed(picture.view(), embedding, session);
+  CHECK(cosine(cls, embedding) == doctest::Approx(1));
+  model.see(picture.view(), none, session, 0);
+  model.see(picture.view(), last, session, 2);
+  CHECK(none.features != last.features);
+  CHECK(last.features != all.features);  // the final norm is missing
+  CHECK_THROWS_AS(model.see(picture.view(), none, session, 3), Error);
+}
+
 TEST_CASE("cosines become what the model makes of them") {
   // An embedding of one 1, and choices whose first numbers are cosines.
   const auto scored = [](const CheckpointModel& model) {

@@ -102,10 +102,17 @@ class CheckpointModel {
   std::string_view embedding_question() const;
   /// Whether the predictor hears `question` to its end; longer ones are cut off.
   bool hears_whole(std::string_view question) const;
-  /// The tower's tokens, to be asked about: of a picture, or of a clip as embed() takes it (of a
-  /// tower of pictures those of each frame, one behind the other). scene.semantics stays empty.
-  void see(const vision::ImageView& picture, Scene& scene, Session& session) const;
-  void see(std::span<const vision::Clip> frames, Scene& scene, Session& session) const;
+  /// Every layer: see() without a depth.
+  static constexpr size_t kAll = static_cast<size_t>(-1);
+  /// The tower's tokens (CLS, registers, patches by frame, row, column), to be asked about or for
+  /// themselves: of a picture, or of a clip as embed() takes it (of a tower of pictures those of each
+  /// frame, one behind the other). With `depth` those behind so many blocks, without the final norm:
+  /// transformers' hidden_states[depth], of which no question can be asked. scene.semantics stays
+  /// empty.
+  void see(const vision::ImageView& picture, Scene& scene, Session& session,
+           size_t depth = kAll) const;
+  void see(std::span<const vision::Clip> frames, Scene& scene, Session& session,
+           size_t depth = kAll) const;
   /// The embedding of the answer to `question`: out [dim()], of unit length, in the space of
   /// embed(text). Throws as expect_questions(), and for a scene that another model saw.
   void predict(const Scene& scene, std::string_view question, std::span<float> out,
