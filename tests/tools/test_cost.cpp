@@ -26,6 +26,11 @@ TEST_CASE("cost: energy counters are added up, parts of packages left out, wrapp
   CHECK(*meter.read().joules == doctest::Approx(0.4));
   zone("intel-rapl:0", "300100");
   CHECK(*meter.read().joules == doctest::Approx(0.5));
+  const Cost later = meter.read() - cost;  // what was spent in between
+  CHECK(*later.joules == doctest::Approx(0.1));
+  CHECK(later.cpu_seconds >= 0);
+  CHECK_FALSE((Cost{1, 2, 3} - Cost{}).joules);  // one of both did not tell
+  CHECK(*(Cost{1, 2, 30} - Cost{0, 0, 10}).instructions == 20);
 }
 
 TEST_CASE("cost: what the machine does not tell is left out; the processor's time is there") {

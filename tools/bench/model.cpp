@@ -10,9 +10,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
+
+#include "cli/cost.h"
 
 namespace sterna::cli {
 
@@ -75,9 +78,52 @@ class Report {
     options_.print(line);
   }
 
+  /// What an answer costs beside time, as far as this machine tells.
+  void cost(Cost cost, int answers, uint64_t weights) const {
+    const double n = answers;
+    const auto each = [&](auto value) { return static_cast<double>(value) / n; };
+    if (options_.json) {
+      nlohmann::json line = {{"stage", "cost of an answer"},
+                             {"cpu_seconds", each(cost.cpu_seconds)},
+                             {"weight_bytes", weights},
+                             {"joules", nullptr},
+                             {"instructions", nullptr}};
+      if (cost.joules) line["joules"] = each(*cost.joules);
+      if (cost.instructions) line["instructions"] = each(*cost.instructions);
+      return options_.print(line.dump());
+    }
+    char line[160];
+    std::snprintf(line, sizeof line, "cost of an answer: %.1f ms of processor, %.1f MB of weights",
+                  1e3 * each(cost.cpu_seconds), 1e-6 * static_cast<double>(weights));
+    std::string text = line;
+    std::snprintf(line, sizeof line, ", %.3f J", cost.joules ? each(*cost.joules) : 0);
+    text += cost.joules ? line : ", no energy counter here";
+    std::snprintf(line, sizeof line, ", %.0f M instructions",
+                  cost.instructions ? 1e-6 * each(*cost.instructions) : 0);
+    text += cost.instructions ? line : ", no instruction counter here";
+    options_.print(text);
+  }
+
  private:
   const BenchModelOptions& options_;
 };
+
+/// Bytes of the file `path` that this process has touched, by the kernel's account of its mappings.
+uint64_t touched_bytes(const std::filesystem::path& path) {
+  const std::string name = std::filesystem::absolute(path).lexically_normal().string();
+  std::ifstream maps("/proc/self/smaps");
+  uint64_t bytes = 0;
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long kilobytes = 0;
+    if (line.find('-') < line.find(' ')) {  // 7f00-7f10 r--p 0 00:00 0   /path
+      inside = line.ends_with(" " + name);
+    } else if (inside && std::sscanf(line.c_str(), "Rss: %llu kB", &kilobytes) == 1) {
+      bytes += kilobytes << 10;
+    }
+  }
+  return bytes;
+}
 
 /// The tower's parts, bound apart from a Model, which does not show them.
 void tower_stages(const BenchModelOptions& o, const vision::Image& picture, const Report& report) {
@@ -165,6 +211,7 @@ int bench_model(const BenchModelOptions& o) {
   tower_stages(o, picture, report);
 
   const Model model = Model::open(o.model, model_options);
+  CostMeter meter;  // before any thread it is to count
   Session session(1);
   Scene scene = model.see(picture.view(), session);
   std::vector<float> out(model.dim());
@@ -176,12 +223,16 @@ int bench_model(const BenchModelOptions& o) {
   report.stage("predict + answer", measure(o.rounds, [&] {
                  model.answer(scene, o.question, nullptr, 5, answer, session);
                }));
-  report.stage("whole answer", measure(o.rounds, [&] {
-                 const vision::Image again = vision::decode_file(o.picture);
-                 session.question.model = 0;  // as asked for the first time
-                 model.see(again.view(), scene, session);
-                 model.answer(scene, o.question, nullptr, 5, answer, session);
-               }));
+  const auto whole = [&] {
+    const vision::Image again = vision::decode_file(o.picture);
+    session.question.model = 0;  // as asked for the first time
+    model.see(again.view(), scene, session);
+    model.answer(scene, o.question, nullptr, 5, answer, session);
+  };
+  report.stage("whole answer", measure(o.rounds, whole));
+  const Cost before = meter.read();
+  for (int i = 0; i < o.rounds; ++i) whole();
+  report.cost(meter.read() - before, o.rounds, touched_bytes(o.model));
   const int threads = o.threads > 0 ? o.threads : nn::Executor(0).threads();
   report.throughput(throughput(o, model, threads), threads);
   return 0;

@@ -44,6 +44,14 @@ int open_instructions() {
 
 }  // namespace
 
+Cost operator-(const Cost& now, const Cost& before) {
+  Cost spent{now.cpu_seconds - before.cpu_seconds, {}, {}};
+  if (now.joules && before.joules) spent.joules = *now.joules - *before.joules;
+  if (now.instructions && before.instructions)
+    spent.instructions = *now.instructions - *before.instructions;
+  return spent;
+}
+
 CostMeter::CostMeter(const fs::path& powercap) {
   // "intel-rapl:0" is a package (AMD's too), "intel-rapl:0:1" a part of one.
   std::error_code error;

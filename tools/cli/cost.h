@@ -15,6 +15,9 @@ struct Cost {
   std::optional<uint64_t> instructions;  // of this process, in user space (perf events)
 };
 
+/// What was spent since an earlier reading of the same meter.
+Cost operator-(const Cost& now, const Cost& before);
+
 /// Measures from its construction on. Joules need readable energy counters (Linux: root, Intel or
 /// AMD, seldom in a virtual machine), instructions a kernel that lets a process count its own; what
 /// is not to be had is nullopt. Threads that began before it are not counted among instructions.
