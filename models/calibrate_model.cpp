@@ -111,9 +111,7 @@ const QuantizeRule* ModelCalibration::rule(const std::string& name) const {
   if (role == roles_.end() || role->second.use != Use::block_map) return nullptr;
   const QuantizeRule* found = find_rule(rules_, name, &role->second);
   if (found == nullptr || !format_of(found->type).layout) return nullptr;
-  // t34 and t14 have too few patterns to round to: they are packed.
-  const quant::Type type = quant::parse_type(found->type);
-  return quant::is_integer(type) && !quant::is_sparse(type) ? found : nullptr;
+  return quant::is_integer(quant::parse_type(found->type)) ? found : nullptr;
 }
 
 /// What the inputs at hand reach all blocks by.
@@ -176,7 +174,7 @@ std::vector<ModelCalibration::Block> ModelCalibration::find_blocks() {
   if (blocks.empty()) {
     throw Error(source_.name() +
                 ": calibration: expected rules that store maps of blocks, which the inputs reach, "
-                "as i8, t2 or t5, found none");
+                "as i8, t2, t5, t34 or t14, found none");
   }
   return blocks;
 }

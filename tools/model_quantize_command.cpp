@@ -91,7 +91,7 @@ int model_quantize_command(int argc, char** argv) {
                 cxxopts::value<std::vector<std::string>>(), "PATTERN=FORMAT");
   options.add()("calibrate",
                 "Round for the least error: the text tower's i8 maps on texts, one a line; maps of a "
-                "converted file's blocks (i8, t2, t5) on inputs in a safetensors file",
+                "converted file's blocks (i8, ternary) on inputs in a safetensors file",
                 cxxopts::value<std::string>(),
                 "FILE")("threads", "Threads of the calibration (0 = all cores)",
                         cxxopts::value<int>()->default_value("0"), "N");

@@ -95,6 +95,48 @@ TEST_CASE("ternary: feedback errs less than refitted scales, and those less than
   }
 }
 
+TEST_CASE("patterns: four at a time by what they cost errs less than the largest of each four") {
+  for (const quant::Type type : {quant::Type::t34, quant::Type::t14}) {
+    for (const Case& c : {Case{16, 96, 0, type}, Case{9, 202, 64, type}, Case{3, 131, 128, type},
+                          Case{1, 3, 0, type}, Case{2, 4, 0, type}}) {
+      CAPTURE(quant::name(type));
+      CAPTURE(c.k);
+      const auto w = normal(c.m * c.k, 3);
+      const auto h = moments(c.k, 5);
+      const Rounded r = gptq(w, c.m, c.k, h, c.group, c.type);
+      CHECK(r.error == doctest::Approx(loss(w, r.q, r.scale, c.m, c.k, h, c.group)).epsilon(1e-6));
+      CHECK(r.error <= r.refitted);
+      CHECK(r.refitted <= r.nearest);
+      // To nearest it is what packing gives.
+      const quant::Packed plain = quant::pack(c.type, w, c.m, c.k, c.group);
+      std::vector<int8_t> q(c.m * c.k);
+      quant::unpack_integers({c.type, c.m, c.k, plain.data, plain.scale, c.group}, q);
+      CHECK(r.nearest ==
+            doctest::Approx(loss(w, q, plain.scale, c.m, c.k, h, c.group)).epsilon(1e-6));
+      // Every four are a pattern, or they would not pack.
+      const quant::Packed packed = quant::pack_integers(c.type, r.q, r.scale, c.m, c.k, c.group);
+      quant::unpack_integers({c.type, c.m, c.k, packed.data, packed.scale, c.group}, q);
+      CHECK(q == r.q);
+      if (c.k >= 90) CHECK(r.error < 0.8 * r.refitted);
+    }
+  }
+}
+
+TEST_CASE("patterns: with inputs that do not hang together the best pattern is the nearest") {
+  const size_t m = 4, k = 40;
+  const auto w = normal(m * k, 9);
+  std::vector<double> h(k * k);
+  for (size_t i = 0; i < k; ++i) h[i * k + i] = 1;
+  const Rounded r = gptq(w, m, k, h, 0, quant::Type::t34);
+  for (size_t i = 0; i < m * k; i += 4) {
+    size_t least = i;
+    for (size_t j = i; j < i + 4; ++j)
+      if (std::abs(w[j]) < std::abs(w[least])) least = j;
+    for (size_t j = i; j < i + 4; ++j)
+      CHECK(r.q[j] == (j == least ? 0 : w[j] < 0 ? -1 : 1));
+  }
+}
+
 TEST_CASE("ternary: weights that are ternary come back, whatever the inputs are") {
   const size_t m = 6, k = 60;
   std::mt19937 random(7);
@@ -118,5 +160,5 @@ TEST_CASE("ternary: rows of zeros, inputs that never vary, types without integer
   CHECK(std::all_of(r.q.begin() + k, r.q.begin() + 2 * k, [](int8_t q) { return q == 0; }));
   const std::string message =
       test::message_of<Error>([&] { gptq(w, m, k, nothing, 0, quant::Type::bf16); });
-  CHECK(message == "calibrated rounding: expected i8, t2 or t5, found bf16");
+  CHECK(message == "calibrated rounding: expected i8, t2, t5, t34 or t14, found bf16");
 }

@@ -1,7 +1,8 @@
 // Loads a vision-language model of checkpoint folders and asks it a question about a clip: load
 // time, memory beside the weights, and the times of the parts; one JSON object.
 //   perf_full_size MODEL [TYPE] [THREADS] [FRAMES] [SIDE] [TURNS]
-// TYPE is what transformer blocks are packed to (bf16). Pixels and ids are made up: the work does
+// MODEL is a folder, or a file converted of one; TYPE is what transformer blocks that lie there as
+// floats are packed to (bf16). Pixels and ids are made up: the work does
 // not depend on them. tests/perf/full_size.py makes MODEL and runs PyTorch beside.
 #include <sterna/models/model.h>
 #include <sterna/quant/error.h>
@@ -114,10 +115,10 @@ int main(int argc, char** argv) {
                             static_cast<size_t>(number(5, 256)), static_cast<int>(number(6, 2)));
     const double weights = megabytes_of_weights(argv[1]), top = megabytes("VmHWM");
     std::printf(
-        "{\"blocks\": \"%s\", \"weights_mb\": %.0f, \"load_s\": %.2f, \"rss_loaded_mb\": %.0f, "
+        "{\"weights_mb\": %.0f, \"load_s\": %.2f, \"rss_loaded_mb\": %.0f, "
         "\"rss_mb\": %.0f, \"rss_top_mb\": %.0f, \"rss_by_weights\": %.3f, \"see_s\": %.2f, "
         "\"predict_s\": %.2f, \"question_s\": %.2f, \"answer_text_s\": %.3f}\n",
-        type.c_str(), weights, load, loaded, megabytes("VmRSS"), top, top / weights, times.see,
+        weights, load, loaded, megabytes("VmRSS"), top, top / weights, times.see,
         times.predict, times.see + times.predict, times.read);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "perf_full_size: %s\n", e.what());

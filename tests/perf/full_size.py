@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Full-size shapes with random weights: V-JEPA 2 ViT-L, 8 layers of Llama 3.2 1B, EmbeddingGemma 300M, in
 open-vljepa's folder, bf16 (2.7 GB). An 8-frame question here and in PyTorch bf16 on the same cores, one after the
-other: load time, memory beside the weights, seconds; and how far the two agree.
+other: load time, memory beside the weights, seconds; and how far the two agree. Ours runs from files that `sterna
+model convert` makes beside the folder: maps in bf16; and all blocks ternary, other maps and tables int8.
 
     pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0
     tests/perf/full_size.py make FOLDER                                    # once; a minute
-    tests/perf/full_size.py ask FOLDER build/release [TYPE...] [--threads N] [--turns N]
+    tests/perf/full_size.py ask FOLDER build/release [FILE...] [--threads N] [--turns N]   # bf16, int8, ternary
     tests/perf/full_size.py agree FOLDER build/release                     # cosines of what both give
 """
 import argparse
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 from make_checkpoints import OpenVljepa  # noqa: E402
 
 FRAMES, SIDE, QUERY, TEXT, DIM = 8, 256, 16, 16, 1536
+FILES = {"bf16": ["@maps=bf16"], "int8": ["@maps=i8", "@tables=i8"], "ternary": ["@blocks=t5", "@maps=i8", "@tables=i8"]}
 
 
 def model():
@@ -112,7 +114,7 @@ def pytorch(args):
         timed("predict_s", lambda: net.predict(tokens, g["query_ids"], g["query_mask"]))
         timed("answer_text_s", lambda: net.target(g["target_ids"][:1], g["target_mask"][:1]))
     weights = os.path.getsize(args.folder / "model.safetensors") / 1e6
-    print(json.dumps({"blocks": "PyTorch bf16", "weights_mb": round(weights), "load_s": round(load, 2),
+    print(json.dumps({"weights_mb": round(weights), "load_s": round(load, 2),
                       "rss_mb": round(status("VmRSS")), "rss_top_mb": round(status("VmHWM")),
                       "rss_by_weights": round(status("VmHWM") / weights, 3),
                       **{k: round(v, 3) for k, v in best.items()},
@@ -120,15 +122,25 @@ def pytorch(args):
 
 
 def ask(args):
-    keys = ["blocks", "weights_mb", "load_s", "rss_top_mb", "rss_by_weights", "see_s", "predict_s", "question_s",
+    keys = ["weights", "weights_mb", "load_s", "rss_top_mb", "rss_by_weights", "see_s", "predict_s", "question_s",
             "answer_text_s"]
     print("  ".join(f"{k:>14}" for k in keys))
-    runs = [[args.build / "bin/perf_full_size", args.folder, kind, args.threads, FRAMES, SIDE, args.turns]
-            for kind in args.types or ["bf16"]]
-    runs.append([sys.executable, __file__, "pytorch", args.folder, "--threads", args.threads, "--turns", args.turns])
-    for run in runs:
+    runs = {}
+    for name in args.types or FILES:
+        runs[name] = [args.build / "bin/perf_full_size", converted(args, name), "bf16", args.threads, FRAMES, SIDE, args.turns]
+    runs["PyTorch bf16"] = [sys.executable, __file__, "pytorch", args.folder, "--threads", args.threads, "--turns", args.turns]
+    for name, run in runs.items():
         found = json.loads(subprocess.run(list(map(str, run)), check=True, capture_output=True, text=True).stdout)
+        found["weights"] = name
         print("  ".join(f"{found.get(k, ''):>14}" for k in keys), flush=True)
+
+
+def converted(args, name):
+    file = args.folder.with_name(f"{args.folder.name}.{name}.gguf")
+    if not file.exists():
+        rules = [word for rule in FILES[name] for word in ("--type", rule)]
+        subprocess.run([args.build / "bin/sterna", "model", "convert", args.folder, file, *rules], check=True, stdout=subprocess.DEVNULL)
+    return file
 
 
 def agree(args):

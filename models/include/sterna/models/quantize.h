@@ -83,7 +83,7 @@ struct QuantizeReport {
 /// texts to calibrate on, those of its maps that become i8 are rounded for the least error of their
 /// outputs on such texts (GPTQ, Frantar et al., arXiv 2210.17323), and their biases take up what is
 /// left of the mean error. Maps of a converted file's blocks, whose networks were trained in float
-/// too, are rounded so to i8, t2 or t5, block after block, each on inputs that carry the rounding of
+/// too, are rounded so to i8 or ternary, block after block, each on inputs that carry the rounding of
 /// those before it; what ternary costs without training is in the report. The types, sizes and layout
 /// of the file stay the same. Calibrating needs a converted file or a sterna GGUF with the text tower
 /// in f32, and memory for the texts' activations beside one map's matrices in double.
