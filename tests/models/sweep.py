@@ -69,7 +69,7 @@ class Draw(random.Random):
         }[kind]
 
     def length(self):
-        return self.choice([1, 2, self.randint(3, 16), self.randint(17, 40)])
+        return self.choice([1, 2, self.randint(3, 16), self.randint(17, 40), self.randint(41, 150)])
 
     def padding(self, rows, length):
         """Texts padded on the right, on the left, in the middle, or not."""
@@ -90,12 +90,13 @@ class Draw(random.Random):
     def picture(self):
         """The patch and the pictures' side of the table of positions, which need not be whole patches."""
         patch = self.choice(PATCHES)
-        return {"patch_size": patch, "image_size": patch * self.randint(1, 6) + self.randrange(patch) * self.maybe()}
+        return {"patch_size": patch, "image_size": patch * self.randint(1, 9) + self.randrange(patch) * self.maybe()}
 
     def pixels(self, config):
         """Pictures of the side that positions were made for, or of another one and shape."""
         p, side = config.patch_size, config.image_size
-        height, width = (side, side) if self.random() < 0.25 else (self.randint(p, 7 * p), self.randint(p, 7 * p))
+        most = p * self.choice([5, 14])
+        height, width = (side, side) if self.random() < 0.25 else (self.randint(p, most), self.randint(p, most))
         return torch.randn(self.randint(1, 4), 3, height, width)
 
     def net(self, model, config, **rest):
@@ -292,7 +293,7 @@ def siglip2(r):
     patch, rows = r.choice(PATCHES), r.randint(1, 4)
     sees = {"hidden_act": r.choice(ACTIVATIONS), "patch_size": patch, "num_patches": r.randint(1, 7) ** 2} | r.sizes()
     reads, text = siglip_text(r, sees["hidden_size"])
-    shapes = torch.tensor([[r.randint(1, 8), r.randint(2, 8)] for _ in range(rows)])
+    shapes = torch.tensor([[r.randint(1, 12), r.randint(2, 12)] for _ in range(rows)])
     length = int(shapes.prod(1).max()) + r.choice([0, r.randint(1, 9)])
     pixels = {"pixel_values": torch.randn(rows, length, 3 * patch * patch), "spatial_shapes": shapes,
               "pixel_attention_mask": (torch.arange(length)[None] < shapes.prod(1)[:, None]).long()}
