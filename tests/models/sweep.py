@@ -307,13 +307,14 @@ def siglip2(r):
 
 def vjepa2_config(r, predictor_layers):
     patch, tubelet = r.choice(PATCHES[:6]), r.randint(1, 3)
-    head, heads = r.heads(ODD_HEADS[:-7] + [7, 9, 11, 15, 21, 33])
+    dims = [n for n in ODD_HEADS if n >= 6]  # transformers wants two columns of each axis
+    head, heads = r.heads(dims)
     return t.VJEPA2Config(
         patch_size=patch, crop_size=patch * r.randint(1, 4) + r.randrange(patch), tubelet_size=tubelet,
         frames_per_clip=tubelet * r.randint(1, 4), qkv_bias=r.maybe(), hidden_act=r.choice(ACTIVATIONS),
         pred_hidden_size=head * heads, pred_num_attention_heads=heads, pred_num_hidden_layers=predictor_layers,
         pred_num_mask_tokens=r.randint(1, 3), pred_mlp_ratio=r.uniform(0.5, 4),
-        **ratio_sizes(r, HEADS, r.uniform(0.5, 4)))
+        **ratio_sizes(r, dims, r.uniform(0.5, 4)))
 
 
 def clips(r, config, most=9):
