@@ -31,8 +31,7 @@ struct Calibrated {
 Calibrated calibrate_text(const Gguf& file, std::span<const QuantizeRule> rules,
                           const Calibration& calibration);
 
-/// Rounds the maps of a converted file's transformer blocks that `rules` store as i8 or
-/// ternary by
+/// Rounds the maps of a converted file's transformer blocks that `rules` store as i8 or ternary by
 /// gptq(), on what goes into them when the model runs on `calibration.inputs`. Blocks are taken in
 /// the order of a forward pass, so each sees inputs that carry the rounding of all before it; the
 /// maps of one block see the same pass. A pass is run for every block: time grows with the square of

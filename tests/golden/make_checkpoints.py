@@ -475,6 +475,18 @@ class OpenVljepa(torch.nn.Module):
         mask = mask.to(h.dtype)
         return self.y_encoder.projector((h * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
 
+    def run(self, g):
+        """The inputs `g`, and what becomes of them under the names of `sterna model check`."""
+        g = g | {"vision_tokens": self.see(g["pixels"]), "vision_tokens_one_frame": self.see(g["pixels"][:, :1])}
+        return g | {"predicted": self.predict(g["vision_tokens"], g["query_ids"], g["query_mask"]),
+                    "target": self.target(g["target_ids"], g["target_mask"])}
+
+    def save_pretrained(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(self.config, indent=1, default=str) + "\n")
+        save_file({k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("rotary")},
+                  folder / "model.safetensors")
+
 
 def open_vljepa():
     small = {k: v for k, v in SIZES.items() if k != "intermediate_size"}
@@ -489,17 +501,10 @@ def open_vljepa():
                                layer_types=["sliding_attention", "full_attention", "sliding_attention"],
                                **(SIZES | {"num_hidden_layers": 3}))
     net = perturb(OpenVljepa(x, llama, gemma))
-    g = {"pixels": torch.randn(2, 4, 3, 12, 12), "query_ids": ids(2, 7, 40), "query_mask": masks(2, 7).float(),
-         "target_ids": ids(3, 15, 40), "target_mask": masks(3, 15).float()}
-    g |= {"vision_tokens": net.see(g["pixels"]), "vision_tokens_one_frame": net.see(g["pixels"][:, :1])}
-    g |= {"predicted": net.predict(g["vision_tokens"], g["query_ids"], g["query_mask"]),
-          "target": net.target(g["target_ids"], g["target_mask"])}
+    g = net.run({"pixels": torch.randn(2, 4, 3, 12, 12), "query_ids": ids(2, 7, 40), "query_mask": masks(2, 7).float(),
+                 "target_ids": ids(3, 15, 40), "target_mask": masks(3, 15).float()})
     composed(net, g)
-    folder = OUT / "open_vljepa"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(net.config, indent=1, default=str) + "\n")
-    save_file({k: v.contiguous() for k, v in net.state_dict().items() if not k.startswith("rotary")},
-              folder / "model.safetensors")
+    net.save_pretrained(OUT / "open_vljepa")
     write_golden("open_vljepa", g)
 
 
