@@ -50,13 +50,13 @@ std::vector<std::array<double, 4>> patterns_of(quant::Type type) {
   return patterns;
 }
 
-/// Whether the one of a pattern that differs is among the first n: what pack() looks at where a row
-/// ends within four.
-bool inside(const std::array<double, 4>& pattern, Index n) {
+/// Whether pack() takes a pattern for the first n < 4 of a row's end: of t34 the zero lies beyond
+/// it, of t14 the weight within.
+bool packs(const std::array<double, 4>& pattern, Index n) {
   const auto kept = [&](Index count) {
     return std::count_if(pattern.begin(), pattern.begin() + count, [](double p) { return p != 0; });
   };
-  return kept(4) == 3 ? kept(n) == n - 1 : kept(n) == 1;
+  return kept(n) == (kept(4) == 3 ? n : 1);
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ void Rounding::choose(Index first, Index n, const MatrixXd& carried, bool triang
   for (Index r = 0; r < w_.rows(); ++r) {
     double least = std::numeric_limits<double>::infinity();
     for (const auto& pattern : grid_.patterns) {
-      if (n < 4 && !triangle && !inside(pattern, n)) continue;
+      if (n < 4 && !triangle && !packs(pattern, n)) continue;
       std::array<double, 4> wrong{};
       double cost = 0;
       for (Index i = n - 1; i >= 0; --i) {
