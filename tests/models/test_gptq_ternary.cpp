@@ -66,6 +66,22 @@ struct Case {
   quant::Type type;
 };
 
+/// loss() of what pack() makes of w.
+double packed_loss(const Case& c, const std::vector<float>& w, const std::vector<double>& h) {
+  const quant::Packed plain = quant::pack(c.type, w, c.m, c.k, c.group);
+  std::vector<int8_t> q(c.m * c.k);
+  quant::unpack_integers({c.type, c.m, c.k, plain.data, plain.scale, c.group}, q);
+  return loss(w, q, plain.scale, c.m, c.k, h, c.group);
+}
+
+/// Whether the integers pack, and read back as they were.
+bool comes_back(const Case& c, const Rounded& r) {
+  const quant::Packed packed = quant::pack_integers(c.type, r.q, r.scale, c.m, c.k, c.group);
+  std::vector<int8_t> q(c.m * c.k);
+  quant::unpack_integers({c.type, c.m, c.k, packed.data, packed.scale, c.group}, q);
+  return q == r.q;
+}
+
 }  // namespace
 
 TEST_CASE("ternary: feedback errs less than refitted scales, and those less than mean magnitudes") {
@@ -81,17 +97,11 @@ TEST_CASE("ternary: feedback errs less than refitted scales, and those less than
     CHECK(r.error <= r.refitted);
     CHECK(r.refitted <= r.nearest);
 
-    const quant::Packed plain = quant::pack(c.type, w, c.m, c.k, c.group);
-    std::vector<int8_t> q(c.m * c.k);
-    quant::unpack_integers({c.type, c.m, c.k, plain.data, plain.scale, c.group}, q);
-    CHECK(r.nearest == doctest::Approx(loss(w, q, plain.scale, c.m, c.k, h, c.group)).epsilon(1e-6));
+    CHECK(r.nearest == doctest::Approx(packed_loss(c, w, h)).epsilon(1e-6));
     if (c.k < 90) continue;
     CHECK(r.refitted < 0.9 * r.nearest);  // normal weights want a larger scale than the mean's
     CHECK(r.error < 0.8 * r.refitted);    // and inputs that hang together help much
-    // It packs, and reads back as the same integers.
-    const quant::Packed packed = quant::pack_integers(c.type, r.q, r.scale, c.m, c.k, c.group);
-    quant::unpack_integers({c.type, c.m, c.k, packed.data, packed.scale, c.group}, q);
-    CHECK(q == r.q);
+    CHECK(comes_back(c, r));
   }
 }
 
@@ -107,16 +117,8 @@ TEST_CASE("patterns: four at a time by what they cost errs less than the largest
       CHECK(r.error == doctest::Approx(loss(w, r.q, r.scale, c.m, c.k, h, c.group)).epsilon(1e-6));
       CHECK(r.error <= r.refitted);
       CHECK(r.refitted <= r.nearest);
-      // To nearest it is what packing gives.
-      const quant::Packed plain = quant::pack(c.type, w, c.m, c.k, c.group);
-      std::vector<int8_t> q(c.m * c.k);
-      quant::unpack_integers({c.type, c.m, c.k, plain.data, plain.scale, c.group}, q);
-      CHECK(r.nearest ==
-            doctest::Approx(loss(w, q, plain.scale, c.m, c.k, h, c.group)).epsilon(1e-6));
-      // Every four are a pattern, or they would not pack.
-      const quant::Packed packed = quant::pack_integers(c.type, r.q, r.scale, c.m, c.k, c.group);
-      quant::unpack_integers({c.type, c.m, c.k, packed.data, packed.scale, c.group}, q);
-      CHECK(q == r.q);
+      CHECK(r.nearest == doctest::Approx(packed_loss(c, w, h)).epsilon(1e-6));
+      CHECK(comes_back(c, r));  // every four are a pattern, or they would not pack
       if (c.k >= 90) CHECK(r.error < 0.8 * r.refitted);
     }
   }
