@@ -51,7 +51,9 @@ Options describe() {
       "FILE")("0,null", "Names in lists end in a NUL instead of a newline")(
       "text", "Inputs are texts (-: lines of standard input)")(
       "text-file", "Every line of FILE is a text", cxxopts::value<std::vector<std::string>>(),
-      "FILE")("fresh", "Compute everything anew");
+      "FILE")("fresh", "Compute everything anew")(
+      "fast-decode", "Decode large JPEGs at 1/2, 1/4 or 1/8 of their size, no side below 640; tells how\n"
+      "far that is from whole pictures");
   options.epilogue(
       "A run that was stopped goes on where it was when the same command is given again. Inputs\n"
       "whose content is unchanged since OUT.npy was written are not computed again.");
@@ -59,8 +61,10 @@ Options describe() {
 }
 
 EmbedJob make_job(const Options& options, const cxxopts::ParseResult& args, const Common& common) {
+  constexpr size_t kReducedSide = 640;  // twice what towers see
   EmbedJob job;
   job.threads = common.threads;
+  if (args.count("fast-decode") != 0) job.reduced_side = kReducedSide;
   job.text = args.count("text") != 0 || args.count("text-file") != 0;
   const char separator = args.count("null") != 0 ? '\0' : '\n';
   const auto values = [&](const char* name) {
@@ -86,10 +90,22 @@ EmbedJob make_job(const Options& options, const cxxopts::ParseResult& args, cons
       append(expand_inputs(names, separator));
     }
   }
+  if (job.text && job.reduced_side != 0) throw UsageError("--fast-decode is for pictures");
   const bool named =
       !options.positionals().empty() || args.count("list") != 0 || args.count("text-file") != 0;
   if (!named) throw UsageError(job.text ? "expected a text" : "expected a picture, folder or list");
   return job;
+}
+
+double mean_cosine(const Drift& drift) { return drift.sum / static_cast<double>(drift.compared); }
+
+std::string drift_text(const Drift& drift) {
+  if (drift.compared == 0) return "fast decode: no picture that was compared is large enough for it";
+  char text[128];
+  std::snprintf(text, sizeof text,
+                "fast decode: cosine with whole pictures %.5f on average, %.5f at least (%zu compared)",
+                mean_cosine(drift), drift.least, drift.compared);
+  return text;
 }
 
 void report(const Common& common, const StorePaths* paths, const EmbedJob& job,
@@ -108,10 +124,18 @@ void report(const Common& common, const StorePaths* paths, const EmbedJob& job,
     summary["reused"] = counts.reused;
     summary["resumed"] = job.first;
     summary["decodes"] = counts.decodes;
+    if (job.reduced_side != 0) {
+      summary["fast_decode"] = {{"side", job.reduced_side}, {"compared", counts.drift.compared}};
+      if (counts.drift.compared > 0) {
+        summary["fast_decode"]["mean_cosine"] = mean_cosine(counts.drift);
+        summary["fast_decode"]["least_cosine"] = counts.drift.least;
+      }
+    }
     summary["seconds"] = std::round(counts.seconds * 1e3) / 1e3;
     summary["per_second"] = std::round(speed * 10) / 10;
     print_line(to_line(summary));
   }
+  if (job.reduced_side != 0) message(drift_text(counts.drift));
   if (paths == nullptr) return;
   char speed_text[32];
   std::snprintf(speed_text, sizeof speed_text, "%.1f/s", speed);
@@ -147,7 +171,7 @@ int embed_command(int argc, char** argv) {
     report(common, nullptr, job, counts, counts.rows);
     return counts.interrupted != 0 ? counts.interrupted : counts.failed > 0 ? kSomeFailed : kDone;
   }
-  const Json settings = embed_settings(*embedder, job.text);
+  const Json settings = embed_settings(*embedder, job.text, job.reduced_side);
   VectorStore store(*paths, embedder->dim(), settings, job.inputs, !job.text,
                     args->count("fresh") != 0);
   job.first = store.resumed();

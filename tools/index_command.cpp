@@ -36,7 +36,8 @@ Embedded embed_into(const fs::path& output, const Embedder& embedder, const Json
                .text = false,
                .threads = threads,
                .first = store.resumed(),
-               .failed = store.failed()};
+               .failed = store.failed(),
+               .reduced_side = reduced_side_of(settings)};
   const EmbedCounts counts = run_embed_job(embedder, job, store);
   if (counts.interrupted != 0) {
     store.checkpoint();

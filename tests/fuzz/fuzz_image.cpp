@@ -60,6 +60,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check(image.width == (turned ? header.height : header.width));
   check(image.height == (turned ? header.width : header.height));
   check(image.rgb.size() == image.width * image.height * 3);
+  limits.reduced_side = 1 + size % 64;  // a JPEG at a fraction of its size
+  try {
+    const Image small = decode(bytes, limits);
+    check(small.width <= image.width && small.height <= image.height);
+    check(small.rgb.size() == small.width * small.height * 3);
+  } catch (const Error&) {
+    check(header.format == Format::jpeg);  // damage may show in one and not in the other
+  }
   const size_t width = 1 + size % 37, height = 1 + size % 23;
   check(resized(image, width, height, quant::best_isa()) ==
         resized(image, width, height, quant::Isa::scalar));

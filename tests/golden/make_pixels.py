@@ -10,6 +10,7 @@ pixels/decoded.tsv             name, width, height, orientation, stored width, s
 pixels/resized.tsv             kind, seed, source size, target size, filter, FNV-1a of the bytes
 pixels/fitted.tsv              short_side_crop: source size, short side, size, filter, FNV-1a
 pixels/photos.tsv              the photographs in tools/examples: size, FNV-1a decoded and at 224
+pixels/reduced.tsv             JPEGs of a reduced size (Image.draft): least side, size, FNV-1a
 pixels/broken/<name>           files that must be refused
 pixels/video/clip.avi          eight grey frames
 ../fuzz/corpus/image/          seeds for tests/fuzz/fuzz_image.cpp
@@ -337,6 +338,19 @@ def photo():
     (OUT / "photos.tsv").write_text("".join(lines))
 
 
+def reduced():
+    """JPEGs decoded at a fraction of their size, turned upright: the photographs, and odd ones of pixels/."""
+    lines = []
+    photos = sorted((HERE.parents[1] / "tools" / "examples" / "photos").glob("*.jpg"))
+    for path in photos + [OUT / name for name in ("base.jpg", "gray.jpg", "cmyk.jpg", "exif6.jpg", "422.jpg")]:
+        for side in (1, 3, 60, 150, 200, 1000):
+            image = Image.open(path)
+            image.draft(None, (side, side))
+            rgb = ImageOps.exif_transpose(image).convert("RGB")
+            lines.append(f"{path.name}\t{side}\t{rgb.width}\t{rgb.height}\t{fnv1a(rgb.tobytes())}\n")
+    (OUT / "reduced.tsv").write_text("".join(lines))
+
+
 def broken():
     folder = OUT / "broken"
     folder.mkdir(exist_ok=True)
@@ -378,6 +392,7 @@ def main():
     n, total = decoded()
     resized()
     photo()
+    reduced()
     broken()
     seeds()
     print(f"{n} pictures, {total} bytes")

@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from harness import (CAT, DONE, SOME_FAILED, UNUSABLE, CommandTest, main, png, read_jsonl,
-                     read_npy, start)
+from harness import (BAD_USAGE, CAT, DONE, SOME_FAILED, UNUSABLE, CommandTest, flat_jpeg, main, png,
+                     read_jsonl, read_npy, start)
 
 
 def wait_for(condition, what, seconds=60):
@@ -46,6 +46,33 @@ class Embed(CommandTest):
         self.check(DONE, "embed", "p/00003.png", "-o", "one.npy")
         self.assertEqual(read_npy(self.folder / "one.npy")[0],
                          read_npy(self.folder / "out.npy")[3])
+
+    def test_fast_decode(self):
+        self.pictures("p", 2)
+        for name, size in ("large", (2600, 1300)), ("small", (700, 700)):
+            (self.folder / f"p/{name}.jpg").write_bytes(flat_jpeg(*size))
+        self.check(DONE, "embed", "p", "-o", "out.npy")
+        plain = (self.folder / "out.npy").read_bytes()
+        meta = json.loads((self.folder / "out.meta.json").read_text())
+        whole = meta["settings"]["decoder"] == "stb_image"  # which decodes no fractions
+        result = self.check(DONE, "embed", "p", "-o", "out.npy", "--fast-decode", "--json")
+        (summary,) = result.json()
+        self.assertEqual(summary["reused"], 0)  # other settings, other vectors
+        fast = summary["fast_decode"]
+        self.assertEqual((fast["side"], fast["compared"]), (640, 0 if whole else 1))  # the large one
+        if not whole:
+            self.assertAlmostEqual(fast["least_cosine"], 1, places=4)  # grey is grey
+            self.assertIn("fast decode: cosine with whole pictures 1.0000", result.err)
+        again = self.check(DONE, "embed", "p", "-o", "out.npy", "--fast-decode", "--json").json()[0]
+        self.assertEqual(again["reused"], 4)
+        self.check(DONE, "embed", "p", "-o", "out.npy", "--fresh")
+        self.assertEqual((self.folder / "out.npy").read_bytes(), plain)
+        self.check_error(BAD_USAGE, "--fast-decode", "embed", "--text", "a", "--fast-decode")
+        # An index of such vectors goes on being made so.
+        self.check(DONE, "embed", "p", "-o", "fast.npy", "--fast-decode")
+        self.check(DONE, "index", "build", "fast.npy", "-o", "i")
+        (self.folder / "more.jpg").write_bytes(flat_jpeg(1300, 1400))
+        self.check(DONE, "index", "add", "i", "more.jpg")
 
     def test_texts(self):
         result = self.check(DONE, "embed", "--text", "a cat", "ein Café", "-o", "t.npy", "--json")

@@ -50,6 +50,18 @@ def png(width, height, seed=0):
     return png_of(width, height, zlib.compress(rows, 1))
 
 
+def flat_jpeg(width, height):
+    """A grey JPEG of any size in a few bytes: of every block a DC difference of 0 and the end, a bit each."""
+    def segment(marker, body):
+        return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+    one = bytes([1] + [0] * 15 + [0])  # one code, of one bit, for 0
+    blocks = -(-width // 8) * -(-height // 8)
+    return (b"\xFF\xD8" + segment(0xDB, bytes([0] + [1] * 64))
+            + segment(0xC0, struct.pack(">BHHB", 8, height, width, 1) + bytes([1, 0x11, 0]))
+            + segment(0xC4, b"\x00" + one) + segment(0xC4, b"\x10" + one)
+            + segment(0xDA, bytes([1, 1, 0, 0, 63, 0])) + bytes(-(-2 * blocks // 8)) + b"\xFF\xD9")
+
+
 def png_of(width, height, data):
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(

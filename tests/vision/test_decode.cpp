@@ -85,6 +85,39 @@ TEST_CASE("the bundled photographs decode and resize to Pillow's bytes") {
   }
 }
 
+TEST_CASE("JPEGs of a reduced size are Pillow's drafts, never smaller than asked for") {
+  size_t smaller = 0;
+  for (const auto& row : test::table(test::golden("reduced.tsv"))) {
+    const bool photo = row.at(0) == "cat.jpg" || row.at(0) == "coffee.jpg";
+    const std::string file =
+        photo ? std::string(STERNA_SOURCE_DIR) + "/tools/examples/photos/" + row.at(0)
+              : test::golden(row.at(0));
+    DecodeLimits limits;
+    const Image whole = decode_file(file, limits);
+    limits.reduced_side = std::stoul(row.at(1));
+    const Image image = decode_file(file, limits);
+    INFO(row.at(0), " ", limits.reduced_side);
+    if (kPortable) {
+      CHECK(image.rgb == whole.rgb);
+      continue;
+    }
+    CHECK(image.width == std::stoul(row.at(2)));
+    CHECK(image.height == std::stoul(row.at(3)));
+    CHECK(test::fnv1a(image.rgb) == row.at(4));
+    smaller += image.width < whole.width;
+    if (std::min(whole.width, whole.height) >= limits.reduced_side)
+      CHECK(std::min(image.width, image.height) >= limits.reduced_side);
+    // What is too large whole is refused, however small it would come out.
+    limits.max_pixels = whole.width * whole.height - 1;
+    CHECK_THROWS_AS(decode_file(file, limits), Error);
+  }
+  CHECK((kPortable || smaller > 10));
+  DecodeLimits limits;
+  limits.reduced_side = 1;
+  CHECK(decode_file(test::golden("gray.bmp"), limits).rgb ==
+        decode_file(test::golden("gray.bmp")).rgb);
+}
+
 TEST_CASE("orientation is left alone when asked") {
   DecodeLimits limits;
   limits.orient = false;

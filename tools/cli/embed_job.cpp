@@ -3,7 +3,9 @@
 #include <sterna/quant/error.h>
 #include <sterna/vision/decode.h>
 
+#include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "cli/file.h"
 #include "cli/interrupt.h"
@@ -19,6 +21,7 @@ namespace {
 
 // How many inputs ahead of the one that is taken up the system is asked to fetch.
 constexpr size_t kPrefetch = 16;
+constexpr size_t kCompared = 16;  // pictures whose drift is measured
 
 struct Embedded {
   Digest digest = {};
@@ -27,6 +30,7 @@ struct Embedded {
   bool reused = false;
   bool cut = false;  // the model did not read the text to its end
   size_t decodes = 0;
+  std::optional<double> drift;  // cosine with the whole picture's vector
 };
 
 void embed_text(const Embedder& embedder, const std::string& text, Worker& worker, Embedded& out) {
@@ -37,15 +41,22 @@ void embed_text(const Embedder& embedder, const std::string& text, Worker& worke
   embedder.embed(text, worker, out.vector);
 }
 
-void embed_picture(const Embedder& embedder, const std::string& name, Worker& worker,
-                   Embedded& out) {
-  const vision::Image image = decode_picture(name, worker);
+void embed_picture(const Embedder& embedder, const std::string& name, size_t reduced_side,
+                   bool compare, Worker& worker, Embedded& out) {
+  const vision::Image image = decode_picture(name, worker, reduced_side);
   out.vector.resize(embedder.dim());
   embedder.embed(image.view(), worker, out.vector);
+  if (!compare) return;
+  const vision::Image whole = decode_picture(name, worker);
+  if (whole.width == image.width) return;
+  std::vector<float> vector(embedder.dim());
+  embedder.embed(whole.view(), worker, vector);
+  out.drift = std::inner_product(vector.begin(), vector.end(), out.vector.begin(), 0.0);
 }
 
 Embedded embed(const Embedder& embedder, const EmbedJob& job, const VectorSink& sink,
-               const std::string& input, Worker& worker) {
+               size_t i, Worker& worker) {
+  const std::string& input = job.inputs[i];
   Embedded out;
   const size_t decodes = worker.session.decodes;
   try {
@@ -57,7 +68,9 @@ Embedded embed(const Embedder& embedder, const EmbedJob& job, const VectorSink& 
     } else if (job.text) {
       embed_text(embedder, input, worker, out);
     } else {
-      embed_picture(embedder, input, worker, out);
+      const size_t apart = std::max<size_t>(1, job.inputs.size() / kCompared);
+      const bool compare = job.reduced_side != 0 && i % apart == 0;
+      embed_picture(embedder, input, job.reduced_side, compare, worker, out);
     }
   } catch (...) {
     out.error = current_fault(input);
@@ -83,7 +96,7 @@ EmbedCounts run_embed_job(const Embedder& embedder, const EmbedJob& job, VectorS
         [&](size_t i) {
           if (!job.text && i + kPrefetch < n) prefetch_file(job.inputs[i + kPrefetch]);
         },
-        [&](Worker& worker, size_t i) { return embed(embedder, job, sink, job.inputs[i], worker); },
+        [&](Worker& worker, size_t i) { return embed(embedder, job, sink, i, worker); },
         [&](size_t i, Embedded&& result) {
           if (result.cut) {
             message("text " + std::to_string(i + 1) + " is too long: its end is not read");
@@ -98,6 +111,11 @@ EmbedCounts run_embed_job(const Embedder& embedder, const EmbedJob& job, VectorS
             ++counts.failed;
           }
           counts.decodes += result.decodes;
+          if (result.drift) {
+            ++counts.drift.compared;
+            counts.drift.sum += *result.drift;
+            counts.drift.least = std::min(counts.drift.least, *result.drift);
+          }
           progress.update(i + 1, counts.failed);
           counts.interrupted = i + 1 < n ? interrupt.requested() : 0;
           return counts.interrupted == 0;
@@ -107,13 +125,16 @@ EmbedCounts run_embed_job(const Embedder& embedder, const EmbedJob& job, VectorS
   return counts;
 }
 
-Json embed_settings(const Embedder& embedder, bool text) {
+Json embed_settings(const Embedder& embedder, bool text, size_t reduced_side) {
   Json settings{{"model_sha256", embedder.digest()},
                 {"kind", text ? "text" : "picture"},
                 {"dim", embedder.dim()}};
   // Another JPEG decoder gives slightly other pixels.
   if (!text) settings["decoder"] = vision::decoder_name();
+  if (!text && reduced_side != 0) settings["fast_decode"] = reduced_side;
   return settings;
 }
+
+size_t reduced_side_of(const Json& settings) { return settings.value("fast_decode", size_t{0}); }
 
 }  // namespace sterna::cli

@@ -30,6 +30,15 @@ struct EmbedJob {
   int threads = 0;
   size_t first = 0;   // inputs before it are done already,
   size_t failed = 0;  // this many of them without success
+  /// JPEGs may be decoded at a fraction of their size with sides of at least this; 0: whole.
+  size_t reduced_side = 0;
+};
+
+/// What decoding at a fraction of the size did to some embeddings: the cosines with those of the
+/// whole pictures.
+struct Drift {
+  size_t compared = 0;
+  double sum = 0, least = 1;
 };
 
 struct EmbedCounts {
@@ -37,16 +46,20 @@ struct EmbedCounts {
   size_t failed = 0;   // with those of earlier runs
   size_t reused = 0;   // rows that were known by their content
   size_t decodes = 0;  // times the decoder was entered
+  Drift drift;
   double seconds = 0;
   int interrupted = 0;  // the exit code to leave with; 0 if all is done
 };
 
 /// Embeds everything, several inputs at a time: while some are read and decoded others are
 /// computed. An input that fails is reported on standard error and to the sink. Ctrl-C ends it
-/// early. Shows progress on a terminal.
+/// early. Shows progress on a terminal. With a reduced side some 16 pictures, evenly over the
+/// inputs, are also decoded whole, for `drift`.
 EmbedCounts run_embed_job(const Embedder& embedder, const EmbedJob& job, VectorSink& sink);
 
 /// What embeddings depend on beside their input, for VectorStore.
-Json embed_settings(const Embedder& embedder, bool text);
+Json embed_settings(const Embedder& embedder, bool text, size_t reduced_side = 0);
+/// The reduced side that settings were made with.
+size_t reduced_side_of(const Json& settings);
 
 }  // namespace sterna::cli

@@ -20,8 +20,10 @@ void read_picture(const std::string& name, Worker& worker) {
             "expected a picture or a folder of pictures, found a folder without one");
 }
 
-vision::Image decode_picture(const std::string& name, const Worker& worker) {
-  return vision::decode(worker.bytes, kLimits, name == "-" ? "standard input" : name);
+vision::Image decode_picture(const std::string& name, const Worker& worker, size_t reduced_side) {
+  vision::DecodeLimits limits = kLimits;
+  limits.reduced_side = reduced_side;
+  return vision::decode(worker.bytes, limits, name == "-" ? "standard input" : name);
 }
 
 std::string current_fault(const std::string& name) {

@@ -23,7 +23,9 @@ struct Worker {
 /// Reads picture `name` ("-": standard input) into worker.bytes. Throws Error naming it.
 void read_picture(const std::string& name, Worker& worker);
 /// The upright pixels of worker.bytes. Throws Error naming the picture.
-vision::Image decode_picture(const std::string& name, const Worker& worker);
+/// With `reduced_side` a JPEG may come out smaller, as vision::DecodeLimits has it.
+vision::Image decode_picture(const std::string& name, const Worker& worker,
+                             size_t reduced_side = 0);
 /// The text of whatever an item's work threw, for its failure line. Call it in a catch block.
 std::string current_fault(const std::string& name);
 

@@ -2,6 +2,7 @@
 // library defaults (JDCT_ISLOW, fancy upsampling, block smoothing), RGB out for one and three
 // components, CMYK out for four, which PIL's "CMYK;I" and convert("RGB") then take to RGB.
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <vector>
@@ -104,6 +105,13 @@ void from_adobe_cmyk(const uint8_t* in, uint8_t* out, size_t width) {
   }
 }
 
+/// 8, 4, 2 or 1: by how much both sides may shrink and be `side` at least.
+unsigned reduction(size_t width, size_t height, size_t side) {
+  unsigned by = side == 0 ? 1 : 8;
+  while (by > 1 && std::min(width, height) / by < side) by /= 2;
+  return by;
+}
+
 }  // namespace
 
 Image decode_jpeg(Bytes bytes, const DecodeLimits& limits) {
@@ -113,7 +121,11 @@ Image decode_jpeg(Bytes bytes, const DecodeLimits& limits) {
   if (channels != 1 && channels != 3 && channels != 4) {
     throw Fault("expected a JPEG of 1, 3 or 4 components, found " + std::to_string(channels));
   }
-  Image image = allocate(r.info.image_width, r.info.image_height, limits);
+  check_size(r.info.image_width, r.info.image_height, limits);
+  r.info.scale_num = 1;
+  r.info.scale_denom = reduction(r.info.image_width, r.info.image_height, limits.reduced_side);
+  jpeg_calc_output_dimensions(&r.info);
+  Image image = allocate(r.info.output_width, r.info.output_height, limits);
   if (!start(r)) throw Fault(std::string("broken JPEG: ") + r.message);
 
   std::vector<uint8_t> cmyk(channels == 4 ? image.width * 4 : 0);

@@ -29,6 +29,10 @@ struct DecodeLimits {
   uint64_t max_pixels = 89'478'485;             // Pillow's own "decompression bomb" limit
   uint64_t max_file_bytes = uint64_t{1} << 29;  // 512 MiB
   bool orient = true;                           // turn the picture as its EXIF says
+  /// Not 0: a JPEG comes out at 1/2, 1/4 or 1/8 of its size, the smallest of which neither side is
+  /// below this (rounded up; libjpeg's scaled inverse DCT, as Pillow's `Image.draft`). Faster, and
+  /// not the pixels that a whole picture resizes to. Other formats, and stb_image, come out whole.
+  size_t reduced_side = 0;
 };
 
 /// Reads the header only: O(metadata), allocates next to nothing. Throws sterna::Error
