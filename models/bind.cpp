@@ -41,7 +41,7 @@ std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, s
 }
 
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
-                                           quant::Isa isa) {
+                                           quant::Isa isa, const Replaced* replaced) {
   const std::string_view kind = file.string("sterna.predictor.kind");
   if (kind != "ternary_reading_pointer") {
     throw Error(file.file() +
@@ -56,7 +56,7 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
   const size_t c = file.integer("sterna.predictor.pointer_width", 1, kMostWidth);
   const size_t language = file.integer("sterna.language.width", 1, kMostWidth);
 
-  const Weights w = Weights(file).in("predictor");
+  const Weights w = Weights(file, replaced).in("predictor");
   return predictor::PointerPredictor(
       {.answer = w.floats("answer", {d}),
        .question = bind_linear(w, "question", d, language, true, isa),

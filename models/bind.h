@@ -45,14 +45,14 @@ TextParts bind_text_parts(const Gguf& file, quant::Isa isa);
 language::TextEncoder bind_text(const Gguf& file, quant::Isa isa);
 
 /// sterna.vision.*: how pictures are brought to the tower's size, and the tower. `dim` is the width
-/// of the text space.
+/// of the text space. Here and below, weights in `replaced` stand in the place of the file's.
 vision::Preprocess bind_preprocess(const Gguf& file);
 vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& preprocess, size_t dim,
-                               quant::Isa isa);
+                               quant::Isa isa, const Replaced* replaced = nullptr);
 
 /// sterna.predictor.*.
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
-                                           quant::Isa isa);
+                                           quant::Isa isa, const Replaced* replaced = nullptr);
 
 /// A number that older files do not have: `absent` then, else above 0 (or 0 too), `most` at most.
 float optional_number(const Gguf& file, const char* key, float absent, float most,

@@ -89,7 +89,7 @@ vision::Preprocess bind_preprocess(const Gguf& file) {
 }
 
 vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& preprocess, size_t dim,
-                               quant::Isa isa) {
+                               quant::Isa isa, const Replaced* replaced) {
   const std::string_view kind = file.string("sterna.vision.kind");
   if (kind != "efficientnet_lite_hybrid") {
     throw Error(file.file() +
@@ -103,7 +103,7 @@ vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& prepr
   const size_t classes = file.integer("sterna.vision.classes", 1, kMostClasses);
   const size_t top = file.integer("sterna.vision.top_classes", 1, classes);
 
-  const Weights scope = Weights(file).in("vision");
+  const Weights scope = Weights(file, replaced).in("vision");
   vision::EfficientNet stem = bind_stem(file, isa);
   quant::Linear classifier =
       bind_linear(scope, "classifier", classes, stem.config().head_width, true, isa);

@@ -7,14 +7,12 @@
 #include <sterna/quant/error.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <deque>
 
 #include "bind.h"
 #include "gptq.h"
 #include "input_moments.h"
 #include "quantize_rules.h"
+#include "rounded_maps.h"
 #include "text.h"
 
 namespace sterna::models {
@@ -141,14 +139,14 @@ class TextCalibration {
       if (rule->type == "bf16") {
         const std::span bias = Weights(file_).floats(scope + ".bias", {m});
         const quant::Packed packed = quant::pack(quant::Type::bf16, w, m, k);
-        linear = quant::Linear(stay(quant::Type::bf16, m, k, packed, 0), bias, isa_);
+        linear = quant::Linear(store_.keep(quant::Type::bf16, m, k, packed, 0), bias, isa_);
         return;
       }
       const InputMoments moments = inputs(i, map.map, k);
       const Rounded rounded = gptq(w, m, k, moments.covariance(), rule->group);
       const quant::Packed& packed = out_.weights[name] =
           quant::pack_integers(quant::Type::i8, rounded.q, rounded.scale, m, k, rule->group);
-      const quant::WeightView small = stay(quant::Type::i8, m, k, packed, rule->group);
+      const quant::WeightView small = store_.keep(quant::Type::i8, m, k, packed, rule->group);
       const std::vector<float>& bias = out_.bias[scope + ".bias"] =
           corrected_bias(scope, w, small, moments.mean());
       linear = quant::Linear(small, bias, isa_);
@@ -197,28 +195,9 @@ class TextCalibration {
   // Errors as shares of the output's standard deviation.
   void report(const std::string& name, std::span<const float> w, size_t m, size_t k,
               const InputMoments& moments, const Rounded& rounded) {
-    const std::vector<double> h = moments.covariance();
-    double power = 0;  // the trace of W H W^T
-    std::vector<double> hw(k);
-    for (size_t r = 0; r < m; ++r) {
-      std::fill(hw.begin(), hw.end(), 0.0);
-      for (size_t a = 0; a < k; ++a) {
-        const auto factor = static_cast<double>(w[r * k + a]);
-        for (size_t b = 0; b < k; ++b) hw[b] += factor * h[a * k + b];
-      }
-      for (size_t b = 0; b < k; ++b) power += hw[b] * static_cast<double>(w[r * k + b]);
-    }
-    const auto share = [power](double error) { return power > 0 ? std::sqrt(error / power) : 0; };
-    out_.maps.push_back({name, share(rounded.nearest), share(rounded.error)});
-  }
-
-  // A copy of packed weights where kernels want them, for as long as this lives.
-  quant::WeightView stay(quant::Type type, size_t m, size_t k, const quant::Packed& packed,
-                         size_t group) {
-    std::byte* data = stored_.bytes(packed.data.size());
-    std::memcpy(data, packed.data.data(), packed.data.size());
-    const std::vector<uint16_t>& scale = scales_.emplace_back(packed.scale);
-    return {type, m, k, {data, packed.data.size()}, scale, group};
+    const double power = output_power(w, m, k, moments.covariance());
+    out_.maps.push_back(
+        {name, error_share(rounded.nearest, power), error_share(rounded.error, power)});
   }
 
   const Gguf& file_;
@@ -227,13 +206,19 @@ class TextCalibration {
   nn::Executor executor_;
   TextParts parts_;
   Activations activations_;
-  nn::Workspace workspace_, stored_;  // scratch; weights that parts_ views
-  std::deque<std::vector<uint16_t>> scales_;
+  nn::Workspace workspace_;
+  PackedStore store_;  // weights that parts_ views
   quant::RowTable rows_;
   Calibrated out_;
 };
 
 }  // namespace
+
+void Calibrated::merge(Calibrated other) {
+  weights.merge(other.weights);
+  bias.merge(other.bias);
+  maps.insert(maps.end(), other.maps.begin(), other.maps.end());
+}
 
 Calibrated calibrate_text(const Gguf& file, std::span<const QuantizeRule> rules,
                           const Calibration& calibration) {

@@ -2,9 +2,6 @@
 #include <sterna/quant/error.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -12,9 +9,8 @@
 
 #include "calibrate.h"
 #include "golden.h"
-#include "gptq.h"
 #include "input_moments.h"
-#include "quantize_rules.h"
+#include "rounded_maps.h"
 #include "runner.h"
 #include "stored.h"
 #include "text.h"
@@ -37,29 +33,6 @@ std::string block_of(const std::string& name) {
   return name.substr(0, end);
 }
 
-/// E |W x|^2, the trace of W H W^T.
-double power(std::span<const float> w, size_t m, size_t k, const std::vector<double>& h) {
-  double sum = 0;
-  std::vector<double> hw(k);
-  for (size_t r = 0; r < m; ++r) {
-    std::fill(hw.begin(), hw.end(), 0.0);
-    for (size_t a = 0; a < k; ++a) {
-      const auto factor = static_cast<double>(w[r * k + a]);
-      for (size_t b = 0; b < k; ++b) hw[b] += factor * h[a * k + b];
-    }
-    for (size_t b = 0; b < k; ++b) sum += hw[b] * static_cast<double>(w[r * k + b]);
-  }
-  return sum;
-}
-
-/// E[x x^T]: without a bias to put the mean error into, it counts like any other.
-std::vector<double> second_moments(const InputMoments& moments) {
-  std::vector<double> h = moments.covariance();
-  const std::vector<double> mean = moments.mean();
-  for (size_t i = 0; i < h.size(); ++i) h[i] += mean[i / mean.size()] * mean[i % mean.size()];
-  return h;
-}
-
 class ModelCalibration {
  public:
   ModelCalibration(const Source& source, const Roles& roles, std::span<const QuantizeRule> rules,
@@ -68,7 +41,8 @@ class ModelCalibration {
         roles_(roles),
         rules_(rules),
         golden_(calibration.inputs),
-        session_(calibration.threads) {}
+        session_(calibration.threads),
+        rounded_(source.name()) {}
 
   Calibrated run();
 
@@ -99,19 +73,14 @@ class ModelCalibration {
   std::span<const QuantizeRule> rules_;
   const Golden golden_;
   Session session_;
-  Replaced replaced_;
-  nn::Workspace stored_;  // of weights that replaced_ views
-  std::deque<std::vector<uint16_t>> scales_;
-  Calibrated out_;
+  RoundedMaps rounded_;
 };
 
 /// The rule by which a block's map becomes integers, or nullptr.
 const QuantizeRule* ModelCalibration::rule(const std::string& name) const {
   const auto role = roles_.find(name);
   if (role == roles_.end() || role->second.use != Use::block_map) return nullptr;
-  const QuantizeRule* found = find_rule(rules_, name, &role->second);
-  if (found == nullptr || !format_of(found->type).layout) return nullptr;
-  return quant::is_integer(quant::parse_type(found->type)) ? found : nullptr;
+  return rounding_rule(rules_, name, &role->second);
 }
 
 /// What the inputs at hand reach all blocks by.
@@ -141,7 +110,7 @@ template <class F>
 void ModelCalibration::pass(const std::vector<std::string>& only, F&& f) {
   Places places;
   const FolderModel model =
-      open_source(source_, {.replaced = &replaced_, .places = &places});
+      open_source(source_, {.replaced = &rounded_.replaced(), .places = &places});
   Runner runner(model, golden_, session_, quant::best_isa());
   Observer observer;
   observer.places = &places;
@@ -189,43 +158,23 @@ void ModelCalibration::round(const std::string& name, const InputMoments& moment
   };
   const SafeTensor tensor = job();
   const std::vector<float> w = tensor.floats();
-  const size_t m = static_cast<size_t>(tensor.shape[0]), k = w.size() / m;
-  const QuantizeRule& by = *rule(name);
-  const quant::Type type = quant::parse_type(by.type);
-  const std::vector<double> h = second_moments(moments);
-  try {
-    const Rounded rounded = gptq(w, m, k, h, by.group, type);
-    const quant::Packed& packed = out_.weights[name] =
-        quant::pack_integers(type, rounded.q, rounded.scale, m, k, by.group);
-    std::byte* data = stored_.bytes(packed.data.size());
-    std::memcpy(data, packed.data.data(), packed.data.size());
-    const auto& scale = scales_.emplace_back(packed.scale);
-    replaced_[name] = {type, m, k, {data, packed.data.size()}, scale, by.group};
-    const double whole = power(w, m, k, h);
-    const auto share = [whole](double e) { return whole > 0 ? std::sqrt(e / whole) : 0; };
-    out_.maps.push_back(
-        {name, share(rounded.nearest), share(rounded.error), share(rounded.refitted)});
-  } catch (const Error& e) {
-    throw Error(source_.name() + ": tensor " + in_quotes(name) + ": " + e.what());
-  }
+  const size_t m = static_cast<size_t>(tensor.shape[0]);
+  rounded_.round(name, w, m, w.size() / m, *rule(name), moments);
 }
 
 Calibrated ModelCalibration::run() {
   for (const Block& block : find_blocks()) {
     std::map<std::string, InputMoments> moments;
-    std::vector<float> ones;
     pass({block.output}, [&](const std::string&, const Place& place, const quant::Linear& linear,
                              nn::Mat<const float> x) {
       if (place.row != 0 ||
           std::find(block.maps.begin(), block.maps.end(), place.name) == block.maps.end())
         return;
-      ones.assign(std::max(ones.size(), x.rows), 1.0F);
-      moments.try_emplace(place.name, linear.k())
-          .first->second.add(x, std::span(ones).first(x.rows));
+      moments.try_emplace(place.name, linear.k()).first->second.add(x);
     });
     for (const std::string& name : block.maps) round(name, moments.at(name));
   }
-  return std::move(out_);
+  return rounded_.take();
 }
 
 }  // namespace

@@ -56,6 +56,8 @@ void InputMoments::add(nn::Mat<const float> x, std::span<const float> weights) {
   }
 }
 
+void InputMoments::add(nn::Mat<const float> x) { add(x, std::vector<float>(x.rows, 1.0F)); }
+
 std::vector<double> InputMoments::mean() const {
   std::vector<double> out(shift_);
   for (size_t i = 0; weight_ > 0 && i < out.size(); ++i)
@@ -73,6 +75,13 @@ std::vector<double> InputMoments::covariance() const {
   const VectorXd mean = sum / weight_;
   c = c / weight_ - mean * mean.transpose();
   return out;
+}
+
+std::vector<double> InputMoments::second_moments() const {
+  std::vector<double> h = covariance();
+  const std::vector<double> m = mean();
+  for (size_t i = 0; i < h.size(); ++i) h[i] += m[i / m.size()] * m[i % m.size()];
+  return h;
 }
 
 }  // namespace sterna::models

@@ -17,10 +17,14 @@ class InputMoments {
   /// Rows of x [t, k] with their weights [t], none negative. Throws sterna::Error for other sizes
   /// or inputs that are not finite.
   void add(nn::Mat<const float> x, std::span<const float> weights);
+  /// Rows that count the same.
+  void add(nn::Mat<const float> x);
 
   size_t k() const { return shift_.size(); }
   std::vector<double> mean() const;        // [k]; zeros before the first row
   std::vector<double> covariance() const;  // [k, k] row-major: E[(x - mean)(x - mean)^T]
+  /// E[x x^T]: without a bias to put the mean error into, it counts like any other.
+  std::vector<double> second_moments() const;
 
  private:
   std::vector<double> shift_;    // [k]

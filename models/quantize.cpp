@@ -51,8 +51,12 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
     if (!converted)
       throw Error(file.file() + ": calibration on inputs: expected a file that `model convert` wrote");
     calibrated = calibrate_model(Source::of(shared), roles, rules, calibration);
-  } else if (!calibration.texts.empty()) {
-    calibrated = calibrate_text(file, rules, calibration);
+  }
+  if (!calibration.texts.empty()) calibrated.merge(calibrate_text(file, rules, calibration));
+  if (!calibration.pictures.empty()) {
+    if (converted)
+      throw Error(file.file() + ": calibration on pictures: expected a file of Sterna's own kind");
+    calibrated.merge(calibrate_pictures(file, rules, calibration));
   }
   for (const auto& [name, bias] : calibrated.bias) expect_kept(jobs, file, name);
   GgufWriter writer(out);

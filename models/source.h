@@ -13,15 +13,12 @@
 #include "config.h"
 #include "sterna/models/gguf.h"
 #include "sterna/models/mapped_file.h"
+#include "sterna/models/weights.h"
 #include "uses.h"
 
 namespace sterna::models {
 
 class Checkpoint;
-
-/// Weights that stand in the place of a tensor of the source: calibration looks at a model whose
-/// first blocks are rounded already. Views of memory that outlives the model.
-using Replaced = std::map<std::string, quant::WeightView, std::less<>>;
 
 /// The tensors that linear maps of plain floats view: by the address of their first weight, the name
 /// and the first row. What calibration knows maps by.

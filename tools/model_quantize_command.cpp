@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/calibration.h"
 #include "cli/error.h"
-#include "cli/inputs.h"
 #include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -55,20 +55,13 @@ void print_report(const models::QuantizeReport& report,
   print(out);
 }
 
-// The lines of a calibration file; blank ones say nothing.
-std::vector<std::string> read_texts(const std::string& file) {
-  std::vector<std::string> texts;
-  size_t number = 0;
-  for (std::string& text : read_lines(file)) {
-    ++number;
-    if (!is_utf8(text)) {
-      throw Error(file + ": line " + std::to_string(number) + ": expected UTF-8 text");
-    }
-    if (text.find_first_not_of(" \t") != std::string::npos) texts.push_back(std::move(text));
+/// Every --calibrate in order; their names may hold commas.
+std::vector<std::string> calibration_files(const cxxopts::ParseResult& args) {
+  std::vector<std::string> files;
+  for (const auto& argument : args.arguments()) {
+    if (argument.key() == "calibrate") files.push_back(argument.value());
   }
-  if (texts.empty())
-    throw Error(file + ": expected texts to calibrate on, found blank lines alone");
-  return texts;
+  return files;
 }
 
 }  // namespace
@@ -77,7 +70,7 @@ std::vector<std::string> read_texts(const std::string& file) {
 int model_quantize_command(int argc, char** argv) {
   Options options(
       "model quantize",
-      "IN OUT [--type RULE]... [--calibrate FILE] [--golden FILE]",
+      "IN OUT [--type RULE]... [--calibrate FILE]... [--golden FILE]",
       "Rewrite a GGUF, Sterna's own or one that `model convert` wrote, with other number\n"
       "formats. For the latter, the cosines of its outputs before and after are reported.\n"
       "Formats: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0, tq2_0; i8, t2, t5,\n"
@@ -90,8 +83,11 @@ int model_quantize_command(int argc, char** argv) {
   options.add()("type", "A rule before those; of converted files also @words (see model convert)",
                 cxxopts::value<std::vector<std::string>>(), "PATTERN=FORMAT");
   options.add()("calibrate",
-                "Round for the least error: the text tower's i8 maps on texts, one a line; maps of a "
-                "converted file's blocks (i8, ternary) on inputs in a safetensors file",
+                "Round for the least error: the text tower's i8 maps on texts, one a line; the i8 "
+                "and ternary maps of the blocks of vision tower and predictor, where they were "
+                "trained in float, on pictures and questions (.jsonl, as ask --batch takes them); "
+                "those of a converted file's blocks on inputs (.safetensors). May be given "
+                "several times",
                 cxxopts::value<std::string>(),
                 "FILE")("threads", "Threads of the calibration (0 = all cores)",
                         cxxopts::value<int>()->default_value("0"), "N");
@@ -102,6 +98,7 @@ int model_quantize_command(int argc, char** argv) {
   options.epilogue(
       "Examples:\n"
       "  sterna model quantize float.gguf small.gguf --calibrate tools/train/calibration.txt\n"
+      "  sterna model quantize float.gguf small.gguf --calibrate asked.jsonl\n"
       "  sterna model quantize float.gguf small.gguf --types 'predictor.head.weight=i8,shipped'\n"
       "  sterna model quantize vljepa.gguf small.gguf --type @predictor=t5/128 \\\n"
       "      --calibrate inputs.safetensors --golden golden.safetensors");
@@ -122,17 +119,7 @@ int model_quantize_command(int argc, char** argv) {
   const int threads = (*args)["threads"].as<int>();
   if (threads < 0 || threads > 1024)
     throw UsageError("--threads: expected 0 to 1024, found " + std::to_string(threads));
-  std::vector<std::string> texts;
-  models::Calibration calibration{.threads = threads};
-  if (args->count("calibrate") != 0) {
-    const auto file = (*args)["calibrate"].as<std::string>();
-    if (file.ends_with(".safetensors")) {
-      calibration.inputs = file;
-    } else {
-      texts = read_texts(file);
-      calibration.texts = texts;
-    }
-  }
+  const CalibrationFiles calibration = read_calibration(calibration_files(*args));
   // What the outputs become is asked before `out` may take the place of `in`.
   const bool golden = args->count("golden") != 0;
   const bool converted = models::is_converted(files[0]);
@@ -141,7 +128,7 @@ int model_quantize_command(int argc, char** argv) {
   std::error_code none;
   const bool in_place = std::filesystem::equivalent(files[0], files[1], none);
   if (golden && in_place) throw UsageError("--golden: expected an OUT that is not IN");
-  const auto report = models::quantize(files[0], files[1], rules, calibration);
+  const auto report = models::quantize(files[0], files[1], rules, calibration.view(threads));
   std::vector<models::OutputChange> changes;
   if (converted && !in_place) {
     Session session(threads);

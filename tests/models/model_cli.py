@@ -86,6 +86,44 @@ with tempfile.TemporaryDirectory() as name:
     assert not (folder / "no.gguf").exists()
     run("quantize", tower, folder / "no.gguf", "--calibrate", texts, "--threads", "-1", code=2)
 
+    # On pictures and questions, the blocks of vision tower and predictor; with texts, both.
+    picture = (golden.parent / "pixels" / "base.jpg").resolve()
+    (folder / "base.jpg").write_bytes(picture.read_bytes())
+    asked = folder / "asked.jsonl"
+    asked.write_text('{"image": "base.jpg", "question": "what is this?", "answer": "a dog"}\n\n'
+                     f'{{"image": "{picture}", "question": "a dog?", "choices": ["yes", "no"]}}\n'
+                     '{"image": "base.jpg", "question": "red"}\n', encoding="utf-8")
+    calibrated = folder / "calibrated.gguf"
+    report = json.loads(run("quantize", tower, calibrated, "--calibrate", asked, "--json"))
+    assert report["file_after"] == (folder / "plain.gguf").stat().st_size
+    assert len(report["calibrated"]) == 12
+    assert all(0 <= m["error"] <= m["refitted"] <= m["nearest"] for m in report["calibrated"])
+    both = json.loads(run("quantize", tower, calibrated, "--calibrate", texts, "--calibrate", asked, "--json"))
+    assert [m["name"] for m in both["calibrated"][8:]] == [m["name"] for m in report["calibrated"]]
+    assert "least squares" in run("quantize", tower, calibrated, "--calibrate", asked, "--threads", "2")
+    reply = subprocess.run([sterna, "ask", picture, "what is this?", "--model", calibrated, "--json"],
+                           capture_output=True, text=True, timeout=60)
+    assert json.loads(reply.stdout)["answer"], reply
+
+    def unasked(content):
+        (folder / "bad.jsonl").write_text(content, encoding="utf-8")
+        return run("quantize", tower, folder / "no.gguf", "--calibrate", folder / "bad.jsonl", code=3)
+
+    line = '{"image": "base.jpg", "question": "red"}\n'
+    assert "bad.jsonl: the file is empty" in unasked("")
+    assert "bad.jsonl: expected pictures and questions to calibrate on, found none" in unasked("\n \n")
+    assert "bad.jsonl:2: expected a JSON object, found no JSON" in unasked(line + "{")
+    assert 'bad.jsonl:2: "question" is missing' in unasked(line + '{"image": "base.jpg"}\n')
+    assert 'bad.jsonl:1: "question" is empty' in unasked('{"image": "base.jpg", "question": ""}\n')
+    assert 'bad.jsonl:1: "image" is missing' in unasked('{"question": "red"}\n')
+    assert "gone.jpg: can't be opened: No such file" in unasked(line + '{"image": "gone.jpg", "question": "red"}\n')
+    assert "texts.txt" in unasked('{"image": "texts.txt", "question": "red"}\n')
+    assert "expected rules that store f32 maps" in run(
+        "quantize", folder / "plain.gguf", folder / "no.gguf", "--calibrate", asked, code=3)
+    assert "one file of inputs" in run("quantize", tower, folder / "no.gguf", "--calibrate", "a.safetensors",
+                                       "--calibrate", "b.safetensors", code=2)
+    assert not (folder / "no.gguf").exists()
+
     # The committed texts are not those that the result is measured on.
     root = golden.parent.parent.parent
     sys.path.insert(0, str(root / "tests" / "language"))

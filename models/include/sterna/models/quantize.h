@@ -1,8 +1,11 @@
 #pragma once
 
+#include <sterna/vision/image.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,12 +37,20 @@ std::vector<QuantizeRule> parse_rules(std::string_view text);
 /// i8, other matrices as bf16, tables as i8row, and what is small as f32.
 std::span<const QuantizeRule> shipped_rules();
 
-/// What to calibrate on: of Sterna's own files, texts for the text tower, some hundreds of all kinds
-/// that it will read; of converted files, a safetensors file of inputs as check() takes them
-/// (pixels, query_ids, ...), thousands of tokens for every map. Without either nothing is
-/// calibrated. The result does not depend on the number of threads (0: every core).
+/// A picture and what is asked about it. It is decoded when it is needed, once.
+struct AskedPicture {
+  std::function<vision::Image()> picture;
+  std::vector<std::string> questions;
+};
+
+/// What to calibrate on. Of Sterna's own files: texts for the text tower, some hundreds of all kinds
+/// that it will read; pictures with questions for the blocks of vision tower and predictor, some
+/// dozens with some hundreds. Of converted files: a safetensors file of inputs as check() takes
+/// them (pixels, query_ids, ...), thousands of tokens for every map. Without any of these nothing
+/// is calibrated. The result does not depend on the number of threads (0: every core).
 struct Calibration {
   std::span<const std::string> texts = {};
+  std::span<const AskedPicture> pictures = {};
   std::filesystem::path inputs = {};
   int threads = 0;
 };
@@ -52,8 +63,8 @@ struct QuantizedTensor {
   uint64_t bytes_before = 0, bytes_after = 0;  // scales included
 };
 
-/// Error of a calibrated map's outputs, as a share of their standard deviation over the texts; of a
-/// converted file's maps, of their root mean square over the inputs.
+/// Error of a calibrated map's outputs, as a share of their standard deviation over the texts; of
+/// maps of blocks without biases and of converted files, of their root mean square over the inputs.
 struct CalibratedMap {
   std::string name;
   double nearest = 0;   // had its weights been rounded to nearest, by the scales of quant::pack
@@ -82,11 +93,12 @@ struct QuantizeReport {
 /// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3). The text tower was trained in float: with
 /// texts to calibrate on, those of its maps that become i8 are rounded for the least error of their
 /// outputs on such texts (GPTQ, Frantar et al., arXiv 2210.17323), and their biases take up what is
-/// left of the mean error. Maps of a converted file's blocks, whose networks were trained in float
-/// too, are rounded so to i8 or ternary, block after block, each on inputs that carry the rounding of
-/// those before it; what ternary costs without training is in the report. The types, sizes and layout
-/// of the file stay the same. Calibrating needs a converted file or a sterna GGUF with the text tower
-/// in f32, and memory for the texts' activations beside one map's matrices in double.
+/// left of the mean error. Maps of the blocks of vision tower and predictor, given pictures, and of
+/// a converted file's blocks, given inputs, are rounded so to i8 or ternary, each on inputs that
+/// carry the rounding of those before it: for networks that were trained in float. What ternary
+/// costs without training is in the report. The types, sizes and layout of the file stay the same.
+/// Calibrating needs a converted file or a sterna GGUF with what is calibrated in f32, and memory
+/// for the activations beside one map's matrices in double.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         std::span<const QuantizeRule> rules, const Calibration& calibration = {});
 

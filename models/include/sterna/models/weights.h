@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,13 +25,19 @@ struct TableView {
   std::span<const uint16_t> scale;  // [rows], for i8
 };
 
+/// Linear maps' weights that stand in the place of those of a file: calibration looks at a model
+/// whose first blocks are rounded already. Views of memory that outlives the model.
+using Replaced = std::map<std::string, quant::WeightView, std::less<>>;
+
 /// Finds the tensors of a GGUF by name and hands them out as the views that modules take. Every
 /// method throws sterna::Error that names file and tensor, what was expected and what was found:
 ///   m.gguf: tensor "predictor.head.weight": expected a linear map [384, 256], found f32 [256, 384]
 /// Views live as long as the Gguf. Const and thread-compatible.
 class Weights {
  public:
-  explicit Weights(const Gguf& file) : file_(&file) {}
+  /// linear() gives what `replaced` has of a name, if it is given; it must live as long.
+  explicit Weights(const Gguf& file, const Replaced* replaced = nullptr)
+      : file_(&file), replaced_(replaced) {}
   /// The tensors whose names start with this scope's prefix and `name`: in("vision.blocks.3") turns
   /// "qkv.weight" into "vision.blocks.3.qkv.weight".
   Weights in(std::string_view name) const;
@@ -53,6 +61,7 @@ class Weights {
   std::span<const T> data(const GgufTensor& tensor) const;
 
   const Gguf* file_;
+  const Replaced* replaced_;
   std::string prefix_;
 };
 

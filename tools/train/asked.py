@@ -1,0 +1,47 @@
+"""Writes the questions of a held-out part as JSONL, for `sterna eval` and `sterna model quantize --calibrate`.
+
+`dev` are the 50 calibration photos, `eval` the evaluation photos, `shapes_held` easy-vqa's test half. Wordings are those
+that calibrate.py (dev) and evaluate.py (others) ask.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from data import Setting, load_setting
+from measure import held_out
+
+
+def picture_folder(setting: Setting, part: str) -> Path:
+    if part != "shapes_held":
+        return setting.paths.photos
+    import easy_vqa
+
+    return Path(next(iter(easy_vqa.get_test_image_paths().values()))).parent
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--part", choices=("dev", "eval", "shapes_held"), default="dev")
+    p.add_argument("--most", type=int, help="questions drawn (default: all)")
+    p.add_argument("--out", type=Path, required=True)
+    a = p.parse_args()
+    setting = load_setting(a.work)
+    _, items = held_out(setting, a.part, seed=6 if a.part == "dev" else 5)
+    if a.most and len(items) > a.most:
+        items = [items[i] for i in sorted(np.random.default_rng(0).choice(len(items), a.most, replace=False))]
+    files = [json.loads(line)["file"] for line in (setting.paths.work / a.part / "facts.jsonl").read_text().splitlines()]
+    folder = os.path.relpath(picture_folder(setting, a.part), a.out.parent)
+    with a.out.open("w") as out:
+        for i in items:
+            out.write(json.dumps({"image": f"{folder}/{files[i.picture]}", "question": i.question, "answer": i.answer,
+                                  "choices": i.choices, "task": i.task}) + "\n")
+    print(f"{a.out}: {len(items)} questions about {len({i.picture for i in items})} pictures")
+
+
+if __name__ == "__main__":
+    main()
