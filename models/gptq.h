@@ -18,7 +18,8 @@ struct Rounded {
   double refitted = 0;  // of ternary types: rounding to nearest, scales of least squares
 };
 
-/// Rounds W [m, k] (row-major) to i8, t2, t5, t34 or t14 so that the outputs, not the weights, err least:
+/// Rounds W [m, k] (row-major) to i8, t2, t5, t34 or t14 so that the outputs, not the weights, err
+/// least:
 ///   min over q of sum_r e_r H e_r^T,   e = W - q * scale,   H = covariance of the inputs [k, k].
 /// GPTQ (Frantar et al., arXiv 2210.17323): weights are rounded one column after the other, and the
 /// columns yet to come make up for the error made so far. It is written as Babai's nearest plane in
@@ -31,7 +32,8 @@ struct Rounded {
 /// Of t34 and t14, four neighbours are rounded together, to the pattern that adds least to that sum.
 ///
 /// A row's scales are pack()'s (of i8: the largest weight's over 127; of ternary types: the mean
-/// magnitude, of t34 and t14 of what is kept) times the factor, of several, that leaves the row the least error. Of ternary types,
+/// magnitude, of t34 and t14 of what is kept) times the factor, of several, that leaves the row the
+/// least error. Of ternary types,
 /// those of least squares follow for the integers that came of it, s = (w H q) / (q H q) or, of
 /// several groups, the solution of the normal equations: three levels leave a scale much to say.
 /// Rounding to nearest is one candidate, with pack()'s scales and with refitted ones, so no row errs

@@ -177,7 +177,7 @@ int turns(const Common& common, const std::vector<std::string>& what) {
 int bench_command(int argc, char** argv) {
   Options options("bench", "kernels|towers FOLDER|model PICTURE|giant|decode [OPTION...]",
                   "kernels: the machine's limits, and each kernel's share of them.\n"
-                  "towers: those of a checkpoint in f32, bf16 and int8, as shares of the same limits.\n"
+                  "towers: those of a checkpoint in f32, bf16 and int8, as shares of them.\n"
                   "model: where the time of an answer about PICTURE goes.\n"
                   "giant: a stack of ternary blocks with dummy weights, written, mapped and run.\n"
                   "decode: score against decodes on a long labelled stream, for every policy.");

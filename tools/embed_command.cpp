@@ -52,8 +52,9 @@ Options describe() {
       "text", "Inputs are texts (-: lines of standard input)")(
       "text-file", "Every line of FILE is a text", cxxopts::value<std::vector<std::string>>(),
       "FILE")("fresh", "Compute everything anew")(
-      "fast-decode", "Decode large JPEGs at 1/2, 1/4 or 1/8 of their size, no side below 640; tells how\n"
-      "far that is from whole pictures");
+      "fast-decode",
+      "Decode large JPEGs at 1/2, 1/4 or 1/8 of their size, no side below 640; tells how far\n"
+      "that is from whole pictures");
   options.epilogue(
       "A run that was stopped goes on where it was when the same command is given again. Inputs\n"
       "whose content is unchanged since OUT.npy was written are not computed again.");
@@ -103,7 +104,8 @@ std::string drift_text(const Drift& drift) {
   if (drift.compared == 0) return "fast decode: no picture that was compared is large enough for it";
   char text[128];
   std::snprintf(text, sizeof text,
-                "fast decode: cosine with whole pictures %.5f on average, %.5f at least (%zu compared)",
+                "fast decode: cosine with whole pictures %.5f on average, %.5f at least "
+                "(%zu compared)",
                 mean_cosine(drift), drift.least, drift.compared);
   return text;
 }

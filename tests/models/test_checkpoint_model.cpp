@@ -308,7 +308,8 @@ TEST_CASE("V-JEPA 2.1: pictures have a patch map of their own, and what does not
   const vision::Image picture = test::noise(64, 48, 5);
   CHECK_THROWS_AS(model.embed(picture.view(), out, session), Error);  // less than a patch
   std::ofstream(folder / "video_preprocessor_config.json")
-      << R"({"video_processor_type": "VJEPA2VideoProcessor", "crop_size": {"height": 48, "width": 48}})";
+      << R"({"video_processor_type": "VJEPA2VideoProcessor",)"
+      << R"( "crop_size": {"height": 48, "width": 48}})";
   const auto large = CheckpointModel::open(folder);
   std::vector<float> still(large.dim());
   large.embed(picture.view(), out, session);

@@ -40,7 +40,7 @@ void rows(benchmark::State& state, size_t t, size_t d,
     f({x.data(), t, d}, {y.data(), t, d});
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * 2 * t * d * sizeof(float)));
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(2 * t * d * sizeof(float)));
 }
 
 /// ViT-B's attention: 197 tokens, 12 heads of 64; operations 4 t^2 d.
@@ -74,7 +74,7 @@ void resize(benchmark::State& state, Isa isa) {
                           out.data(), workspace, &executor, isa);
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * picture.rgb.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(picture.rgb.size()));
 }
 
 /// A gate on embeddings of scenes of about 2 s with a direction each, and noise on every frame.
@@ -99,7 +99,7 @@ void gate(benchmark::State& state,
     while (one->next() != nullptr) {
     }
   }
-  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * frames));
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(frames));
 }
 
 void add_rows(Isa isa) {

@@ -68,7 +68,7 @@ std::vector<std::unique_ptr<Case>> make_cases(const std::byte* memory, Isa isa,
   for (Type type : types) {
     const auto add = [&](size_t m, size_t k, size_t n, size_t span, const char* limit) {
       cases.push_back(
-          std::make_unique<Case>(KernelCase(memory, type, isa, m, k, n, span), limit));
+          std::make_unique<Case>(Case{KernelCase(memory, type, isa, m, k, n, span), limit}));
     };
     add(4096, 4096, 1, kBenchMemory, "dram_read");
     size_t m = 16;  // the tallest that lies in half a megabyte

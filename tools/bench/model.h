@@ -23,8 +23,9 @@ struct BenchModelOptions {
 
 /// `sterna bench model`: where the time of one answer goes, stage by stage on one thread, what it
 /// costs beside time (joules and instructions where the machine counts them, the weights of the
-/// model file that it touches), and how many pictures a second are decoded and embedded by one worker a core. Returns the exit code;
-/// throws sterna::Error if the model or the picture can't be used.
+/// model file that it touches), and how many pictures a second are decoded and embedded by one
+/// worker a core. Returns the exit code; throws sterna::Error if the model or the picture can't be
+/// used.
 int bench_model(const BenchModelOptions& options);
 
 }  // namespace sterna::cli

@@ -42,7 +42,8 @@ namespace sterna {
 /// needs two tokenizers: questions are read by that of predictor/, answers by that of y_encoder/ (of
 /// a sterna.json: of the folders that it names), and of preprocessors that of the vision tower.
 /// Texts are tokenised by tokenizer.json, cut to the tower's positions and the folder's limits, and
-/// for SigLIP padded as its training did. Questions are cut at 512 tokens. Pictures are resized, cropped and normalised as
+/// for SigLIP padded as its training did. Questions are cut at 512 tokens. Pictures are resized,
+/// cropped and normalised as
 /// preprocessor_config.json says, with transformers' pixels (vision/image_processor.h).
 class CheckpointModel {
  public:
