@@ -36,7 +36,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/models/sterna-nano.gguf
         DESTINATION ${CMAKE_INSTALL_DATADIR}/sterna OPTIONAL)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
         DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(FILES ${PROJECT_SOURCE_DIR}/tools/bench/peers.py
+install(FILES ${PROJECT_SOURCE_DIR}/tools/bench/peers.py ${PROJECT_SOURCE_DIR}/tools/bench/peer_towers.py
         DESTINATION ${CMAKE_INSTALL_DATADIR}/sterna)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/sterna.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/completions/sterna.bash RENAME sterna
