@@ -157,9 +157,10 @@ nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) con
     return nn::RowTable::int8(codes, t.row_scale, rows, cols, isa_);
   }
   // Halves are looked up where they lie: a row of them gives the numbers of a row of floats.
-  if (t.plain.dtype == Dtype::f16 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
+  if (t.plain.dtype != Dtype::f32 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
     const std::span halves(reinterpret_cast<const uint16_t*>(data), rows * cols);
-    return nn::RowTable::half(halves, rows, cols, isa_);
+    return t.plain.dtype == Dtype::f16 ? nn::RowTable::half(halves, rows, cols, isa_)
+                                       : nn::RowTable::bf16(halves, rows, cols, isa_);
   }
   return {file_->floats(t), rows, cols, isa_};
 }

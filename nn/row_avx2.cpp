@@ -22,6 +22,13 @@ struct L {
     const auto* v = reinterpret_cast<const __m128i*>(p);
     return {_mm256_cvtph_ps(_mm_loadu_si128(v)), _mm256_cvtph_ps(_mm_loadu_si128(v + 1))};
   }
+  static __m256 wide(__m128i v) noexcept {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16));
+  }
+  static L load(const Bf16* p) noexcept {
+    const auto* v = reinterpret_cast<const __m128i*>(p);
+    return {wide(_mm_loadu_si128(v)), wide(_mm_loadu_si128(v + 1))};
+  }
   static L load(const int8_t* p) noexcept {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)),

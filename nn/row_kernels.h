@@ -7,7 +7,12 @@
 
 namespace sterna::nn {
 
-/// Maps over one stored row; `row` is float, half or int8 (without its scale). Sums run over 16
+/// A bfloat16, which has half's size and not its type.
+struct Bf16 {
+  uint16_t bits;
+};
+
+/// Maps over one stored row; `row` is float, half, bfloat16 or int8 (without its scale). Sums run over 16
 /// lanes and end in the same tree on every instruction set.
 struct RowKernels {
   struct Dot {
@@ -21,6 +26,7 @@ struct RowKernels {
   };
   Of<float> f32;
   Of<uint16_t> f16;
+  Of<Bf16> bf16;
   Of<int8_t> i8;
 };
 

@@ -22,6 +22,12 @@ struct L {
   static L load(const uint16_t* p) noexcept {
     return {{half(p), half(p + 4), half(p + 8), half(p + 12)}};
   }
+  static float32x4_t wide(const Bf16* p) noexcept {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&p->bits), 16));
+  }
+  static L load(const Bf16* p) noexcept {
+    return {{wide(p), wide(p + 4), wide(p + 8), wide(p + 12)}};
+  }
   static L load(const int8_t* p) noexcept {
     const int8x16_t bytes = vld1q_s8(p);
     const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);

@@ -29,6 +29,11 @@ struct L {
     for (size_t i = 0; i < 16; ++i) v.f[i] = quant::f16_to_f32(p[i]);
     return v;
   }
+  static L load(const Bf16* p) noexcept {
+    L v;
+    for (size_t i = 0; i < 16; ++i) v.f[i] = quant::bf16_to_f32(p[i].bits);
+    return v;
+  }
   static L load(const int8_t* p) noexcept {
     L v;
     for (size_t i = 0; i < 16; ++i) v.f[i] = static_cast<float>(p[i]);
@@ -82,6 +87,9 @@ RowTable::RowTable(std::span<const float> data, size_t rows, size_t cols, quant:
 RowTable RowTable::half(std::span<const uint16_t> data, size_t rows, size_t cols, quant::Isa isa) {
   return {Kind::f16, data.data(), {}, data.size(), rows, cols, isa};
 }
+RowTable RowTable::bf16(std::span<const uint16_t> data, size_t rows, size_t cols, quant::Isa isa) {
+  return {Kind::bf16, data.data(), {}, data.size(), rows, cols, isa};
+}
 RowTable RowTable::int8(std::span<const int8_t> data, std::span<const uint16_t> scale, size_t rows,
                         size_t cols, quant::Isa isa) {
   return {Kind::i8, data.data(), scale, data.size(), rows, cols, isa};
@@ -95,6 +103,9 @@ void RowTable::add(size_t i, float factor, float* y) const noexcept {
       break;
     case Kind::f16:
       kernels_->f16.add(static_cast<const uint16_t*>(data_) + at, factor, cols_, y);
+      break;
+    case Kind::bf16:
+      kernels_->bf16.add(static_cast<const Bf16*>(data_) + at, factor, cols_, y);
       break;
     case Kind::i8:
       kernels_->i8.add(static_cast<const int8_t*>(data_) + at,
@@ -113,6 +124,9 @@ void RowTable::cosines(const float* x, size_t first, size_t count, float* out) c
         break;
       case Kind::f16:
         d = kernels_->f16.dot(static_cast<const uint16_t*>(data_) + at, x, cols_);
+        break;
+      case Kind::bf16:
+        d = kernels_->bf16.dot(static_cast<const Bf16*>(data_) + at, x, cols_);
         break;
       case Kind::i8:
         d = kernels_->i8.dot(static_cast<const int8_t*>(data_) + at, x, cols_);

@@ -17,12 +17,13 @@ namespace {
 struct Tables {
   size_t rows, cols;
   std::vector<float> f32;
-  std::vector<uint16_t> f16, scale;
+  std::vector<uint16_t> f16, bf16, scale;
   std::vector<int8_t> i8;
 
   Tables(size_t r, size_t c) : rows(r), cols(c), f32(test::random(r, c, 7).data) {
     for (const float v : f32) {
       f16.push_back(quant::f32_to_f16(v));
+      bf16.push_back(quant::f32_to_bf16(v));
       i8.push_back(static_cast<int8_t>(std::lround(std::fmin(std::fmax(v * 40, -127.0f), 127.0f))));
     }
     for (size_t i = 0; i < r; ++i) scale.push_back(quant::f32_to_f16(0.01f * (1.0f + (float)i)));
@@ -30,12 +31,14 @@ struct Tables {
   RowTable make(int kind, quant::Isa isa) const {
     if (kind == 0) return {f32, rows, cols, isa};
     if (kind == 1) return RowTable::half(f16, rows, cols, isa);
+    if (kind == 3) return RowTable::bf16(bf16, rows, cols, isa);
     return RowTable::int8(i8, scale, rows, cols, isa);
   }
   double value(int kind, size_t i, size_t j) const {
     const size_t at = i * cols + j;
     if (kind == 0) return f32[at];
     if (kind == 1) return quant::f16_to_f32(f16[at]);
+    if (kind == 3) return quant::bf16_to_f32(bf16[at]);
     return static_cast<double>(i8[at]) * static_cast<double>(quant::f16_to_f32(scale[i]));
   }
 };
@@ -46,7 +49,7 @@ TEST_CASE("rows of every kind: against double, same bits on every ISA, ragged wi
   for (const size_t cols : std::initializer_list<size_t>{1UL, 7UL, 15UL, 16UL, 17UL, 32UL, 61UL, 384UL}) {
     const Tables t(5, cols);
     const auto x = test::random(1, cols, 8).data;
-    for (int kind = 0; kind < 3; ++kind) {
+    for (int kind = 0; kind < 4; ++kind) {
       CAPTURE(cols);
       CAPTURE(kind);
       std::vector<float> first_cosines, first_sum;

@@ -8,8 +8,8 @@
 
 namespace sterna::nn {
 
-/// A table of vectors that is read by row, as it lies in a model file: float, half, or int8 with
-/// one fp16 scale a row. Owns nothing. Results are bit-equal on every instruction set: sums run
+/// A table of vectors that is read by row, as it lies in a model file: float, half, bfloat16, or
+/// int8 with one fp16 scale a row. Owns nothing. Results are bit-equal on every instruction set: sums run
 /// over 16 lanes (element i goes to lane i mod 16) that are then added in a fixed order.
 class RowTable {
  public:
@@ -18,6 +18,8 @@ class RowTable {
   RowTable(std::span<const float> data, size_t rows, size_t cols,
            quant::Isa isa = quant::best_isa());
   static RowTable half(std::span<const uint16_t> data, size_t rows, size_t cols,
+                       quant::Isa isa = quant::best_isa());
+  static RowTable bf16(std::span<const uint16_t> data, size_t rows, size_t cols,
                        quant::Isa isa = quant::best_isa());
   static RowTable int8(std::span<const int8_t> data, std::span<const uint16_t> scale, size_t rows,
                        size_t cols, quant::Isa isa = quant::best_isa());
@@ -31,7 +33,7 @@ class RowTable {
   void cosines(const float* x, size_t first, size_t count, float* out) const noexcept;
 
  private:
-  enum class Kind { f32, f16, i8 };
+  enum class Kind { f32, f16, bf16, i8 };
   RowTable(Kind kind, const void* data, std::span<const uint16_t> scale, size_t found, size_t rows,
            size_t cols, quant::Isa isa);
 
