@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 
 SIDE = 4096  # of the kernels' maps
+SLICE = 0.008  # seconds that a kernel runs at least, as KernelCase::measure
 REST = 0.1  # seconds before each run: until threads of the one before stop spinning
 
 
@@ -70,15 +71,15 @@ class Ours:
 
 
 class Peer:
-    """A call that takes `count` maps, or one batch."""
+    """A call that runs one batch."""
 
-    def __init__(self, call, count=1):
-        self.call, self.count = call, count
+    def __init__(self, call):
+        self.call = call
 
     def run(self):
         start = time.perf_counter()
         self.call()
-        return (time.perf_counter() - start) / self.count
+        return time.perf_counter() - start
 
     def output(self, file):
         import numpy as np
@@ -86,6 +87,22 @@ class Peer:
 
     def close(self):
         pass
+
+
+class Kernel(Peer):
+    """A call that takes `count` maps, as long again and again as ours: a slice to wake up, and one that counts."""
+
+    def __init__(self, call, count=1):
+        super().__init__(call)
+        self.count = count
+
+    def run(self):
+        for _ in range(2):
+            calls, start = 0, time.perf_counter()
+            while (took := time.perf_counter() - start) < SLICE:
+                self.call()
+                calls += 1
+        return took / (calls * self.count)
 
 
 def in_turns(runs, turns):
@@ -132,7 +149,7 @@ class Ggml:
             a = p(b.ggml_new_tensor_2d(context, self.TYPES[kind], size(SIDE), size(SIDE)))
             ctypes.memmove(b.ggml_get_data(a), packed, bytes_)
             b.ggml_build_forward_expand(graph, p(b.ggml_mul_mat(context, a, x)))
-        return Peer(lambda: self.cpu.ggml_graph_compute_with_ctx(context, graph, threads), copies)
+        return Kernel(lambda: self.cpu.ggml_graph_compute_with_ctx(context, graph, threads), copies)
 
 
 def matmul_integer(n, threads):
@@ -151,7 +168,7 @@ def matmul_integer(n, threads):
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     feed = {"x": np.full((n, SIDE), 3, np.uint8)}
-    return Peer(lambda: session.run(None, feed))
+    return Kernel(lambda: session.run(None, feed))
 
 
 def kernels(args):

@@ -30,7 +30,7 @@ int bench_towers(const BenchTowersOptions& options);
 ///           SIZE, SIZE] float32, or ids [BATCH, SIZE] int32) and answers its seconds; "save FILE"
 ///           runs it and writes the last hidden states as float32
 ///   kernel  TYPE M K N SPAN: "run" answers the seconds of one map [M, K] of N tokens, the mean over
-///           8 ms, its weights one of as many as fit SPAN bytes
+///           8 ms after as many to wake up, its weights one of as many as fit SPAN bytes
 int bench_tower_turns(const std::filesystem::path& folder, const std::string& type, size_t batch,
                       size_t size, const std::string& input, int threads, quant::Isa isa);
 int bench_kernel_turns(const std::string& type, size_t m, size_t k, size_t n, size_t span,
