@@ -4,7 +4,7 @@
 transformers gives for them. Norms, biases and scales are perturbed so that each matters; pictures
 have odd sizes, texts are padded left, right and in the middle.
 
-    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0
+    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0 timm==1.0.31
     tests/golden/make_checkpoints.py [NAME...]
 """
 import json
@@ -369,6 +369,37 @@ def vjepa21():
                                      "predictor_output": head(tokens, every, every, True)})
 
 
+def timm_folder(name, net, architecture, size, pool, **cfg):
+    """As timm's save_for_hf writes it, and what its forward_features and forward_head give."""
+    net = perturb(net)
+    pixels = torch.randn(2, 3, size, size)
+    tokens = net.forward_features(pixels)
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({
+        "architecture": architecture, "num_classes": net.num_classes, "num_features": net.num_features, "global_pool": pool,
+        "pretrained_cfg": {"tag": "tiny", "input_size": [3, size, size], "fixed_input_size": True, "interpolation": "bicubic",
+                           "crop_pct": 0.9, "crop_mode": "center", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+                           "num_classes": net.num_classes, "first_conv": "patch_embed.proj", "classifier": "head"} | cfg}, indent=2) + "\n")
+    save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, folder / "model.safetensors")
+    write_golden(name, {"pixel_values": pixels, "last_hidden_state": tokens, "pooled": net.forward_head(tokens, pre_logits=True)})
+
+
+def timm_vit():
+    import timm.models.vision_transformer as v
+    net = v.VisionTransformer(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=5)
+    timm_folder("timm_vit", net, "vit_tiny_patch4_16", 16, "token")
+
+
+def timm_registers():
+    """Registers without positions, LayerScale, no CLS, and the norm behind the mean of the patches."""
+    import timm.models.vision_transformer as v
+    net = v.VisionTransformer(img_size=12, patch_size=4, embed_dim=48, depth=2, num_heads=6, num_classes=3, class_token=False,
+                              no_embed_class=True, reg_tokens=4, global_pool="avg", init_values=1e-5, qkv_bias=False, fc_norm=True)
+    timm_folder("timm_registers", net, "vit_small_patch4_reg4_gap_12", 12, "avg", crop_pct=1.0, interpolation="bilinear")
+
+
 def gemma3():
     net = perturb(t.Gemma3TextModel(t.Gemma3TextConfig(
         vocab_size=40, head_dim=16, num_key_value_heads=1, sliding_window=5, query_pre_attn_scalar=20,
@@ -543,7 +574,7 @@ def composed(net, g):
 
 MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa, xlm_roberta, modernbert, llama, qwen3,
           deit, dinov3, dinov2_gelu, dinov2_registers_resized, ijepa, tinyclip, siglip2, siglip2_vision, vjepa2_predictor,
-          sentence_bert, embeddinggemma, qwen3_embedding, vjepa21]
+          sentence_bert, embeddinggemma, qwen3_embedding, vjepa21, timm_vit, timm_registers]
 
 
 @torch.no_grad()

@@ -50,6 +50,8 @@ TEST_CASE("every family gives transformers' numbers, the same on every ISA and n
       {"siglip", dual},
       {"siglip2", dual},
       {"siglip2_vision", tower},
+      {"timm_registers", tower},
+      {"timm_vit", tower},
       {"tinyclip", dual},
       {"vit", tower},
       {"vjepa2", states},
