@@ -72,28 +72,48 @@ std::optional<vision::PatchPredictor> bind_head(const Config& config, const Tens
       tensors.isa());
 }
 
-/// The same of V-JEPA 2.1, where it looks at the tower's last layer alone, as those distilled to
-/// ViT-B and ViT-L do (`n_output_distillation` 1).
+/// The same of V-JEPA 2.1. Where it was distilled (`n_output_distillation` 1) it looks at the tower's
+/// last layer, else at four, `levels`.
 std::optional<vision::PatchPredictor> bind_head21(const Config& config, const Tensors& tensors,
-                                                  size_t d, size_t grid) {
-  if (!tensors.has("predictor_embed.weight")) return {};
+                                                  size_t d, size_t grid, size_t levels) {
+  const bool several = tensors.has("predictor_embed.0.weight");
+  if (!several && !tensors.has("predictor_embed.weight")) return {};
   const BlockSizes s = read_head(config);
   const size_t masks = config.integer("pred_num_mask_tokens", 1, 1024, 8), p = s.width;
-  const size_t out = config.integer("pred_out_size", 1, kMostWidth, 1664);
+  const size_t out =
+      config.integer("pred_out_size", 1, kMostWidth, several ? levels * d : size_t{1664});
   const auto modality = [&](const char* name) {
     return tensors.has(name) ? tensors.floats(name, {1, 1, p}) : std::span<const float>{};
   };
-  return vision::PatchPredictor(
-      {.in = tensors.linear("predictor_embed", p, d, true),
-       .mask = tensors.floats("mask_tokens." + std::to_string(1 % masks), {1, 1, p}),
-       .of_picture = modality("img_mod_embed"),
-       .of_clip = modality("video_mod_embed"),
-       .rope = {.grid = grid, .head = s.head, .paired = true},
-       .blocks =
-           bind_blocks(tensors.in("predictor_blocks"), kVjepa21, s, read_head_layers(config)),
-       .norm = tensors.layer_norm("predictor_norm", p, s.eps),
-       .out = tensors.linear("predictor_proj", out, p, true)},
-      tensors.isa());
+  vision::PatchPredictorWeights w{
+      .in = several ? tensors.linear("predictor_embed.0", d, levels * d, true)
+                    : tensors.linear("predictor_embed", p, d, true),
+      .mask = tensors.floats("mask_tokens." + std::to_string(1 % masks), {1, 1, p}),
+      .of_picture = modality("img_mod_embed"),
+      .of_clip = modality("video_mod_embed"),
+      .rope = {.grid = grid, .head = s.head, .paired = true},
+      .blocks = bind_blocks(tensors.in("predictor_blocks"), kVjepa21, s, read_head_layers(config)),
+      .norm = tensors.layer_norm("predictor_norm", p, s.eps),
+      .out = tensors.linear("predictor_proj", out, p, true)};
+  if (several) w.narrow = tensors.linear("predictor_embed.2", p, d, true);
+  return vision::PatchPredictor(std::move(w), tensors.isa());
+}
+
+/// `hierarchical_layers`: how many blocks stand before each of four norms.
+std::vector<size_t> read_levels(const Config& config, size_t layers) {
+  switch (layers) {
+    case 12:
+      return {3, 6, 9, 12};
+    case 24:
+      return {6, 12, 18, 24};
+    case 40:
+      return {10, 20, 30, 40};
+    case 48:
+      return {12, 24, 38, 48};
+    default:
+      config.fail("num_hidden_layers",
+                  "12, 24, 40 or 48, of which V-JEPA 2.1's predictor looks at four");
+  }
 }
 
 /// A patch map to whose outputs the embedding of its modality is added.
@@ -166,10 +186,19 @@ VisionPart bind_vjepa21(const Config& config, const Tensors& root) {
   const Tensors head = root.either(
       "predictor_norm.weight", {"predictor.module.backbone", "predictor.backbone",
                                 "predictor.module", "predictor"});
+  std::vector<VisionPart::Level> levels;
+  if (head.has("predictor_embed.0.weight")) {
+    for (const size_t depth : read_levels(config, layers)) {
+      const std::string norm = "norms_block." + std::to_string(levels.size());
+      levels.push_back({depth, tensors.layer_norm(norm, d, s.eps)});
+    }
+  }
+  auto predictor = bind_head21(config, head.of(Part::predictor), d, crop / p, levels.size());
   return {.vit = vision::Vit(std::move(w), tensors.isa()),
           .input = VisionPart::Input::clips,
           .frames = config.integer("frames_per_clip", 1, kMostFrames, 64),
-          .predictor = bind_head21(config, head.of(Part::predictor), d, crop / p)};
+          .predictor = std::move(predictor),
+          .levels = std::move(levels)};
 }
 
 }  // namespace sterna::models

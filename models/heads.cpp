@@ -42,8 +42,10 @@ std::span<float> pool_picture(const VisionPart& part, nn::Mat<const float> token
   const nn::Mat<float> one = workspace.mat<float>(1, d);
   if (part.attention) {
     part.attention->forward(tokens, {one.data, d}, executor, workspace, isa);
-  } else if (part.pool == VisionPart::Pool::none) {
-    language::pool_text(language::TextPool::mean, tokens, {}, {one.data, d});
+  } else if (part.pool == VisionPart::Pool::none || part.pool == VisionPart::Pool::patches) {
+    const size_t first = part.pool == VisionPart::Pool::patches ? part.vit.prefix() : 0;
+    language::pool_text(language::TextPool::mean, tokens.slice_rows(first, tokens.rows - first), {},
+                        {one.data, d});
   } else {
     std::copy_n(tokens.row(0), d, one.data);
   }

@@ -162,12 +162,44 @@ std::array<double, 3> read_three(const Config& config, std::string_view key, dou
   return {list[0], list[1], list[2]};
 }
 
+/// timm's `pretrained_cfg`, or nothing.
+std::optional<Config> find_timm(const Source& source) {
+  if (!source.has("config.json")) return {};
+  const Config config = source.config("config.json");
+  if (config.has("model_type") || !config.is_object("pretrained_cfg")) return {};
+  return config.in("pretrained_cfg");
+}
+
+/// timm's `transforms_imagenet_eval`: the short side to floor(size / crop_pct), the middle of it.
+Settings read_timm(const Config& config) {
+  Settings s;
+  s.backend = Backend::timm;
+  const auto input = config.integers("input_size", 3, 1, kMostSide);
+  if (input[0] != 3 || input[1] != input[2]) config.fail("input_size", "[3, n, n]");
+  const double share = config.number("crop_pct", 0.01, 1, 0.875);
+  const std::string mode = config.string("crop_mode", "center");
+  if (mode != "center" && mode != "squash") config.fail("crop_mode", "\"center\" or \"squash\"");
+  const auto wide = static_cast<size_t>(static_cast<double>(input[1]) / share);
+  s.resize = mode == "center" ? Resize::shortest_edge : Resize::exact;
+  s.shortest = wide;
+  s.size = {wide, wide};
+  s.crop = Sides{input[2], input[1]};
+  const std::string filter = config.string("interpolation", "bilinear");
+  if (filter != "bicubic" && filter != "bilinear")
+    config.fail("interpolation", "\"bicubic\" or \"bilinear\"");
+  s.filter = vision::parse_filter(filter);
+  s.mean = read_three(config, "mean", -1e6, kImageNetMean);
+  s.std = read_three(config, "std", 1e-9, kImageNetStd);
+  return s;
+}
+
 }  // namespace
 
 vision::ImageProcessorSettings read_image_processor(const Source& source,
                                                     const std::string& model_type, bool clips) {
   const std::optional<Config> file = find_file(source, clips);
   if (!file) {
+    if (const auto timm = find_timm(source)) return read_timm(*timm);
     throw Error(source.where("preprocessor_config.json") +
                 ": no such file: it says how pictures are resized and normalised");
   }
@@ -220,7 +252,7 @@ vision::ImageProcessorSettings read_image_processor(const Source& source,
 }
 
 bool has_image_processor(const Source& source, bool clips) {
-  return find_file(source, clips).has_value();
+  return find_file(source, clips).has_value() || (!clips && find_timm(source).has_value());
 }
 
 std::string image_processor_files(bool clips) {

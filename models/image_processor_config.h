@@ -20,6 +20,10 @@ namespace sterna::models {
 vision::ImageProcessorSettings read_image_processor(const Source& source,
                                                     const std::string& model_type, bool clips);
 
+/// Of a folder of timm's, which has none of these files, `pretrained_cfg` of its config.json counts
+/// (timm's `resolve_data_config` and `create_transform`): input_size, interpolation, crop_pct,
+/// crop_mode, mean, std.
+///
 /// Whether one of those files is there, and their names for messages.
 bool has_image_processor(const Source& source, bool clips);
 std::string image_processor_files(bool clips);

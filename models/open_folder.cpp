@@ -137,13 +137,18 @@ constexpr std::array kFamilies = {
 void bind(const Config& config, const Tensors& tensors, FolderModel& model) {
   if (!config.has("model_type") && config.has("x_encoder"))
     return bind_vljepa(config, tensors, model);
+  if (!config.has("model_type") && config.has("architecture")) {
+    model.vision = bind_timm(config, tensors.of(Part::tower));
+    return;
+  }
   const std::string type = config.string("model_type", "");
   std::string known;
   for (const auto& [name, bind_family] : kFamilies) {
     if (name == type) return bind_family(config, tensors, model);
     known += std::string(name) + ", ";
   }
-  config.fail("model_type", "one of " + known + "or open-vljepa's x_encoder, predictor, y_encoder");
+  config.fail("model_type", "one of " + known + "timm's architecture, or open-vljepa's x_encoder, "
+                                            "predictor, y_encoder");
 }
 
 }  // namespace

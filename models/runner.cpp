@@ -136,10 +136,27 @@ const Runner::Tower& Runner::text(std::string_view ids, std::string_view mask) {
   return out;
 }
 
+/// What V-JEPA 2's predictor looks at: the last tokens, or those of several layers side by side.
+Found Runner::levels() {
+  const auto& levels = model_.vision->levels;
+  if (levels.empty()) return vision(false).tokens;
+  Found all;
+  for (size_t i = 0; i < levels.size(); ++i) {
+    Found one = see(false, levels[i].depth);
+    const size_t d = one.shape[2], rows = one.values.size() / d, wide = levels.size() * d;
+    const nn::Mat<float> x(one.values.data(), rows, d);
+    nn::apply(levels[i].norm, x, x, session_.executor, isa_);
+    all.shape = {one.shape[0], one.shape[1], wide};
+    all.values.resize(rows * wide);
+    for (size_t r = 0; r < rows; ++r) std::copy_n(x.row(r), d, &all.values[r * wide + i * d]);
+  }
+  return all;
+}
+
 /// V-JEPA 2's own predictor: the patches numbered target_mask from those numbered context_mask, or
 /// all from all.
 Found Runner::predicted_patches() {
-  const Found& tokens = vision(false).tokens;
+  const Found tokens = levels();
   const size_t clips = tokens.shape[0], n = tokens.shape[1], d = tokens.shape[2];
   std::vector<std::vector<uint32_t>> seen(clips), asked;
   if (golden_.has("context_mask") || golden_.has("target_mask")) {

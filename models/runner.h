@@ -31,6 +31,7 @@ class Runner {
   const Tower& text(std::string_view ids, std::string_view mask);
   Found see(bool one_frame, size_t depth);
   Found read(const TextBatch& batch, size_t depth);
+  Found levels();
   Found predicted();
   Found predicted_patches();
   Found hidden(size_t depth);

@@ -45,7 +45,7 @@ std::span<float> follow(std::span<const HeadStep> steps, std::span<const float> 
                         const nn::Executor& executor, nn::Workspace& workspace, quant::Isa isa);
 
 struct VisionPart {
-  enum class Pool { none, first, attention };
+  enum class Pool { none, first, attention, patches };
   enum class Input { pictures, clips, patches };
 
   vision::Vit vit;
@@ -54,11 +54,18 @@ struct VisionPart {
   Pool pool = Pool::none;
   std::optional<vision::AttentionPool> attention = {};
   std::optional<vision::PatchPredictor> predictor = {};  // V-JEPA 2's
+  /// What the predictor looks at, if not the tower's last tokens: those behind so many blocks, each
+  /// by its norm, side by side.
+  struct Level {
+    size_t depth;
+    nn::Norm norm;
+  };
+  std::vector<Level> levels = {};
   Head head = {};
 };
 
-/// What is pooled of a picture's or clip's tokens [n, d] (one token, the attention's, or with
-/// Pool::none their mean) and what `head.pooled` makes of it: transformers' pooler_output where a
+/// What is pooled of a picture's or clip's tokens [n, d] (one token, the attention's, with
+/// Pool::patches the mean of those behind the prefix, or with Pool::none of all) and what `head.pooled` makes of it: transformers' pooler_output where a
 /// tower has one. In memory of `workspace`, as follow()'s.
 std::span<float> pool_picture(const VisionPart& part, nn::Mat<const float> tokens,
                               const nn::Executor& executor, nn::Workspace& workspace,
@@ -135,6 +142,10 @@ Logits vljepa_logits(const Config& config);
 
 // One family each; `config` is the tower's own object.
 VisionPart bind_vit(const Config& config, const Tensors& tensors);  // ViT, DeiT, I-JEPA
+/// timm's VisionTransformer (`architecture` of its config.json): ViT, DeiT, DeiT III and DINOv2 of
+/// one size, with or without registers. What the configuration does not say (heads, MLP) follows
+/// from the name.
+VisionPart bind_timm(const Config& config, const Tensors& tensors);
 VisionPart bind_dinov3(const Config& config, const Tensors& tensors);
 VisionPart bind_dinov2(const Config& config, const Tensors& tensors);  // with or without registers
 VisionPart bind_clip_vision(const Config& config, const Tensors& tensors);

@@ -75,9 +75,14 @@ struct Placed {
 };
 
 /// transformers' center_crop of NumPy arrays, which pads ceil(missing / 2) before; torchvision's
-/// pads floor(missing / 2). Both crop from floor(surplus / 2).
+/// pads floor(missing / 2). Both crop from floor(surplus / 2), torchvision's `CenterCrop` itself from
+/// surplus / 2, halves rounded to even.
 Placed place(size_t side, size_t crop, Backend backend) {
-  if (side >= crop) return {(side - crop) / 2, 0, crop};
+  if (side >= crop) {
+    const size_t surplus = side - crop;
+    const bool up = backend == Backend::timm && surplus % 4 == 3;
+    return {surplus / 2 + (up ? 1 : 0), 0, crop};
+  }
   const size_t missing = crop - side;
   return {0, backend == Backend::pillow ? (missing + 1) / 2 : missing / 2, side};
 }
@@ -96,7 +101,8 @@ ImageProcessor::ImageProcessor(const Settings& settings) : settings_(settings), 
     fail("patches, found none");
   if (s.crop && !(fits(s.crop->width) && fits(s.crop->height)))
     fail("a crop of sides of 1 to 16384, found " + text(*s.crop));
-  const bool torch = s.backend != Backend::pillow;
+  const bool torch =
+      s.backend == Backend::torchvision || s.backend == Backend::torchvision_float;
   for (size_t c = 0; c < 3 && s.normalise; ++c) {
     if (!std::isfinite(s.mean[c]) || !std::isfinite(s.std[c]) || !(s.std[c] > 0))
       fail("a finite mean and a positive std, found " + std::to_string(s.mean[c]) + " and " +

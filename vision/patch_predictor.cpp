@@ -1,3 +1,4 @@
+#include <sterna/nn/activation.h>
 #include <sterna/nn/linear.h>
 #include <sterna/quant/error.h>
 #include <sterna/vision/patch_predictor.h>
@@ -19,7 +20,9 @@ constexpr SizeCheck expect{"patch predictor"};
 PatchPredictor::PatchPredictor(PatchPredictorWeights weights, quant::Isa isa)
     : weights_(std::move(weights)), isa_(isa) {
   const size_t p = weights_.blocks.width();
-  expect("rows of the map in", p, weights_.in.m());
+  const quant::Linear& last = weights_.narrow ? *weights_.narrow : weights_.in;
+  expect("rows of the map in", p, last.m());
+  if (weights_.narrow) expect("columns of the second map in", weights_.in.m(), last.k());
   expect("width of the mask token", p, weights_.mask.size());
   expect("columns of the map out", p, weights_.out.k());
   for (const auto& added : {weights_.of_picture, weights_.of_clip})
@@ -49,7 +52,14 @@ void PatchPredictor::forward(nn::Mat<const float> tokens, bool picture,
     }
     std::copy_n(tokens.row(seen[i]), d, context.row(i));
   }
-  nn::apply(w.in, context, x.slice_rows(0, c), executor, workspace);
+  if (w.narrow) {
+    const auto hidden = workspace.mat<float>(c, w.in.m());
+    nn::apply(w.in, context, hidden, executor, workspace);
+    nn::activate(nn::Activation::gelu, hidden, hidden, executor, isa_);
+    nn::apply(*w.narrow, hidden, x.slice_rows(0, c), executor, workspace);
+  } else {
+    nn::apply(w.in, context, x.slice_rows(0, c), executor, workspace);
+  }
   for (size_t i = c; i < n; ++i) std::copy_n(w.mask.data(), p, x.row(i));
   const std::span<const float> added = picture ? w.of_picture : w.of_clip;
   for (size_t i = 0; !added.empty() && i < n; ++i)

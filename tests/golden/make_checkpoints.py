@@ -4,7 +4,7 @@
 transformers gives for them. Norms, biases and scales are perturbed so that each matters; pictures
 have odd sizes, texts are padded left, right and in the middle.
 
-    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0
+    pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0 timm==1.0.31
     tests/golden/make_checkpoints.py [NAME...]
 """
 import json
@@ -306,26 +306,32 @@ class Vjepa21(torch.nn.Module):
     def places(numbers, rows, cols):
         return numbers // (rows * cols), numbers % (rows * cols) // cols, numbers % cols
 
-    def forward(self, clips):
-        """[n, frames, 3, height, width]; one frame is a picture."""
+    def forward(self, clips, levels=()):
+        """[n, frames, 3, height, width]; one frame is a picture. With `levels` the tokens behind those blocks, each by its
+        norm, side by side (return_hierarchical)."""
         x = clips.transpose(1, 2)
         picture = x.shape[2] == 1
         x = (self.patch_embed_img if picture else self.patch_embed)["proj"](x).flatten(2).transpose(1, 2)
         x = x + (self.img_mod_embed if picture else self.video_mod_embed)
         rows, cols = clips.shape[3] // self.patch, clips.shape[4] // self.patch
         frame, row, col = self.places(torch.arange(x.shape[1])[None], rows, cols)
-        for block in self.blocks:
+        seen = []
+        for i, block in enumerate(self.blocks):
             x = block(x, (1.0 * frame, row * 15 / (rows - 1), col * 15 / (cols - 1)))
-        return self.norms_block[-1](x)
+            if i in levels:
+                seen.append(self.norms_block[len(seen)](x))
+        return torch.cat(seen, 2) if levels else self.norms_block[-1](x)
 
 
 class Vjepa21Predictor(torch.nn.Module):
-    """Its `VisionTransformerPredictor` that looks at one layer (n_output_distillation 1), places of the configured grid."""
+    """Its `VisionTransformerPredictor` that looks at one layer (n_output_distillation 1) or at several, places of the
+    configured grid."""
 
-    def __init__(self, d, width, heads, layers, masks, out, grid):
+    def __init__(self, d, width, heads, layers, masks, out, grid, levels=1):
         super().__init__()
         self.grid = grid
-        self.predictor_embed = torch.nn.Linear(d, width)
+        self.predictor_embed = torch.nn.Linear(d, width) if levels == 1 else torch.nn.Sequential(
+            torch.nn.Linear(levels * d, d), torch.nn.GELU(), torch.nn.Linear(d, width))
         self.mask_tokens = torch.nn.ParameterList(torch.randn(1, 1, width) for _ in range(masks))
         self.img_mod_embed, self.video_mod_embed = (torch.nn.Parameter(torch.randn(1, 1, width)) for _ in range(2))
         self.predictor_blocks = torch.nn.ModuleList(Vjepa21.Block(width, heads, 4 * width) for _ in range(layers))
@@ -342,6 +348,30 @@ class Vjepa21Predictor(torch.nn.Module):
         return self.predictor_proj(self.predictor_norm(x)[:, seen.shape[1]:])
 
 
+def vjepa21_folder(name, net, head, **config):
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    weights = {f"encoder.module.backbone.{k}": v for k, v in net.state_dict().items()}
+    weights |= {f"predictor.module.backbone.{k}": v for k, v in head.state_dict().items()}
+    save_file({k: v.half().contiguous() for k, v in weights.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "vjepa2_1", "mlp_ratio": 2.0, "crop_size": 48, "frames_per_clip": 4, "pred_num_attention_heads": 1,
+        "pred_num_hidden_layers": 1, "pred_num_mask_tokens": 3} | config, indent=2) + "\n")
+
+
+def vjepa21_levels():
+    """The larger ones' predictor, which looks at four of twelve layers, and predicts four of the teacher's."""
+    net = perturb(Vjepa21(12, 1, 12, 16, 2))
+    head = perturb(Vjepa21Predictor(12, 18, 1, 1, 3, 48, 3, levels=4))
+    clips = torch.randn(1, 4, 3, 48, 48)
+    seen, asked = torch.tensor([[0, 5, 3, 9, 17]]), torch.tensor([[2, 11, 4]])
+    vjepa21_folder("vjepa21_levels", net, head, hidden_size=12, num_hidden_layers=12, num_attention_heads=1, pred_hidden_size=18)
+    levels = net(clips, (2, 5, 8, 11))
+    write_golden("vjepa21_levels", {"pixel_values_videos": clips, "last_hidden_state": net(clips), "context_mask": seen,
+                                    "target_mask": asked, "predictor_output": head(levels, seen, asked, False)})
+
+
 def vjepa21():
     """A clip of an odd shape with a frame left over, patches from patches, and a picture."""
     net = perturb(Vjepa21(28, 2, 2, 16, 2))
@@ -349,16 +379,8 @@ def vjepa21():
     clips = torch.randn(2, 5, 3, 50, 33)
     seen = torch.tensor([[0, 5, 3, 9], [11, 2, 4, 1]])
     asked = torch.tensor([[2, 11, 4], [0, 10, 8]])
-    folder = OUT / "vjepa21"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    weights = {f"encoder.module.backbone.{k}": v for k, v in net.state_dict().items()}
-    weights |= {f"predictor.module.backbone.{k}": v for k, v in head.state_dict().items()}
-    save_file({k: v.half().contiguous() for k, v in weights.items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({
-        "model_type": "vjepa2_1", "hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_ratio": 2.0,
-        "crop_size": 48, "frames_per_clip": 4, "pred_hidden_size": 18, "pred_num_attention_heads": 1,
-        "pred_num_hidden_layers": 1, "pred_num_mask_tokens": 3, "pred_out_size": 20}, indent=2) + "\n")
+    vjepa21_folder("vjepa21", net, head, hidden_size=28, num_hidden_layers=2, num_attention_heads=2, pred_hidden_size=18,
+                   pred_out_size=20)
     tokens = net(clips)
     write_golden("vjepa21", {"pixel_values_videos": clips, "last_hidden_state": tokens, "context_mask": seen,
                              "target_mask": asked, "predictor_output": head(tokens, seen, asked, False)})
@@ -367,6 +389,37 @@ def vjepa21():
     every = torch.arange(9).expand(2, -1)
     write_golden("vjepa21.picture", {"pixel_values": pictures, "last_hidden_state": tokens,
                                      "predictor_output": head(tokens, every, every, True)})
+
+
+def timm_folder(name, net, architecture, size, pool, **cfg):
+    """As timm's save_for_hf writes it, and what its forward_features and forward_head give."""
+    net = perturb(net)
+    pixels = torch.randn(2, 3, size, size)
+    tokens = net.forward_features(pixels)
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({
+        "architecture": architecture, "num_classes": net.num_classes, "num_features": net.num_features, "global_pool": pool,
+        "pretrained_cfg": {"tag": "tiny", "input_size": [3, size, size], "fixed_input_size": True, "interpolation": "bicubic",
+                           "crop_pct": 0.9, "crop_mode": "center", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+                           "num_classes": net.num_classes, "first_conv": "patch_embed.proj", "classifier": "head"} | cfg}, indent=2) + "\n")
+    save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, folder / "model.safetensors")
+    write_golden(name, {"pixel_values": pixels, "last_hidden_state": tokens, "pooled": net.forward_head(tokens, pre_logits=True)})
+
+
+def timm_vit():
+    import timm.models.vision_transformer as v
+    net = v.VisionTransformer(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=5)
+    timm_folder("timm_vit", net, "vit_tiny_patch4_16", 16, "token")
+
+
+def timm_registers():
+    """Registers without positions, LayerScale, no CLS, and the norm behind the mean of the patches."""
+    import timm.models.vision_transformer as v
+    net = v.VisionTransformer(img_size=12, patch_size=4, embed_dim=48, depth=2, num_heads=6, num_classes=3, class_token=False,
+                              no_embed_class=True, reg_tokens=4, global_pool="avg", init_values=1e-5, qkv_bias=False, fc_norm=True)
+    timm_folder("timm_registers", net, "vit_small_patch4_reg4_gap_12", 12, "avg", crop_pct=1.0, interpolation="bilinear")
 
 
 def gemma3():
@@ -543,7 +596,7 @@ def composed(net, g):
 
 MAKERS = [bert, vit, dinov2, dinov2_registers, clip, siglip, vjepa2, gemma3, open_vljepa, xlm_roberta, modernbert, llama, qwen3,
           deit, dinov3, dinov2_gelu, dinov2_registers_resized, ijepa, tinyclip, siglip2, siglip2_vision, vjepa2_predictor,
-          sentence_bert, embeddinggemma, qwen3_embedding, vjepa21]
+          sentence_bert, embeddinggemma, qwen3_embedding, vjepa21, timm_vit, timm_registers, vjepa21_levels]
 
 
 @torch.no_grad()

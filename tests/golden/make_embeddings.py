@@ -41,6 +41,7 @@ CONFIGS = {
     "ijepa": {"image_processor_type": "ViTImageProcessor", "size": square(12), **IMAGENET},
     "vjepa2": {"video_processor_type": "VJEPA2VideoProcessor", "crop_size": square(12), **IMAGENET},
 }
+TIMM = ["timm_vit", "timm_registers"]  # whose config.json says it
 PICTURES = [("blocks", 21, 33, 50), ("noise", 22, 64, 40)]
 
 
@@ -55,6 +56,29 @@ def embedding(name, model, processor, rgb):
         return out if torch.is_tensor(out) else out.pooler_output
     out = model(**inputs)
     return out.last_hidden_state.mean(1) if name == "ijepa" else out.pooler_output
+
+
+def timm_lines(name):
+    """By timm's own transform of the folder's pretrained_cfg, and pooled as its classifier has it."""
+    import timm.data
+    import timm.models.vision_transformer as v
+    from safetensors.torch import load_file
+    config = json.loads((HERE / "checkpoints" / name / "config.json").read_text())
+    cfg = config["pretrained_cfg"]
+    weights = load_file(HERE / "checkpoints" / name / "model.safetensors")
+    blocks = sum(k.endswith("norm1.weight") for k in weights)
+    registers = "reg_token" in weights
+    model = v.VisionTransformer(img_size=cfg["input_size"][1], patch_size=weights["patch_embed.proj.weight"].shape[-1], depth=blocks,
+                                embed_dim=config["num_features"], num_heads=6 if registers else 3, num_classes=config["num_classes"],
+                                global_pool=config["global_pool"], **(dict(class_token=False, no_embed_class=True, reg_tokens=4,
+                                init_values=1e-5, qkv_bias=False, fc_norm=True) if registers else {}))
+    model.load_state_dict({k: w.float() for k, w in weights.items()})
+    model.eval()
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, pretrained_cfg=cfg))
+    for kind, seed, width, height in PICTURES:
+        pixels = transform(Image.fromarray(noise(width, height, seed, kind)))[None]
+        x = model.forward_head(model.forward_features(pixels), pre_logits=True)[0]
+        yield "\t".join([name, kind, str(seed), str(width), str(height), " ".join(f"{n:.9g}" for n in (x / x.norm()).tolist())])
 
 
 @torch.no_grad()
@@ -72,6 +96,8 @@ def main():
             x = embedding(name, model, processor, noise(width, height, seed, kind))[0]
             x = (x / x.norm()).tolist()
             lines.append("\t".join([name, kind, str(seed), str(width), str(height), " ".join(f"{v:.9g}" for v in x)]))
+    for name in TIMM:
+        lines += timm_lines(name)
     (HERE / "embeddings.tsv").write_text("\n".join(lines) + "\n")
     print(len(lines), "embeddings")
 

@@ -64,7 +64,7 @@ TEST_CASE("a picture's embedding is transformers', from pixels on, for every fam
     CHECK(cosine(embed(scalar, picture, 1), found) >= 0.999999);
     ++seen;
   }
-  CHECK(seen == 22);
+  CHECK(seen == 26);
 }
 
 TEST_CASE("a clip's embedding is transformers': tubelets of V-JEPA 2, else the mean of frames") {
@@ -208,7 +208,7 @@ TEST_CASE("a converted file embeds pictures and texts as its folder does") {
       }
     }
   }
-  CHECK(seen == 12);
+  CHECK(seen == 14);
   CHECK(read == 6);
 }
 
@@ -323,6 +323,37 @@ TEST_CASE("V-JEPA 2.1: pictures have a patch map of their own, and what does not
   CHECK(fault(R"({"model_type": "vjepa2_1", "patch_size": 8})")
             .find("config.json: patch_size: expected 14 or 16") != std::string::npos);
   CHECK(fault(R"({"model_type": "vjepa2_1"})").find("model.safetensors: tensor") !=
+        std::string::npos);
+}
+
+TEST_CASE("timm's folders: what their names do not say is refused") {
+  const test::Folder scratch;
+  const auto folder = scratch / "m";
+  std::filesystem::copy(kGolden / "checkpoints/timm_vit", folder);
+  const auto fault = [&](const char* key, const nlohmann::json& value) {
+    std::ifstream in(kGolden / "checkpoints/timm_vit/config.json");
+    auto config = nlohmann::json::parse(in);
+    config[key] = value;
+    std::ofstream(folder / "config.json") << config;
+    return test::message_of<Error>([&] { CheckpointModel::open(folder); });
+  };
+  CHECK(fault("architecture", "vit_tiny_patch4_16").empty());
+  for (const char* name : {"vit_base_patch16_siglip_224", "resnet50", "vit_tiny", "vit_patch4_16",
+                           "vit_tiny_patch_16", "vit_tiny_patch99999999999999999999_16", ""}) {
+    CAPTURE(name);
+    CHECK(fault("architecture", name).find("config.json: architecture: expected timm's vit") !=
+          std::string::npos);
+  }
+  CHECK(fault("architecture", "vit_base_patch4_16").find("num_features") == std::string::npos);
+  CHECK(fault("num_features", 25).find("num_features: expected a multiple of its 3 heads") !=
+        std::string::npos);
+  CHECK(fault("global_pool", "map").find("global_pool: expected") != std::string::npos);
+  CHECK(fault("model_args", {{"depth", 3}}).find("model_args: expected none") !=
+        std::string::npos);
+  auto cfg = nlohmann::json{{"input_size", {3, 16, 16}}, {"crop_mode", "border"}};
+  CHECK(fault("pretrained_cfg", cfg).find("pretrained_cfg.crop_mode: expected") !=
+        std::string::npos);
+  CHECK(fault("pretrained_cfg", {{"input_size", {1, 16, 16}}}).find("input_size") !=
         std::string::npos);
 }
 

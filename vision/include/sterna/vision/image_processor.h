@@ -24,8 +24,9 @@ struct Sides {
 struct ImageProcessorSettings {
   /// Whose arithmetic. pillow: transformers' PIL backend, before 5.0 its slow processors.
   /// torchvision: its torchvision backend, bytes resized (V-JEPA 2's video processor, which has no
-  /// other). torchvision_float: floats resized, after the rescaling (DINOv3's, likewise).
-  enum class Backend { pillow, torchvision, torchvision_float };
+  /// other). torchvision_float: floats resized, after the rescaling (DINOv3's, likewise). timm: as
+  /// pillow, but cropped as torchvision crops pictures of PIL.
+  enum class Backend { pillow, torchvision, torchvision_float, timm };
   enum class Resize {
     none,
     exact,          // to `size`, the aspect not kept
