@@ -41,7 +41,7 @@ class Checkpoint(CommandTest):
             file = self.folder / f"{kind}{seed}.png"
             file.write_bytes(noise(int(width), int(height), int(seed), kind))
             wanted.setdefault(name, []).append((file.name, [float(x) for x in numbers.split()]))
-        self.assertEqual(len(wanted), 11)
+        self.assertEqual(len(wanted), 13)
         for name, pictures in wanted.items():
             with self.subTest(name):
                 self.check(DONE, "embed", *(file for file, _ in pictures), "-o", f"{name}.npy",
