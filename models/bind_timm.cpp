@@ -89,12 +89,7 @@ VisionPart bind_timm(const Config& config, const Tensors& tensors) {
   s.eps = 1e-6;
   set_qkv_bias(s, tensors.has("blocks.0.attn.qkv.bias"));
   s.activation = nn::Activation::gelu;
-  BlockNames names = {.attn_before = "norm1",
-                      .out = "attn.proj",
-                      .mlp_before = "norm2",
-                      .up = "mlp.fc1",
-                      .down = "mlp.fc2",
-                      .qkv = "attn.qkv"};
+  BlockNames names = kTimm;
   if (tensors.has("blocks.0.ls1.gamma")) {
     names.attn_scale = "ls1.gamma";
     names.mlp_scale = "ls2.gamma";

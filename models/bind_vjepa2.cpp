@@ -17,14 +17,6 @@ constexpr BlockNames kVjepa2 = {.attn_before = "norm1",
                                 .up = "mlp.fc1",
                                 .down = "mlp.fc2"};
 
-/// V-JEPA 2.1's, of facebookresearch/vjepa2.
-constexpr BlockNames kVjepa21 = {.attn_before = "norm1",
-                                 .out = "attn.proj",
-                                 .mlp_before = "norm2",
-                                 .up = "mlp.fc1",
-                                 .down = "mlp.fc2",
-                                 .qkv = "attn.qkv"};
-
 /// What the tower's blocks and those of its predictor have in common.
 void read_common(const Config& config, const char* ratio, BlockSizes& s) {
   s.hidden =
@@ -92,7 +84,7 @@ std::optional<vision::PatchPredictor> bind_head21(const Config& config, const Te
       .of_picture = modality("img_mod_embed"),
       .of_clip = modality("video_mod_embed"),
       .rope = {.grid = grid, .head = s.head, .paired = true},
-      .blocks = bind_blocks(tensors.in("predictor_blocks"), kVjepa21, s, read_head_layers(config)),
+      .blocks = bind_blocks(tensors.in("predictor_blocks"), kTimm, s, read_head_layers(config)),
       .norm = tensors.layer_norm("predictor_norm", p, s.eps),
       .out = tensors.linear("predictor_proj", out, p, true)};
   if (several) w.narrow = tensors.linear("predictor_embed.2", p, d, true);
@@ -179,7 +171,7 @@ VisionPart bind_vjepa21(const Config& config, const Tensors& root) {
   w.patch_size = p;
   w.tubelet = tubelet;
   w.rope = vision::VideoRope{crop / p, s.head, true, stretched};
-  w.blocks = bind_blocks(tensors.in("blocks"), kVjepa21, s, layers);
+  w.blocks = bind_blocks(tensors.in("blocks"), kTimm, s, layers);
   size_t last = 0;  // the norms before it are of layers that the teacher was shown
   while (tensors.has("norms_block." + std::to_string(last + 1) + ".weight")) ++last;
   w.final_norm = tensors.layer_norm("norms_block." + std::to_string(last), d, s.eps);

@@ -34,6 +34,14 @@ inline constexpr BlockNames kClip = {.attn_before = "layer_norm1",
                                      .up = "mlp.fc1",
                                      .down = "mlp.fc2"};
 
+/// Blocks of timm's vision transformers, and of V-JEPA 2.1's own code, which follows them.
+inline constexpr BlockNames kTimm = {.attn_before = "norm1",
+                                     .out = "attn.proj",
+                                     .mlp_before = "norm2",
+                                     .up = "mlp.fc1",
+                                     .down = "mlp.fc2",
+                                     .qkv = "attn.qkv"};
+
 /// The numbers of one block.
 struct BlockSizes {
   size_t width = 0, heads = 0, kv_heads = 0, head = 0, hidden = 0;

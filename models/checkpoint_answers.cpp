@@ -1,4 +1,3 @@
-#include <sterna/nn/row_table.h>
 #include <sterna/nn/unit.h>
 #include <sterna/quant/error.h>
 
