@@ -110,7 +110,7 @@ void attend_bf16(Mat<const float> q, Mat<const float> k, Mat<const float> v,
       const size_t h = i / segments.size();
       const Segment& s = segments[i % segments.size()];
       bf16::pack(k.row(s.first) + h * dim, k.stride, v.row(s.first) + h * dim, v.stride, s.count,
-                 dim, head(i % segments.size(), h));
+                 dim, head(i % segments.size(), h), isa);
     }
   });
   const std::span<const Block> blocks = cut(segments, queries, bf16::kQueries, workspace);
@@ -139,8 +139,6 @@ void attend(Mat<const float> q, Mat<const float> k, Mat<const float> v,
   const Kernels& kernel = kernels(isa);
   const size_t heads = kind.heads, kv_heads = kind.kv_heads, group = heads / kv_heads;
   const bool all = kind.reach.all() && sequences.hidden.empty();
-  if (kind.bf16 && all)
-    return attend_bf16(q, k, v, kind, segments, queries, out, executor, workspace, isa);
   const size_t dim = q.cols / heads, wide = round16(dim);
   const size_t tall = segments.back().packed + round16(segments.back().count);
   float* kt = workspace.mat<float>(kv_heads * tall, dim).data;
@@ -218,21 +216,31 @@ void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,
                 std::to_string(positions.size()) + " and " + std::to_string(hidden.size()));
   if (q.rows == 0) return;
   const Workspace::Frame frame(workspace);
-  const size_t n = starts.size() - 1;
+  const size_t n = starts.size() - 1, dim = q.cols / kind.heads;
   auto* segments = reinterpret_cast<Segment*>(workspace.bytes(n * sizeof(Segment)));
-  size_t packed = 0, used = 0;
+  size_t used = 0;
   for (size_t i = 0; i < n; ++i) {
     if (starts[i] == starts[i + 1]) continue;  // an empty text
-    segments[used++] = {starts[i], starts[i + 1] - starts[i], packed};
-    packed += round16(starts[i + 1] - starts[i]);
+    segments[used++] = {starts[i], starts[i + 1] - starts[i], 0};
   }
-  const std::span<const Segment> all(segments, used);
-  attend(
-      q, k, v, kind, all,
-      [&](size_t i) {
-        return std::array<size_t, 2>{all[i].first, all[i].first + all[i].count};
-      },
-      sequences, out, executor, workspace, isa);
+  const std::span<Segment> all(segments, used);
+  const auto exact = std::partition(all.begin(), all.end(), [&](const Segment& s) {
+    return masked || !kind.bf16 || s.count * dim <= bf16::kLeastWork;
+  });
+  size_t packed = 0;
+  for (Segment& s : std::span(all.begin(), exact)) {
+    s.packed = packed;
+    packed += round16(s.count);
+  }
+  const auto rows_of = [](std::span<const Segment> of) {
+    return [of](size_t i) {
+      return std::array<size_t, 2>{of[i].first, of[i].first + of[i].count};
+    };
+  };
+  if (const std::span<const Segment> of(all.begin(), exact); !of.empty())
+    attend(q, k, v, kind, of, rows_of(of), sequences, out, executor, workspace, isa);
+  if (const std::span<const Segment> of(exact, all.end()); !of.empty())
+    attend_bf16(q, k, v, kind, of, rows_of(of), out, executor, workspace, isa);
 }
 
 }  // namespace sterna::nn

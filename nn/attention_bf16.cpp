@@ -29,7 +29,7 @@ uint32_t pair(float first, float second) {
 }
 
 // W = k [keys, dim] (formats.h): lane i of line b of a panel holds columns 2b and 2b + 1 of row i.
-void pack_keys(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to) {
+void pack_keys(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to) noexcept {
   const size_t lines = (dim + 1) / 2;
   for (size_t row = 0; row < keys; row += kPanelRows, to += lines * kPanelRows) {
     for (size_t i = 0; i < kPanelRows; ++i) {
@@ -43,7 +43,7 @@ void pack_keys(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to
 }
 
 // W = v^T [dim, keys]: lane i of line b of a panel holds keys 2b and 2b + 1 of column i.
-void pack_values(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) {
+void pack_values(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) noexcept {
   for (size_t column = 0; column < dim; column += kPanelRows) {
     const size_t n = std::min(kPanelRows, dim - column);
     for (size_t c = 0; c < keys; c += 2, to += kPanelRows) {
@@ -53,6 +53,17 @@ void pack_values(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* 
       for (size_t i = n; i < kPanelRows; ++i) to[i] = 0;
     }
   }
+}
+
+struct Pack {
+  void (*keys)(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to) noexcept;
+  void (*values)(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) noexcept;
+};
+Pack pack_of([[maybe_unused]] quant::Isa isa) {
+#if defined(__x86_64__)
+  if (isa == quant::Isa::amx) return {pack_keys_amx, pack_values_amx};
+#endif
+  return {pack_keys, pack_values};
 }
 
 /// The two maps of the step whose packed keys and values begin at `packed`.
@@ -87,12 +98,13 @@ size_t packed_bytes(size_t keys, size_t dim) noexcept {
 }
 
 void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, size_t dim,
-          std::byte* to) noexcept {
+          std::byte* to, quant::Isa isa) noexcept {
+  const Pack pack = pack_of(isa);
   for (size_t c = 0; c < keys; c += kKeys) {
     const size_t n = std::min(kKeys, keys - c);
-    pack_keys(k + c * ldk, ldk, n, dim, reinterpret_cast<uint32_t*>(to));
+    pack.keys(k + c * ldk, ldk, n, dim, reinterpret_cast<uint32_t*>(to));
     to += key_bytes(n, dim);
-    pack_values(v + c * ldv, ldv, n, dim, reinterpret_cast<uint32_t*>(to));
+    pack.values(v + c * ldv, ldv, n, dim, reinterpret_cast<uint32_t*>(to));
     to += value_bytes(n, dim);
   }
 }

@@ -3,6 +3,7 @@
 #include <sterna/quant/isa.h>
 
 #include <cstddef>
+#include <cstdint>
 
 /// Attention whose products are the linear maps of quant/ in bf16: the keys of a head are the
 /// weights of one map (queries to scores), its values, transposed, those of another (probabilities
@@ -13,11 +14,17 @@ namespace sterna::nn::bf16 {
 inline constexpr size_t kKeys = 256;    // of a step: their scores stay in the first-level cache
 inline constexpr size_t kQueries = 32;  // the most that attend() takes: two tiles of AMX
 
+/// Keys times columns of a head up to which attention in f32 is no slower, so that bf16 buys
+/// nothing: tiles are mostly padding there. `perf_micro --benchmark_filter=attention` prints both
+/// just above it.
+inline constexpr size_t kLeastWork = 1536;
+
 /// Bytes of a head's packed keys and values, `dim` wide; a multiple of 64.
 size_t packed_bytes(size_t keys, size_t dim) noexcept;
-/// Packs k and v [keys, dim], rows `ld` apart, at `to` (64-byte aligned).
+/// Packs k and v [keys, dim], rows `ld` apart, at `to` (64-byte aligned). Vectorised on AMX, where
+/// alone it takes a noticeable part of the time.
 void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, size_t dim,
-          std::byte* to) noexcept;
+          std::byte* to, quant::Isa isa) noexcept;
 
 /// What attend() works in: `bytes`, in which prepared queries and probabilities begin at `query` and
 /// `weight`. For heads of at most so many keys, of which `packed` is one.
@@ -29,5 +36,9 @@ Room room(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa);
 void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, size_t keys,
             size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, const Room& room,
             quant::Isa isa);
+
+// pack()'s two halves, of one step of keys.
+void pack_keys_amx(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to) noexcept;
+void pack_values_amx(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) noexcept;
 
 }  // namespace sterna::nn::bf16

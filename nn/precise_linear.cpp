@@ -2,6 +2,7 @@
 #include <sterna/nn/precise_linear.h>
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -58,7 +59,7 @@ void apply_digits(std::span<const PreciseProduct> products, Mat<const float> x,
 }  // namespace
 
 void apply(std::span<const PreciseProduct> products, Mat<const float> x, const Executor& executor,
-           Workspace& workspace, quant::Isa isa) {
+           Workspace& workspace, quant::Isa isa, SecondDigit second) {
   const Workspace::Frame frame(workspace);
   const auto plain = [&] {
     const std::span<Product> maps = workspace.array<Product>(products.size());
@@ -74,7 +75,7 @@ void apply(std::span<const PreciseProduct> products, Mat<const float> x, const E
   const auto has_digits = [](const PreciseProduct& p) { return !p.map->bias().empty(); };
   if (std::none_of(products.begin(), products.end(), has_digits)) return plain();
   if (!std::all_of(products.begin(), products.end(), has_digits)) {
-    for (const PreciseProduct& p : products) apply({&p, 1}, x, executor, workspace, isa);
+    for (const PreciseProduct& p : products) apply({&p, 1}, x, executor, workspace, isa, second);
     return;
   }
   // Room for a second digit of all tokens: a shape that was seen allocates nothing.
@@ -85,8 +86,12 @@ void apply(std::span<const PreciseProduct> products, Mat<const float> x, const E
     sums[i] = {&products[i].map->linear(), y, nullptr};
   }
   const Kernels& rows = kernels(isa);
-  const std::span<float> power = workspace.array<float>(x.rows);
   const std::span<size_t> token = workspace.array<size_t>(x.rows);
+  if (second == SecondDigit::all) {
+    std::iota(token.begin(), token.end(), size_t{0});
+    return apply_digits(products, x, token, digits, sums, executor, workspace, rows);
+  }
+  const std::span<float> power = workspace.array<float>(x.rows);
   executor.for_ranges(x.rows, row_grain(x.cols), [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) power[i] = rows.peak_power(x.row(i), x.cols);
   });
@@ -98,9 +103,9 @@ void apply(std::span<const PreciseProduct> products, Mat<const float> x, const E
 }
 
 void apply(const PreciseLinear& map, Mat<const float> x, Mat<float> y, const Executor& executor,
-           Workspace& workspace, quant::Isa isa) {
+           Workspace& workspace, quant::Isa isa, SecondDigit second) {
   const PreciseProduct product{&map, y};
-  apply({&product, 1}, x, executor, workspace, isa);
+  apply({&product, 1}, x, executor, workspace, isa, second);
 }
 
 }  // namespace sterna::nn

@@ -2,9 +2,12 @@
 #include <sterna/nn/attention.h>
 #include <sterna/quant/error.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "common.h"
+#include "nn/attention_bf16.h"
 
 using namespace sterna;
 
@@ -99,8 +102,9 @@ TEST_CASE("attention in bf16: against double, each text by itself, any number of
   };
   const nn::Executor one(1), two(2);
   for (const auto& [starts, heads, kv_heads, dim] :
-       {Shape{{0, 1}, 1, 1, 1}, Shape{{0, 5, 38}, 4, 2, 7}, Shape{{0, 0, 33, 64, 65}, 2, 1, 64},
-        Shape{{0, 257, 857}, 2, 2, 33}, Shape{{0, 256}, 1, 1, 256}}) {
+       {Shape{{0, 1}, 1, 1, 1}, Shape{{0, 5, 227, 232}, 4, 2, 7},  // 5 keys of 7 stay in f32
+        Shape{{0, 0, 33, 66, 67}, 2, 1, 64}, Shape{{0, 257, 857}, 2, 2, 33},
+        Shape{{0, 13, 269}, 1, 1, 256}}) {
     const size_t t = starts.back(), group = heads / kv_heads;
     auto q = test::random(t, heads * dim, 1, 1.0f, 2), k = test::random(t, kv_heads * dim, 2),
          v = test::random(t, kv_heads * dim, 3);
@@ -136,6 +140,26 @@ TEST_CASE("attention in bf16: against double, each text by itself, any number of
       nn::attention(q.view(), k.view(), v.view(), kind, {starts, {}, {}}, again.view(), two,
                     workspace, isa);
       CHECK(test::same_bits(y.data, again.data));
+    }
+  }
+}
+
+TEST_CASE("attention in bf16 packs the same keys and values on every instruction set") {
+  const size_t stride = 131;
+  auto k = test::random(300, stride, 1), v = test::random(300, stride, 2);
+  for (const size_t dim : std::initializer_list<size_t>{1, 2, 15, 16, 31, 32, 33, 64, 80, 128}) {
+    for (const size_t keys : std::initializer_list<size_t>{1, 15, 16, 17, 31, 256, 257, 300}) {
+      const size_t bytes = nn::bf16::packed_bytes(keys, dim);
+      nn::Workspace room;
+      std::byte* first = room.bytes(bytes);
+      nn::bf16::pack(k.data.data(), stride, v.data.data(), stride, keys, dim, first,
+                     quant::Isa::scalar);
+      for (const auto isa : test::isas()) {
+        std::byte* other = room.bytes(bytes);
+        std::fill_n(other, bytes, std::byte{0xff});
+        nn::bf16::pack(k.data.data(), stride, v.data.data(), stride, keys, dim, other, isa);
+        CHECK(std::memcmp(first, other, bytes) == 0);
+      }
     }
   }
 }

@@ -72,6 +72,47 @@ TEST_CASE("PreciseLinear: outliers lose nothing more than the weights' own round
   }
 }
 
+TEST_CASE("PreciseLinear: two digits of every token where that is asked for") {
+  const nn::Executor one(1), two(2);
+  nn::Workspace workspace;
+  const size_t m = 50, k = 96, n = 33;
+  const auto w = test::random(m, k, 1).data;
+  const quant::Packed packed = quant::pack(quant::Type::i8, w, m, k);
+  const auto room = workspace.mat<float>(1, packed.data.size() / 4 + 1);  // 64-byte aligned
+  std::memcpy(room.data, packed.data.data(), packed.data.size());
+  const quant::WeightView view{
+      quant::Type::i8, m, k, {reinterpret_cast<const std::byte*>(room.data), packed.data.size()},
+      packed.scale,    0};
+  std::vector<float> kept(m * k);
+  quant::dequantise(view, kept);
+  auto x = test::random(n, k, 3);  // no outliers
+  // The error's share of y: one digit errs by about 1 % of a token.
+  const auto error = [&](test::Owned& y) {
+    double wrong = 0.0, all = 0.0;
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t r = 0; r < m; ++r) {
+        double sum = 0.0;
+        for (size_t j = 0; j < k; ++j) sum += double{x.at(i, j)} * kept[r * k + j];
+        wrong += (y.at(i, r) - sum) * (y.at(i, r) - sum), all += sum * sum;
+      }
+    }
+    return std::sqrt(wrong / all);
+  };
+  test::Owned first(n, m);
+  for (const auto isa : test::isas()) {
+    const nn::PreciseLinear linear(quant::Linear(view, {}, isa));
+    test::Owned coarse(n, m), fine(n, m), beside(n, m);
+    nn::apply(linear, x.view(), coarse.view(), one, workspace, isa);
+    const nn::PreciseProduct maps[] = {{&linear, fine.view()}, {&linear, beside.view()}};
+    nn::apply(maps, x.view(), two, workspace, isa, nn::SecondDigit::all);
+    CHECK(test::same_bits(fine.data, beside.data));
+    if (isa == quant::Isa::scalar) first = fine;
+    CHECK(test::same_bits(fine.data, first.data));
+    CHECK(error(coarse) > 1e-3);
+    CHECK(error(fine) < 3e-5);
+  }
+}
+
 TEST_CASE("PreciseLinear with float weights is the plain map, and refuses other shapes") {
   const nn::Executor one(1);
   nn::Workspace workspace;

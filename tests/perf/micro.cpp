@@ -43,25 +43,25 @@ void rows(benchmark::State& state, size_t t, size_t d,
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(2 * t * d * sizeof(float)));
 }
 
-/// ViT-B's attention: 197 tokens, 12 heads of 64; operations 4 t^2 d.
-void attention(benchmark::State& state, bool bf16, Isa isa) {
-  constexpr size_t t = 197, d = 768;
+/// `heads` heads over t tokens; operations 4 t^2 heads dim.
+void attention(benchmark::State& state, size_t t, size_t heads, size_t dim, bool bf16, Isa isa) {
+  const size_t d = heads * dim;
   const std::vector<float> qkv = normal(t * 3 * d);
   std::vector<float> out(t * d);
-  const std::vector<uint32_t> starts = {0, t};
+  const std::vector<uint32_t> starts = {0, static_cast<uint32_t>(t)};
   const auto part = [&](size_t i) {
     return nn::Mat<const float>(qkv.data() + i * d, t, d, 3 * d);
   };
   const nn::Executor executor(1);
   nn::Workspace workspace;
-  const nn::GroupedAttention kind{12, 12, 0.125F, {}, bf16};
+  const nn::GroupedAttention kind{heads, heads, 0.125F, {}, bf16};
   for (auto _ : state) {
     nn::attention(part(0), part(1), part(2), kind, {starts, {}, {}}, {out.data(), t, d}, executor,
                   workspace, isa);
     benchmark::ClobberMemory();
   }
   state.counters["FLOPS"] =
-      benchmark::Counter(4.0 * t * t * d, benchmark::Counter::kIsIterationInvariantRate);
+      benchmark::Counter(4.0 * static_cast<double>(t * t * d), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void resize(benchmark::State& state, Isa isa) {
@@ -115,9 +115,20 @@ void add_rows(Isa isa) {
   add("softmax", [=](auto x, auto y) { nn::softmax(x, y, *one, isa); });
   add("gelu", [=](auto x, auto y) { nn::activate(nn::Activation::gelu, x, y, *one, isa); });
   add("silu", [=](auto x, auto y) { nn::activate(nn::Activation::silu, x, y, *one, isa); });
-  for (const bool bf16 : {false, true}) {
-    benchmark::RegisterBenchmark(((bf16 ? "attention_bf16" : "attention_f32") + set).c_str(),
-                                 [=](benchmark::State& state) { attention(state, bf16, isa); });
+  // ViT-B's, and the smallest sequences that bf16 is used for at all, where it should be no slower.
+  struct Shape {
+    size_t t, heads, dim;
+  };
+  for (const auto [t, heads, dim] : {Shape{197, 12, 64}, Shape{97, 4, 16}, Shape{49, 4, 32},
+                                     Shape{33, 4, 48}, Shape{25, 4, 64}, Shape{13, 4, 128}}) {
+    const std::string shape = "/" + std::to_string(t) + "x" + std::to_string(dim);
+    for (const bool bf16 : {false, true}) {
+      benchmark::RegisterBenchmark(
+          ((bf16 ? "attention_bf16" : "attention_f32") + shape + set).c_str(),
+          [t = t, heads = heads, dim = dim, bf16, isa](benchmark::State& state) {
+            attention(state, t, heads, dim, bf16, isa);
+          });
+    }
   }
   benchmark::RegisterBenchmark(("resize_bicubic" + set).c_str(),
                                [=](benchmark::State& state) { resize(state, isa); });

@@ -39,9 +39,13 @@ class PreciseLinear {
   std::vector<float> bias_;  // [m]
 };
 
+/// Which tokens get a second digit: those beyond kOneDigitPeakPower, or all.
+enum class SecondDigit { outliers, all };
+
 /// As apply(quant::Linear).
 void apply(const PreciseLinear& linear, Mat<const float> x, Mat<float> y, const Executor& executor,
-           Workspace& workspace, quant::Isa isa = quant::best_isa());
+           Workspace& workspace, quant::Isa isa = quant::best_isa(),
+           SecondDigit second = SecondDigit::outliers);
 
 /// As Product.
 struct PreciseProduct {
@@ -52,6 +56,7 @@ struct PreciseProduct {
 
 /// The same for several maps at once, which share what is made of x.
 void apply(std::span<const PreciseProduct> products, Mat<const float> x, const Executor& executor,
-           Workspace& workspace, quant::Isa isa = quant::best_isa());
+           Workspace& workspace, quant::Isa isa = quant::best_isa(),
+           SecondDigit second = SecondDigit::outliers);
 
 }  // namespace sterna::nn
