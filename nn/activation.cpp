@@ -3,6 +3,7 @@
 #include <array>
 
 #include "kernels.h"
+#include "rounded.h"
 #include "rows.h"
 
 namespace sterna::nn {
@@ -11,6 +12,12 @@ Elementwise activation(Activation f, quant::Isa isa) noexcept {
   const Kernels& k = kernels(isa);
   // In the order of Activation.
   return std::array{k.gelu, k.gelu_tanh, k.quick_gelu, k.silu, k.relu}[static_cast<size_t>(f)];
+}
+
+Elementwise rounded_activation(Activation f, quant::Isa isa) noexcept {
+  const RoundedKernels* k = rounded_kernels(isa);
+  if (k == nullptr || f == Activation::relu) return activation(f, isa);
+  return std::array{k->gelu, k->gelu_tanh, k->quick_gelu, k->silu}[static_cast<size_t>(f)];
 }
 
 void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& executor,

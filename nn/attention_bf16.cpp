@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "kernels.h"
+#include "rounded.h"
 
 namespace sterna::nn::bf16 {
 
@@ -121,7 +122,8 @@ Room room(const std::byte* packed, size_t keys, size_t dim, quant::Isa isa) {
 void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, size_t keys,
             size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, const Room& room,
             quant::Isa isa) {
-  const Kernels& kernel = kernels(isa);
+  const RoundedKernels* const rounded = rounded_kernels(isa);
+  const auto weigh = rounded != nullptr ? rounded->weigh : kernels(isa).weigh;
   auto* score = reinterpret_cast<float*>(scratch);
   auto* part = reinterpret_cast<float*>(scratch + kScoreBytes);
   std::byte *query = scratch + room.query, *weight = scratch + room.weight;
@@ -136,7 +138,7 @@ void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, si
     step.keys.run(query, rows, 0, n, score, kKeys);
     for (size_t r = 0; r < rows; ++r) {
       const float before = top[r];
-      const float sum = kernel.weigh(score + r * kKeys, n, scale, &top[r], score + r * kKeys);
+      const float sum = weigh(score + r * kKeys, n, scale, &top[r], score + r * kKeys);
       shrink[r] = std::exp(before - top[r]);
       total[r] = total[r] * shrink[r] + sum;
     }

@@ -26,8 +26,8 @@ size_t packed_bytes(size_t keys, size_t dim) noexcept;
 void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, size_t dim,
           std::byte* to, quant::Isa isa) noexcept;
 
-/// What attend() works in: `bytes`, in which prepared queries and probabilities begin at `query` and
-/// `weight`. For heads of at most so many keys, of which `packed` is one.
+/// What attend() works in: `bytes`, in which prepared queries and probabilities begin at `query`
+/// and `weight`. For heads of at most so many keys, of which `packed` is one.
 struct Room {
   size_t query, weight, bytes;
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels.h"
 #include "rows.h"
 
 namespace sterna::nn {
@@ -48,8 +49,10 @@ struct Blocks {
   size_t n, most, count, bytes;
 
   Blocks(const quant::Linear& linear, size_t tokens)
+      : Blocks(linear, tokens, block_tokens(linear, tokens)) {}
+  Blocks(const quant::Linear& linear, size_t tokens, size_t of)
       : n(tokens),
-        most(block_tokens(linear, n)),
+        most(of),
         count((n + most - 1) / most),
         bytes((linear.scratch_bytes(most) + 63) / 64 * 64) {}
   size_t tokens(size_t b) const { return std::min(most, n - b * most); }
@@ -116,6 +119,35 @@ void multiply(std::span<const Product> products, const Blocks& blocks, const std
   });
 }
 
+// One block of tokens: parts of h, each prepared for `down` where it is made.
+struct HiddenBlock {
+  const Hidden& hidden;
+  const quant::Linear& down;
+  const std::byte* from;  // x, prepared for `up` and `gate`
+  std::byte* to;          // h, prepared for `down`
+  float* part;            // room for two parts, a slot
+  size_t n, cols;         // tokens, and columns of a part
+  quant::Isa isa;
+
+  size_t slot_floats() const { return 2 * n * cols; }
+
+  void make(size_t slot, size_t m0, size_t m1) const {
+    Mat<float> up(part + slot * slot_floats(), n, m1 - m0, cols);
+    hidden.up->run_part(from, n, m0, m1, up.data, up.stride);
+    Mat<float> h = up;
+    if (hidden.gate != nullptr) {
+      h = Mat<float>(up.data + n * cols, n, m1 - m0, cols);
+      hidden.gate->run_part(from, n, m0, m1, h.data, h.stride);
+    }
+    const auto multiply = kernels(isa).multiply;
+    for (size_t i = 0; i < n; ++i) {
+      hidden.then(h.row(i), h.cols, h.row(i));
+      if (hidden.gate != nullptr) multiply(up.row(i), h.cols, h.row(i));
+    }
+    down.prepare_inputs(h.data, h.stride, n, to, m0, m1);
+  }
+};
+
 void check(const quant::Linear& linear, Mat<const float> x, Mat<float> y) {
   const size_t n = x.rows, m = linear.m(), k = linear.k();
   if (x.cols != k || y.rows != n || y.cols != m)
@@ -150,6 +182,43 @@ void apply(const quant::Linear& linear, Mat<const float> x, Mat<float> y, const 
            Workspace& workspace) {
   const Product product{&linear, y};
   apply({&product, 1}, x, executor, workspace);
+}
+
+bool apply_through(const Hidden& hidden, const quant::Linear& down, Mat<const float> x,
+                   Mat<float> y, const Executor& executor, Workspace& workspace, quant::Isa isa) {
+  const quant::Linear &up = *hidden.up, *gate = hidden.gate;
+  if (!down.prepares_inputs() || workspace.observer() != nullptr) return false;
+  if (gate != nullptr && !gate->prepares_as(up)) return false;
+  const size_t f = up.m();
+  check(up, x, Mat<float>(nullptr, x.rows, f));
+  if (gate != nullptr) check(*gate, x, Mat<float>(nullptr, x.rows, f));
+  check(down, Mat<const float>(nullptr, x.rows, f), y);
+  if (x.rows == 0) return true;
+  const Workspace::Frame frame(workspace);
+  constexpr size_t kTile = quant::Linear::kInputTile;
+  const Blocks blocks(down, x.rows);
+  const size_t most = blocks.most, tiles = (f + kTile - 1) / kTile;
+  const size_t cols =
+      std::clamp<size_t>(kNearBytes / (most * sizeof(float)) / kTile, 1, tiles) * kTile;
+  const Blocks first(up, most, most);
+  std::byte* const from = workspace.bytes(first.bytes);
+  std::byte* const to = workspace.bytes(blocks.bytes);
+  const size_t slots = static_cast<size_t>(executor.threads());
+  float* const part = workspace.array<float>(slots * 2 * most * cols).data();
+  for (size_t at = 0; at < x.rows; at += most) {
+    const size_t n = std::min(most, x.rows - at);
+    prepare(up, x.slice_rows(at, n), Blocks(up, n, n), from, executor);
+    const HiddenBlock block{hidden, down, from, to, part, n, cols, isa};
+    const size_t grain = std::max<size_t>(1, kWork / (n * kTile * up.k() + 1));
+    executor.for_ranges(tiles, grain, [&](size_t slot, size_t begin, size_t end) {
+      const size_t last = std::min(f, end * kTile);
+      for (size_t m0 = begin * kTile; m0 < last; m0 += cols)
+        block.make(slot, m0, std::min(last, m0 + cols));
+    });
+    const Product product{&down, y.slice_rows(at, n)};
+    multiply({&product, 1}, Blocks(down, n, n), to, executor);
+  }
+  return true;
 }
 
 }  // namespace sterna::nn

@@ -1,6 +1,8 @@
+#include <sterna/nn/linear.h>
 #include <sterna/nn/norm.h>
 #include <sterna/nn/transformer.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 
 #include <algorithm>
 #include <array>
@@ -155,15 +157,22 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
   const size_t t = x.rows, f = part.up.m();
   const bool gated = part.gate.m() != 0;
   const auto y = workspace.mat<float>(t, x.cols);
-  const auto up = workspace.mat<float>(t, f);
-  const auto gate = gated ? workspace.mat<float>(t, f) : up;
 
   Mat<const float> u = x;
   if (part.residual.before) {
     apply(part.residual.before, x, y, executor, isa_);
     u = y;
   }
-  const Elementwise act = activation(part.activation, isa_);
+  const bool rounds = part.down.linear().type() == quant::Type::bf16;
+  const Elementwise act =
+      rounds ? rounded_activation(part.activation, isa_) : activation(part.activation, isa_);
+  const quant::Linear& up_map = part.up.linear();
+  if (!quant::is_integer(up_map.type()) &&
+      apply_through({&up_map, gated ? &part.gate.linear() : nullptr, act}, part.down.linear(), u, y,
+                    executor, workspace, isa_))
+    return join(part.residual, y, x, executor);
+  const auto up = workspace.mat<float>(t, f);
+  const auto gate = gated ? workspace.mat<float>(t, f) : up;
   const std::array<PreciseProduct, 2> maps{
       {{&part.up, up, gated ? nullptr : act}, {&part.gate, gate, act}}};
   const bool narrow = x.cols <= kNarrow;

@@ -100,27 +100,37 @@ inline __m512i to_bf16(__m512 low, __m512 high) {
   return out;
 }
 
-inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
-                         size_t n1, std::byte* scratch) noexcept {
+// Inputs [k0, k1) of x [n, k1 - k0].
+inline void bf16_prepare_inputs(const WeightView& w, const float* x, size_t ldx, size_t n,
+                                size_t n0, size_t n1, size_t k0, size_t k1,
+                                std::byte* scratch) noexcept {
+  constexpr size_t kInputs = kRowBytes / 2;
+  static_assert(kInputs == Linear::kInputTile);
   const Tokens s(w, n);
+  const size_t k = k1 - k0;
   for (size_t i = n0 / s.tile; i * s.tile < n1; ++i) {
     for (size_t t = 0; t < s.tile; ++t) {
       const size_t token = i * s.tile + t;
-      std::byte* out = scratch + i * s.tile_bytes() + t * kRowBytes;
-      if (token >= n) {
-        clear(s, out);
-        continue;
-      }
+      std::byte* out =
+          scratch + i * s.tile_bytes() + k0 / kInputs * s.step_bytes() + t * kRowBytes;
       const float* from = x + token * ldx;
-      for (size_t c = 0; c < w.k; c += 32, out += s.step_bytes()) {
-        const __m512 low = _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), from + c);
-        const __m512 high = c + 16 < w.k ? _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c - 16),
-                                                                 from + c + 16)
-                                         : _mm512_setzero_ps();
+      for (size_t c = 0; c < k; c += kInputs, out += s.step_bytes()) {
+        if (token >= n) {
+          std::memset(out, 0, kRowBytes);
+          continue;
+        }
+        const __m512 low = _mm512_maskz_loadu_ps(avx512::tail_mask(k - c), from + c);
+        const size_t second = std::min(k, c + 16);
+        const __m512 high = _mm512_maskz_loadu_ps(avx512::tail_mask(k - second), from + second);
         _mm512_store_si512(out, to_bf16(low, high));
       }
     }
   }
+}
+
+inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
+                         size_t n1, std::byte* scratch) noexcept {
+  bf16_prepare_inputs(w, x, ldx, n, n0, n1, 0, w.k, scratch);
 }
 
 }  // namespace sterna::quant::amx

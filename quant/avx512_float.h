@@ -44,25 +44,33 @@ inline __m512i to_bf16(__m512 v) {
   return _mm512_srli_epi32(_mm512_mask_mov_epi32(up, nan, quiet), 16);
 }
 
-inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
-                         size_t n1, std::byte* scratch) noexcept {
+// Inputs [k0, k1) of x [n, k1 - k0].
+inline void bf16_prepare_inputs(const WeightView& w, const float* x, size_t ldx, size_t n,
+                                size_t n0, size_t n1, size_t k0, size_t k1,
+                                std::byte* scratch) noexcept {
   const size_t tile = bf16_tile(n), units = bf16_units(w), stride = tile * 4;
+  const size_t k = k1 - k0, count = (k + 1) / 2;
   for (size_t i = n0 / tile; i * tile < n1; ++i) {
-    std::byte* out = scratch + i * tile * units * 4;
+    std::byte* out = scratch + (i * units + k0 / 2) * stride;
     for (size_t t = 0; t < tile; ++t) {
       const bool real = i * tile + t < n;
       const float* row = x + (i * tile + t) * ldx;
-      for (size_t u = 0; u < units; u += 8) {
+      for (size_t u = 0; u < count; u += 8) {
         __m512i v = _mm512_setzero_si512();
-        if (real) v = to_bf16(_mm512_maskz_loadu_ps(tail_mask(w.k - 2 * u), row + 2 * u));
+        if (real) v = to_bf16(_mm512_maskz_loadu_ps(tail_mask(k - 2 * u), row + 2 * u));
         alignas(32) int32_t pairs[8];
         _mm256_store_si256(reinterpret_cast<__m256i*>(pairs), _mm512_cvtepi32_epi16(v));
         std::byte* to = out + u * stride + t * 4;
-        const size_t count = std::min<size_t>(8, units - u);
-        for (size_t j = 0; j < count; ++j) std::memcpy(to + j * stride, &pairs[j], 4);
+        const size_t last = std::min<size_t>(8, count - u);
+        for (size_t j = 0; j < last; ++j) std::memcpy(to + j * stride, &pairs[j], 4);
       }
     }
   }
+}
+
+inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
+                         size_t n1, std::byte* scratch) noexcept {
+  bf16_prepare_inputs(w, x, ldx, n, n0, n1, 0, w.k, scratch);
 }
 
 struct FloatCall {

@@ -32,6 +32,9 @@ struct LinearKernels {
                   std::byte* scratch) noexcept;
   void (*run)(const WeightView& w, const float* bias, const std::byte* scratch, size_t n, size_t m0,
               size_t m1, float* y, size_t ldy) noexcept;
+  /// prepare() of inputs [k0, k1) alone, x [n, k1 - k0]; null where a token is prepared as a whole.
+  void (*prepare_inputs)(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
+                         size_t n1, size_t k0, size_t k1, std::byte* scratch) noexcept = nullptr;
 };
 
 /// The table of an ISA, or nullptr if this build or this CPU lacks it.

@@ -87,7 +87,7 @@ namespace sterna::quant {
 
 const LinearKernels* amx_kernels(Type type) noexcept {
   static constexpr LinearKernels bf16 = {amx::token_tile, amx::scratch_bytes, amx::bf16_prepare,
-                                         amx::run<amx::Bf16>};
+                                         amx::run<amx::Bf16>, amx::bf16_prepare_inputs};
   switch (type) {
     case Type::f32:
       return avx512_kernels(type, cpu_features());

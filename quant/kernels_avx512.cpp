@@ -55,9 +55,9 @@ const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noex
   namespace k = avx512;
   static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
   static constexpr LinearKernels bf16 = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
-                                         k::bf16_run<k::Bf16Dot>};
+                                         k::bf16_run<k::Bf16Dot>, k::bf16_prepare_inputs};
   static constexpr LinearKernels bf16_fma = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
-                                             k::bf16_run<k::Bf16Fma>};
+                                             k::bf16_run<k::Bf16Fma>, k::bf16_prepare_inputs};
   static constexpr LinearKernels i8 = {k::int_tile, k::int_scratch, k::int_prepare,
                                        k::int_run<k::I8>};
   static constexpr LinearKernels t2 = {k::int_tile, k::int_scratch, k::int_prepare,

@@ -59,6 +59,18 @@ void Linear::run(const std::byte* scratch, size_t n, size_t m0, size_t m1, float
   kernels_->run(w_, bias_.empty() ? nullptr : bias_.data(), scratch, n, m0, m1, y, ldy);
 }
 
+bool Linear::prepares_inputs() const noexcept { return kernels_->prepare_inputs != nullptr; }
+
+void Linear::prepare_inputs(const float* x, size_t ldx, size_t n, std::byte* scratch, size_t k0,
+                            size_t k1) const noexcept {
+  kernels_->prepare_inputs(w_, x, ldx, n, 0, n, k0, k1, scratch);
+}
+
+void Linear::run_part(const std::byte* scratch, size_t n, size_t m0, size_t m1, float* y,
+                      size_t ldy) const noexcept {
+  run(scratch, n, m0, m1, y - m0, ldy);  // kernels add m0 again
+}
+
 size_t Linear::row_tile() const noexcept { return kPanelRows; }
 
 }  // namespace sterna::quant

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <nn/kernels.h>
+#include <nn/rounded.h>
 #include <sterna/nn/activation.h>
 
 #include <bit>
@@ -86,6 +87,48 @@ TEST_CASE("element-wise maps: against double, same bits on every ISA, ragged wid
         for (size_t j = 0; j < cols; ++j) sums &= z.at(i, j) == g.at(i, j) + x.at(i, j);
       CHECK(sums);
       CHECK(z.data[z.data.size() - 1] == -77.0f);  // padding is left alone
+    }
+  }
+}
+
+TEST_CASE("rounded kernels: against double, ragged, over all of their range") {
+  constexpr size_t n = 4003;
+  std::vector<float> x(n), y(n), scalar(n);
+  for (size_t i = 0; i < n; ++i) {
+    const float v = (static_cast<float>(i) - 2001.0f) / 100.0f;
+    x[i] = i % 7 == 0 ? v * v * v * 100.0f : v;
+  }
+  for (const auto isa : test::isas()) {
+    for (const auto f : {nn::Activation::gelu, nn::Activation::gelu_tanh,
+                         nn::Activation::quick_gelu, nn::Activation::silu, nn::Activation::relu}) {
+      nn::activation(f, quant::Isa::scalar)(x.data(), n, scalar.data());
+      nn::rounded_activation(f, isa)(x.data(), n, y.data());
+      double worst = 0;
+      for (size_t i = 0; i < n; ++i)
+        worst = std::max(worst, std::fabs(double{y[i]} - scalar[i]) /
+                                    std::max(1.0, std::fabs(double{x[i]})));
+      CHECK(worst < std::ldexp(1.0, -12));
+      for (const size_t some : std::initializer_list<size_t>{1, 15, 17, 40}) {  // in place
+        std::vector<float> z(x.begin(), x.begin() + 50);
+        nn::rounded_activation(f, isa)(z.data(), some, z.data());
+        CHECK(std::equal(y.begin(), y.begin() + static_cast<ptrdiff_t>(some), z.begin()));
+        CHECK(std::equal(x.begin() + static_cast<ptrdiff_t>(some), x.begin() + 50,
+                         z.begin() + static_cast<ptrdiff_t>(some)));
+      }
+    }
+    const nn::RoundedKernels* rounded = nn::rounded_kernels(isa);
+    if (rounded == nullptr) continue;
+    for (const size_t some : std::initializer_list<size_t>{1, 15, 16, 17, 256, 257}) {
+      for (const float top : {-std::numeric_limits<float>::infinity(), 3.0f, 900.0f}) {
+        float a = top, b = top;
+        const auto& exact = nn::kernels(quant::Isa::scalar);
+        const float want = exact.weigh(&x[1900], some, 0.3f, &a, &scalar[0]);
+        const float sum = rounded->weigh(&x[1900], some, 0.3f, &b, &y[0]);
+        CHECK(a == b);
+        CHECK(std::fabs(sum - want) <= std::ldexp(want, -12));
+        for (size_t i = 0; i < some; ++i)
+          CHECK(std::fabs(y[i] - scalar[i]) <= std::ldexp(scalar[i], -12) + 1e-37f);
+      }
     }
   }
 }

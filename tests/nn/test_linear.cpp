@@ -43,6 +43,61 @@ TEST_CASE("apply: y = x W^T + b for any number of tokens and threads, without al
   }
 }
 
+TEST_CASE("apply_through: bit for bit the maps one by one, ragged, gated or not, y over x") {
+  const nn::Executor one(1), two(2);
+  nn::Workspace workspace;
+  struct Shape {
+    size_t n, k, f, m;
+  };
+  const auto map = [](quant::Type type, const quant::Packed& p, size_t m, size_t k,
+                      quant::Isa isa) {
+    return quant::Linear(quant::WeightView{type, m, k, p.data, p.scale, 0}, {}, isa);
+  };
+  for (const auto& [n, k, f, m] : {Shape{1, 5, 7, 3}, Shape{17, 40, 33, 40},
+                                   Shape{300, 64, 1031, 64}, Shape{700, 16, 4000, 16}}) {
+    for (const quant::Type down_type : {quant::Type::bf16, quant::Type::i8}) {
+      const auto up = quant::pack(quant::Type::bf16, test::random(f, k, 1).data, f, k);
+      const auto gate = quant::pack(quant::Type::bf16, test::random(f, k, 2).data, f, k);
+      const auto down = quant::pack(down_type, test::random(m, f, 3).data, m, f);
+      for (const auto isa : test::isas()) {
+        const quant::Linear u = map(quant::Type::bf16, up, f, k, isa);
+        const quant::Linear g = map(quant::Type::bf16, gate, f, k, isa);
+        const quant::Linear d = map(down_type, down, m, f, isa);
+        const auto then = nn::rounded_activation(nn::Activation::silu, isa);
+        auto x = test::random(n, k, 4, 1.0f, 3);
+        for (const bool gated : {false, true}) {
+          test::Owned h(n, f), up_x(n, f), want(n, m), y(n, m, 5);
+          nn::apply(gated ? g : u, x.view(), h.view(), one, workspace);
+          nn::apply(u, x.view(), up_x.view(), one, workspace);
+          for (size_t i = 0; i < n; ++i) then(&h.at(i, 0), f, &h.at(i, 0));
+          if (gated) nn::multiply(up_x.view(), h.view(), one, isa);
+          nn::apply(d, h.view(), want.view(), one, workspace);
+          const nn::Hidden hidden{&u, gated ? &g : nullptr, then};
+          const bool does =
+              nn::apply_through(hidden, d, x.view(), y.view(), one, workspace, isa);
+          CHECK(does == d.prepares_inputs());
+          if (!does) continue;
+          CHECK(std::equal(want.data.begin(), want.data.begin() + static_cast<ptrdiff_t>(m),
+                           y.data.begin()));
+          test::Owned over = x;  // y over x, where both are as wide
+          if (m == k) {
+            nn::apply_through(hidden, d, over.view(), over.view(), two, workspace, isa);
+            const size_t allocations = workspace.system_allocations();
+            nn::apply_through(hidden, d, x.view(), y.view(), two, workspace, isa);
+            CHECK(workspace.system_allocations() == allocations);
+          }
+          for (size_t i = 0; i < n; ++i) {
+            for (size_t j = 0; j < m; ++j) {
+              CHECK_MESSAGE(y.at(i, j) == want.at(i, j), i, ", ", j);
+              if (m == k) CHECK(over.at(i, j) == want.at(i, j));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("apply: several maps of the same x give what each gives alone, whatever they share") {
   constexpr size_t k = 97;
   const nn::Executor one(1), two(2);

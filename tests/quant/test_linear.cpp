@@ -293,6 +293,16 @@ TEST_CASE("results do not depend on how rows and tokens are split") {
         l.prepare(x.data(), k, n, scratch.data(), n0, n1);
         n1 = n0;
       }
+      if (l.prepares_inputs()) {  // parts of tokens, the last first
+        Scratch parts(l.scratch_bytes(n));
+        constexpr size_t kPart = 3 * Linear::kInputTile;
+        for (size_t k1 = k; k1 > 0;) {
+          const size_t k0 = (k1 - 1) / kPart * kPart;
+          l.prepare_inputs(x.data() + k0, k, n, parts.data(), k0, k1);
+          k1 = k0;
+        }
+        CHECK(std::memcmp(parts.data(), scratch.data(), l.scratch_bytes(n)) == 0);
+      }
       for (const size_t rows : std::initializer_list<size_t>{1, 2, 3, 5}) {
         // A wider y with guard columns: nothing outside [m0, m1) may be written.
         const size_t ldy = m + 3;

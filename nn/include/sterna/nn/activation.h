@@ -23,6 +23,9 @@ void activate(Activation f, Mat<const float> x, Mat<float> y, const Executor& ex
 /// f of n numbers, as activate(): what a linear map may do with its outputs.
 using Elementwise = void (*)(const float* x, size_t n, float* y) noexcept;
 Elementwise activation(Activation f, quant::Isa isa = quant::best_isa()) noexcept;
+/// f where its results are rounded to bf16 next: error below 2^-12 max(|x|, 1), and instruction
+/// sets differ in the last bits.
+Elementwise rounded_activation(Activation f, quant::Isa isa = quant::best_isa()) noexcept;
 
 /// y = max(x, 0)^2 (So et al., arXiv 2109.08668).
 void relu_squared(Mat<const float> x, Mat<float> y, const Executor& executor,

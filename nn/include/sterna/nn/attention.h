@@ -53,9 +53,10 @@ struct GroupedAttention {
   size_t heads = 1, kv_heads = 1;  // kv_heads divides heads
   float scale = 1;
   Reach reach;
-  /// Where all sees all, in sequences long enough for it to be faster: q, k, v and the probabilities
-  /// rounded to bf16 for the products, whose sums and the softmax stay f32 (elsewhere, nothing
-  /// changes). Results then differ between instruction sets as bf16 linear maps do. scale > 0.
+  /// Where all sees all, in sequences long enough for it to be faster: q, k, v and the
+  /// probabilities rounded to bf16 for the products, whose sums and the softmax stay f32
+  /// (elsewhere, nothing changes). Results then differ between instruction sets as bf16 linear maps
+  /// do. scale > 0.
   bool bf16 = false;
 };
 void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,

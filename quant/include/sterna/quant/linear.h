@@ -57,6 +57,13 @@ class Linear {
   /// multiple of token_tile(n), n1 too unless it is n.
   void prepare(const float* x, size_t ldx, size_t n, std::byte* scratch, size_t n0,
                size_t n1) const noexcept;
+  /// Whether a token may be prepared a part at a time. Not where its scale is that of all inputs.
+  bool prepares_inputs() const noexcept;
+  /// The same for inputs [k0, k1) alone, x [n, k1 - k0], of all n tokens: k0 must be a multiple of
+  /// kInputTile, k1 too unless it is k(). Parts that do not overlap may be prepared at once.
+  static constexpr size_t kInputTile = 32;
+  void prepare_inputs(const float* x, size_t ldx, size_t n, std::byte* scratch, size_t k0,
+                      size_t k1) const noexcept;
   /// Whether what prepare() writes for one is what it writes for the other.
   bool prepares_as(const Linear& other) const noexcept {
     return kernels_ == other.kernels_ && w_.type == other.w_.type && w_.k == other.w_.k &&
@@ -68,6 +75,9 @@ class Linear {
   /// m0 must be a multiple of row_tile(), m1 too unless it is m().
   void run(const std::byte* scratch, size_t n, size_t m0, size_t m1, float* y,
            size_t ldy) const noexcept;
+  /// The same of y [n, m1 - m0], those columns alone.
+  void run_part(const std::byte* scratch, size_t n, size_t m0, size_t m1, float* y,
+                size_t ldy) const noexcept;
   /// Rows of W that a kernel handles together: split work over threads at its multiples.
   size_t row_tile() const noexcept;
 
