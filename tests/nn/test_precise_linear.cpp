@@ -11,21 +11,38 @@
 
 using namespace sterna;
 
+namespace {
+
+/// Random weights [m, k] in int8, and as what they are kept.
+struct Int8Weights {
+  quant::Packed packed;
+  quant::WeightView view;
+  std::vector<float> kept;
+
+  Int8Weights(size_t m, size_t k)
+      : packed(quant::pack(quant::Type::i8, test::random(m, k, 1).data, m, k)), kept(m * k) {
+    const auto room = memory_.mat<float>(1, packed.data.size() / 4 + 1);  // 64-byte aligned
+    std::memcpy(room.data, packed.data.data(), packed.data.size());
+    view = {quant::Type::i8, m, k,
+            {reinterpret_cast<const std::byte*>(room.data), packed.data.size()}, packed.scale, 0};
+    quant::dequantise(view, kept);
+  }
+
+ private:
+  nn::Workspace memory_;
+};
+
+}  // namespace
+
 TEST_CASE("PreciseLinear: outliers lose nothing more than the weights' own rounding") {
   const nn::Executor one(1), two(2);
   nn::Workspace workspace;
   for (const size_t k : std::initializer_list<size_t>{5, 64, 384}) {
     const size_t m = 50;
-    const auto w = test::random(m, k, 1).data;
     const auto bias = test::random(1, m, 2, 3.0f).data;
-    const quant::Packed packed = quant::pack(quant::Type::i8, w, m, k);
-    const auto room = workspace.mat<float>(1, packed.data.size() / 4 + 1);  // 64-byte aligned
-    std::memcpy(room.data, packed.data.data(), packed.data.size());
-    const quant::WeightView view{
-        quant::Type::i8, m, k, {reinterpret_cast<const std::byte*>(room.data), packed.data.size()},
-        packed.scale,    0};
-    std::vector<float> kept(m * k);
-    quant::dequantise(view, kept);
+    const Int8Weights weights(m, k);
+    const quant::WeightView& view = weights.view;
+    const std::vector<float>& kept = weights.kept;
     for (const size_t n : std::initializer_list<size_t>{1, 12, 130}) {
       auto x = test::random(n, k, 3);
       for (size_t i = 0; i < n; i += 2) x.at(i, i % k) = 40.0f;  // an outlier channel
@@ -76,15 +93,8 @@ TEST_CASE("PreciseLinear: two digits of every token where that is asked for") {
   const nn::Executor one(1), two(2);
   nn::Workspace workspace;
   const size_t m = 50, k = 96, n = 33;
-  const auto w = test::random(m, k, 1).data;
-  const quant::Packed packed = quant::pack(quant::Type::i8, w, m, k);
-  const auto room = workspace.mat<float>(1, packed.data.size() / 4 + 1);  // 64-byte aligned
-  std::memcpy(room.data, packed.data.data(), packed.data.size());
-  const quant::WeightView view{
-      quant::Type::i8, m, k, {reinterpret_cast<const std::byte*>(room.data), packed.data.size()},
-      packed.scale,    0};
-  std::vector<float> kept(m * k);
-  quant::dequantise(view, kept);
+  const Int8Weights weights(m, k);
+  const std::vector<float>& kept = weights.kept;
   auto x = test::random(n, k, 3);  // no outliers
   // The error's share of y: one digit errs by about 1 % of a token.
   const auto error = [&](test::Owned& y) {
@@ -100,7 +110,7 @@ TEST_CASE("PreciseLinear: two digits of every token where that is asked for") {
   };
   test::Owned first(n, m);
   for (const auto isa : test::isas()) {
-    const nn::PreciseLinear linear(quant::Linear(view, {}, isa));
+    const nn::PreciseLinear linear(quant::Linear(weights.view, {}, isa));
     test::Owned coarse(n, m), fine(n, m), beside(n, m);
     nn::apply(linear, x.view(), coarse.view(), one, workspace, isa);
     const nn::PreciseProduct maps[] = {{&linear, fine.view()}, {&linear, beside.view()}};
