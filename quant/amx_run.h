@@ -70,35 +70,15 @@ struct AsItLies {
 using I8 = AsItLies<Int8Dot, 4>;
 using Bf16 = AsItLies<Bf16Dot, 2>;
 
-template <class F, int f = 0>
-inline void store_units(const typename F::Block& block, std::byte* out) {
-  _mm512_store_si512(out + f * kRowBytes, F::template unit<f>(block));
-  if constexpr (f + 1 < F::kUnits) store_units<F, f + 1>(block, out);
-}
-
 // F is a format of avx512_int.h or avx512_sparse.h.
 template <class F>
 struct Unfolded {
   using Dot = Int8Dot;
   static constexpr size_t kLeastTokens = 7;
-  static constexpr bool kAhead = false;  // unfold_block() looks ahead
+  static constexpr bool kAhead = false;  // unfold_units() looks ahead
   struct Buffer {
     alignas(64) std::byte units[2][(kChunkUnits + kMostUnits) * kRowBytes];
   };
-
-  static void unfold_block(const typename F::Tables& tables, const uint8_t* p, std::byte* out) {
-    avx512::prefetch_block<F>(p);
-    if constexpr (avx512::kIsSparse<F>) {
-      alignas(64) uint8_t fields[kSteps * kLineBytes];
-      avx512::unfold<F>(tables, typename F::Block(p), fields);
-#pragma GCC unroll 8
-      for (size_t i = 0; i < kSteps; ++i)
-        store_units<avx512::T2>(avx512::T2::load({}, fields + i * kLineBytes),
-                                out + i * 4 * kRowBytes);
-    } else {
-      store_units<F>(F::load(tables, p), out);
-    }
-  }
 
   template <int R>
   static Operand chunk(const Call& c, size_t row0, size_t step, size_t& steps, Buffer& buffer) {
@@ -113,7 +93,7 @@ struct Unfolded {
           reinterpret_cast<const uint8_t*>(c.panel(row0 + r * kPanelRows)) + first * kBytes;
       std::byte* out = buffer.units[r];
       for (size_t i = 0; i < blocks; ++i, p += kBytes, out += F::kUnits * kRowBytes)
-        unfold_block(tables, p, out);
+        avx512::unfold_units<F>(tables, p, reinterpret_cast<uint8_t*>(out));
       for (size_t i = blocks; i < wanted; ++i, out += F::kUnits * kRowBytes)
         std::memset(out, 0, F::kUnits * kRowBytes);
     }

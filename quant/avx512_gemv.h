@@ -214,6 +214,8 @@ template <class F, int T>
 void int_all(const IntCall& c, size_t m0) {
   if constexpr (T == 1) {
     if (c.w.group == 0) return gemv<F>(c, m0);
+  } else {
+    if (c.w.group == 0 && c.s.tiles > 1) return gemm<F, T>(c, m0);
   }
   m0 = int_rows<F, 2, T>(c, m0);
   int_rows<F, 1, T>(c, m0);

@@ -226,6 +226,27 @@ inline void prefetch_block(const uint8_t* p) {
     _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch + i, _MM_HINT_T0);
 }
 
+template <class F, int f = 0>
+inline void store_units(const typename F::Block& block, uint8_t* out) {
+  _mm512_store_si512(out + f * kLineBytes, F::template unit<f>(block));
+  if constexpr (f + 1 < F::kUnits) store_units<F, f + 1>(block, out);
+}
+
+// The block at p as its units, F::kUnits lines.
+template <class F>
+inline void unfold_units(const typename F::Tables& tables, const uint8_t* p, uint8_t* out) {
+  prefetch_block<F>(p);
+  if constexpr (kIsSparse<F>) {
+    alignas(64) uint8_t fields[kSteps * kLineBytes];
+    unfold<F>(tables, typename F::Block(p), fields);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kSteps; ++i)
+      store_units<T2>(T2::load({}, fields + i * kLineBytes), out + i * T2::kUnits * kLineBytes);
+  } else {
+    store_units<F>(F::load(tables, p), out);
+  }
+}
+
 // One block of R panels, which lie panel_bytes apart, by the T inputs of its units. Blocks of t34
 // and t14 are unfolded to blocks of t2 in the first-level cache: the look-ups are few beside the
 // sums.

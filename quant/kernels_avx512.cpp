@@ -40,8 +40,11 @@
 #include "avx512_sparse.h"
 // in this order: tiles unfold sparse weights
 #include "avx512_int.h"
-// in this order: one token takes the tile functions where a row has many scales
+// in this order: one token and many take the tile functions where a row has many scales
+// clang-format off
+#include "avx512_gemm.h"
 #include "avx512_gemv.h"
+// clang-format on
 
 #if defined(__clang__)
 #pragma clang attribute pop
