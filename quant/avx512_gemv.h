@@ -57,6 +57,9 @@ struct DenseDot : CommonDot {
   }
 };
 
+// Loads stay on their side: GCC 12 would take the lines of all panels first, and spill.
+inline void one_after_the_other() { asm volatile("" : : : "memory"); }
+
 // t34, and t14 without VBMI: steps as blocks of t2, one panel after the other, since the inputs are
 // broadcast by the load ports, which have time.
 template <class F>
@@ -84,6 +87,7 @@ struct FieldsDot : CommonDot {
       const uint8_t* p = w + static_cast<size_t>(r) * apart;
       prefetch_block<F>(p);
       steps(tables, typename F::Block(p), reinterpret_cast<const int32_t*>(q), acc[r]);
+      if constexpr (R > 1) one_after_the_other();
     }
   }
 };

@@ -218,7 +218,7 @@ inline void store_panel(const IntCall& c, size_t row0, size_t tile, const __m512
   }
 }
 
-inline constexpr size_t kPrefetch = 4096;  // bytes ahead
+inline constexpr size_t kPrefetch = 2048;  // bytes ahead
 
 template <class F>
 inline void prefetch_block(const uint8_t* p) {
