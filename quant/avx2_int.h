@@ -28,7 +28,9 @@ inline __m256i add_madd(__m256i acc, __m256i codes, __m256i q) {
 struct Ternary {
   using Q = int8_t;
   static constexpr size_t kUnitsPerSum = kFlush;
-  static constexpr size_t kLeastTile = 6, kMostTile = 8;
+  // Tokens of a tile, of several and of the only one.
+  static constexpr size_t kLeastTile = 6, kMostTile = 8, kMostAlone = 8;
+  static constexpr int kHalves = 1;   // of a panel that many tokens multiply at once
   static constexpr int kVectors = 1;  // accumulators a half
   static __m256i inputs(const Q* q) {
     int32_t unit;
@@ -98,7 +100,8 @@ struct I8 {
   static constexpr int kUnits = 1, kVectors = 2;
   static constexpr size_t kUnitsPerSum = kFlush;
   using Q = int16_t;
-  static constexpr size_t kLeastTile = 3, kMostTile = 4;
+  static constexpr size_t kLeastTile = 3, kMostTile = 4, kMostAlone = 4;
+  static constexpr int kHalves = 1;
   struct Block {
     __m256i code[2];
   };
@@ -208,8 +211,8 @@ inline void multiply_block(const typename F::Block (&block)[H], const typename F
 }
 
 // Asks for the block that is kPrefetch bytes ahead. Panels lie one after the other, so that is the
-// next one's where this one ends. Decoding fills the window in which a CPU looks for loads itself, so that
-// without this t5 waits for memory most of the time.
+// next one's where this one ends. Decoding fills the window in which a CPU looks for loads itself,
+// so that without this t5 waits for memory most of the time.
 inline constexpr size_t kPrefetch = 4096;
 template <class F>
 inline void prefetch_block(const uint8_t* w) {
@@ -301,10 +304,17 @@ void int_tile_rows(const IntCall& c, const uint8_t* panel, size_t row0, size_t t
   store<H, T>(c, row0, tile, sum);
 }
 
+template <class F, int T>
+void gemm(const IntCall& c, size_t m0);  // avx2_gemm.h
+
 // Small tiles take both halves of a panel at once, large ones fill the registers with tokens.
 template <class F, int T>
 void int_all(const IntCall& c, size_t m0) {
-  constexpr int kBoth = T * F::kVectors <= 4 ? 2 : 1;
+  constexpr bool kOfSeveral = T >= F::kLeastTile && T <= F::kMostTile;
+  if constexpr (F::kVectors == 1 && kOfSeveral) {
+    if (c.w.group == 0 && c.s.tiles > 1) return gemm<F, T>(c, m0);
+  }
+  constexpr int kBoth = T * F::kVectors <= 4 || (kOfSeveral && F::kHalves == 2) ? 2 : 1;
   for (; m0 < c.m1; m0 += kPanelRows)
     for (size_t half = 0; half < 2 && m0 + half * 8 < c.m1; half += kBoth)
       for (size_t tile = 0; tile < c.s.tiles; ++tile) {
@@ -333,7 +343,7 @@ void int_run(const WeightView& w, const float* bias, const std::byte* scratch, s
     default:
       break;
   }
-  if constexpr (F::kMostTile == 8) {
+  if constexpr (F::kMostAlone == 8) {
     switch (s.tile) {
       case 5:
         return int_all<F, 5>(call, m0);

@@ -78,7 +78,7 @@ void quantise_token(const WeightView& w, const IntScratch& s, const float* x, fl
 
 template <class F>
 size_t int_tile(size_t n) noexcept {
-  return best_tile(n, F::kLeastTile, F::kMostTile);
+  return n <= F::kMostAlone ? std::max<size_t>(n, 1) : best_tile(n, F::kLeastTile, F::kMostTile);
 }
 
 template <class F>

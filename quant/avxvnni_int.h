@@ -17,6 +17,9 @@ inline __m256i dot(__m256i acc, __m256i codes, __m256i q) {
 template <class Base>
 struct Vnni : Base {
   static constexpr size_t kUnitsPerSum = kMaxInputs;
+  // A sum waits five cycles for its last product, and two start in a cycle: ten sums or more.
+  static constexpr size_t kLeastTile = 5, kMostTile = 6;
+  static constexpr int kHalves = 2;
   static void multiply(__m256i (&acc)[1], const __m256i (&codes)[1], __m256i a) {
     acc[0] = dot(acc[0], codes[0], a);
   }

@@ -32,6 +32,8 @@
 #include "avx2_sparse.h"
 // in this order: tiles unfold sparse weights
 #include "avx2_int.h"
+// in this order: tiles, then many of them
+#include "avx2_gemm.h"
 // in this order: the same tiles with other instructions
 #include "avxvnni_int.h"
 
