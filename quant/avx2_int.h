@@ -223,7 +223,7 @@ inline void prefetch_block(const uint8_t* w) {
 // One block of H halves at w by the T inputs of its units.
 template <class F, int H, int T>
 inline void multiply_weights(const uint8_t* w, const typename F::Q* q, Narrow<F, H, T>& narrow) {
-  if constexpr (H == 2) prefetch_block<F>(w);  // few tokens: memory decides the time
+  prefetch_block<F>(w);
   if constexpr (is_sparse(F::kType)) {
     using Base = typename F::UnfoldedTo;
     const typename F::Fields fields;

@@ -253,10 +253,8 @@ inline void unfold_units(const typename F::Tables& tables, const uint8_t* p, uin
 template <class F, int R, int T>
 inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w, size_t panel_bytes,
                              const int32_t* q, __m512i (&acc)[R][T]) {
-  if constexpr (T <= 4) {  // memory decides the time
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes);
-  }
+  for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes);
   if constexpr (kIsSparse<F>) {
     alignas(64) uint8_t fields[R][kSteps * kLineBytes];
 #pragma GCC unroll 4
