@@ -89,11 +89,16 @@ size_t grain_of(size_t queries, size_t blocks, size_t keys, size_t dim) {
   return std::max<size_t>(1, (size_t{1} << 18) / average);
 }
 
-template <class Queries>
+/// For cut(): queries of a segment are its own rows.
+auto own_rows(std::span<const Segment> segments) {
+  return [segments](size_t i) {
+    return std::array<size_t, 2>{segments[i].first, segments[i].first + segments[i].count};
+  };
+}
+
 void attend_bf16(Mat<const float> q, Mat<const float> k, Mat<const float> v,
-                 const GroupedAttention& kind, std::span<const Segment> segments,
-                 const Queries& queries, Mat<float> out, const Executor& executor,
-                 Workspace& workspace, quant::Isa isa) {
+                 const GroupedAttention& kind, std::span<const Segment> segments, Mat<float> out,
+                 const Executor& executor, Workspace& workspace, quant::Isa isa) {
   const size_t group = kind.heads / kind.kv_heads, dim = q.cols / kind.heads;
   const auto at = workspace.array<size_t>(segments.size() + 1);  // of each segment's packed heads
   size_t most = 0;
@@ -113,7 +118,8 @@ void attend_bf16(Mat<const float> q, Mat<const float> k, Mat<const float> v,
                  dim, head(i % segments.size(), h), isa);
     }
   });
-  const std::span<const Block> blocks = cut(segments, queries, bf16::kQueries, workspace);
+  const std::span<const Block> blocks =
+      cut(segments, own_rows(segments), bf16::kQueries, workspace);
   const bf16::Room room = bf16::room(packed, most, dim, isa);
   std::byte* scratch = workspace.bytes(static_cast<size_t>(executor.threads()) * room.bytes);
   executor.for_ranges(
@@ -232,15 +238,10 @@ void attention(Mat<const float> q, Mat<const float> k, Mat<const float> v,
     s.packed = packed;
     packed += round16(s.count);
   }
-  const auto rows_of = [](std::span<const Segment> of) {
-    return [of](size_t i) {
-      return std::array<size_t, 2>{of[i].first, of[i].first + of[i].count};
-    };
-  };
   if (const std::span<const Segment> of(all.begin(), exact); !of.empty())
-    attend(q, k, v, kind, of, rows_of(of), sequences, out, executor, workspace, isa);
+    attend(q, k, v, kind, of, own_rows(of), sequences, out, executor, workspace, isa);
   if (const std::span<const Segment> of(exact, all.end()); !of.empty())
-    attend_bf16(q, k, v, kind, of, rows_of(of), out, executor, workspace, isa);
+    attend_bf16(q, k, v, kind, of, out, executor, workspace, isa);
 }
 
 }  // namespace sterna::nn

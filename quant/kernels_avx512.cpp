@@ -40,11 +40,10 @@
 #include "avx512_sparse.h"
 // in this order: tiles unfold sparse weights
 #include "avx512_int.h"
-// in this order: one token and many take the tile functions where a row has many scales
-// clang-format off
+// in this order: tiles, then many of them
 #include "avx512_gemm.h"
+// in this order: one token takes the tile functions where a row has many scales
 #include "avx512_gemv.h"
-// clang-format on
 
 #if defined(__clang__)
 #pragma clang attribute pop

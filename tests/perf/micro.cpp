@@ -60,8 +60,8 @@ void attention(benchmark::State& state, size_t t, size_t heads, size_t dim, bool
                   workspace, isa);
     benchmark::ClobberMemory();
   }
-  state.counters["FLOPS"] =
-      benchmark::Counter(4.0 * static_cast<double>(t * t * d), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["FLOPS"] = benchmark::Counter(4.0 * static_cast<double>(t * t * d),
+                                               benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void resize(benchmark::State& state, Isa isa) {
