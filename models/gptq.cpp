@@ -45,6 +45,17 @@ std::vector<Index> order_of(const VectorXd& variance, bool patterns) {
   return order;
 }
 
+/// The scales [m, groups] of quant::pack().
+MatrixXd packed_scales(std::span<const float> w, size_t m, size_t k, size_t group,
+                       quant::Type type) {
+  const std::vector<uint16_t> scale = quant::pack(type, w, m, k, group).scale;
+  MatrixXd s(index(m), index(quant::group_count(k, group)));
+  for (Index r = 0, i = 0; r < s.rows(); ++r)
+    for (Index g = 0; g < s.cols(); ++g, ++i)
+      s(r, g) = static_cast<double>(quant::f16_to_f32(scale[static_cast<size_t>(i)]));
+  return s;
+}
+
 }  // namespace
 
 Rounded gptq(std::span<const float> w, size_t m, size_t k, std::span<const double> h,
@@ -78,13 +89,13 @@ Rounded gptq(std::span<const float> w, size_t m, size_t k, std::span<const doubl
 
   const MatrixXd ordered = natural.cast<double>()(Eigen::all, order);
   const Index step = group == 0 ? index(k) : index(group);
-  const Rounding rounding(ordered, l, step, order, grid);
+  const Rounding rounding(ordered, l, step, order, grid, packed_scales(w, m, k, group, type));
   Candidate best = rounding.nearest(rounding.scales(1.0));
   Rounded out;
   out.nearest = best.cost.sum();
   // Rounding and refitting in turns: each lowers the cost of the scales the other left.
   Candidate turn = best;
-  for (int i = 0; grid.mean && i < kRefits; ++i) {
+  for (int i = 0; grid.ternary && i < kRefits; ++i) {
     rounding.refit(turn);
     Rounding::take_better(turn, best);
     turn = rounding.nearest(turn.s);
@@ -92,7 +103,7 @@ Rounded gptq(std::span<const float> w, size_t m, size_t k, std::span<const doubl
   out.refitted = best.cost.sum();
   for (const double factor : grid.factors) {
     Candidate c = rounding.feed_back(rounding.scales(factor));
-    if (grid.mean) rounding.refit(c);
+    if (grid.ternary) rounding.refit(c);
     Rounding::take_better(c, best);
   }
   out.error = best.cost.sum();

@@ -31,10 +31,8 @@ struct Rounded {
 ///
 /// Of t34 and t14, four neighbours are rounded together, to the pattern that adds least to that sum.
 ///
-/// A row's scales are pack()'s (of i8: the largest weight's over 127; of ternary types: the mean
-/// magnitude, of t34 and t14 of what is kept) times the factor, of several, that leaves the row the
-/// least error. Of ternary types,
-/// those of least squares follow for the integers that came of it, s = (w H q) / (q H q) or, of
+/// A row's scales are pack()'s times the factor, of several, that leaves the row the least error. Of
+/// ternary types, those of least squares follow for the integers that came of it, s = (w H q) / (q H q) or, of
 /// several groups, the solution of the normal equations: three levels leave a scale much to say.
 /// Rounding to nearest is one candidate, with pack()'s scales and with refitted ones, so no row errs
 /// more than by it. `group` as in quant::pack(). Rows are

@@ -123,26 +123,7 @@ void Rounding::choose(Index first, Index n, const MatrixXd& carried, bool triang
 }
 
 MatrixXd Rounding::scales(double factor) const {
-  const Index m = w_.rows();
-  // Of patterns the mean of what is kept: of the largest three or one of four, whatever the scale.
-  MatrixXd kept = MatrixXd::Ones(m, w_.cols());
-  if (!grid_.patterns.empty())
-    kept = nearest(MatrixXd::Constant(m, groups_, 1)).q.cwiseAbs();
-  MatrixXd s = MatrixXd::Zero(m, groups_), count = s;
-  for (Index j = 0; j < w_.cols(); ++j) {
-    const auto size = w_.col(j).cwiseAbs().cwiseProduct(kept.col(j));
-    count.col(group(j)) += kept.col(j);
-    if (grid_.mean) {
-      s.col(group(j)) += size;
-    } else {
-      s.col(group(j)) = s.col(group(j)).cwiseMax(size);
-    }
-  }
-  return s.binaryExpr(count, [&](double x, double n) {
-    return grid_.mean ? as_half(factor * x / n)
-                      : as_half(static_cast<double>(static_cast<float>(x * factor) /
-                                                    static_cast<float>(grid_.limit)));
-  });
+  return packed_.unaryExpr([factor](double s) { return as_half(factor * s); });
 }
 
 Candidate Rounding::nearest(const MatrixXd& s) const {

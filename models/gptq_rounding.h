@@ -12,7 +12,7 @@ namespace sterna::models {
 /// The integers of a type, and where its scales are looked for.
 struct Grid {
   double limit;                     // integers go from -limit to limit
-  bool mean;                        // pack()'s scale is the mean magnitude, else the largest
+  bool ternary;                     // scales of least squares follow
   std::span<const double> factors;  // of pack()'s scale
   /// Of t34 and t14, what four neighbours may be; of other types none.
   std::vector<std::array<double, 4>> patterns = {};
@@ -28,13 +28,13 @@ struct Candidate {
 
 /// One map w [m, k] to be rounded, its columns in the order of gptq() (`order`: where each stood;
 /// of patterns, four neighbours stay together, and the rest that fills no four stands first). L
-/// lower triangular, H = L L^T; `step` columns of a row share a scale.
+/// lower triangular, H = L L^T; `step` columns of a row share a scale, pack()'s being `packed` [m, groups].
 class Rounding {
  public:
   Rounding(const Eigen::MatrixXd& w, const Eigen::MatrixXd& l, Eigen::Index step,
-           const std::vector<Eigen::Index>& order, const Grid& grid)
-      : w_(w), l_(l), step_(step), groups_((w.cols() + step - 1) / step), order_(order),
-        grid_(grid) {}
+           const std::vector<Eigen::Index>& order, const Grid& grid, Eigen::MatrixXd packed)
+      : w_(w), l_(l), step_(step), groups_(packed.cols()), order_(order), grid_(grid),
+        packed_(std::move(packed)) {}
 
   /// The scales of pack(), times `factor`, as fp16 holds them.
   Eigen::MatrixXd scales(double factor) const;
@@ -58,6 +58,7 @@ class Rounding {
   Eigen::Index step_, groups_;
   const std::vector<Eigen::Index>& order_;
   const Grid& grid_;
+  const Eigen::MatrixXd packed_;
 };
 
 }  // namespace sterna::models

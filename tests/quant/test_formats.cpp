@@ -3,6 +3,7 @@
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
@@ -76,6 +77,7 @@ TEST_CASE("t2 and t5 bytes are the documented ones") {
     CHECK(at(128 + 64 + 4) == 0 + 3 + 9 + 27 + 81);
   }
   SUBCASE("i8") {
+    for (float& v : w) v *= 127;  // the scale is 1
     const Packed p = pack(Type::i8, w, 18, 21);
     REQUIRE(p.data.size() == 2 * 6 * 64);
     const auto at = [&](size_t i) { return std::to_integer<int>(p.data[i]); };
@@ -104,12 +106,52 @@ TEST_CASE("absmean ternary and absmax int8, by hand") {
   unpack_integers({Type::t2, 1, 8, p.data, p.scale, 0}, q);
   CHECK(q == std::vector<int8_t>{0, 0, 1, -1, 0, 1, -1, 0});
 
-  const std::vector<float> v = {127.0f, -127.0f, 0.5f, 1.5f, -2.5f, 126.6f};
-  const Packed i = pack(Type::i8, v, 1, 6);
+  std::vector<float> v(129);  // too many to try scales
+  const std::vector<float> some = {127.0f, -127.0f, 0.5f, 1.5f, -2.5f, 126.6f};
+  std::copy(some.begin(), some.end(), v.begin());
+  const Packed i = pack(Type::i8, v, 1, v.size());
   CHECK(f16_to_f32(i.scale[0]) == 1.0f);
+  q.resize(v.size());
+  unpack_integers({Type::i8, 1, v.size(), i.data, i.scale, 0}, q);
   q.resize(6);
-  unpack_integers({Type::i8, 1, 6, i.data, i.scale, 0}, q);
   CHECK(q == std::vector<int8_t>{127, -127, 0, 2, -2, 127});
+}
+
+TEST_CASE("few int8 weights take the scale of least squared error") {
+  const auto error = [](std::span<const float> w, double s) {
+    double sum = 0;
+    for (const double v : w)
+      sum += std::pow(v - std::clamp(std::nearbyint(v / s), -127.0, 127.0) * s, 2);
+    return sum;
+  };
+  double found = 0, absmax = 0;  // of rows of 24
+  for (const unsigned k : {1U, 3U, 24U, 64U, 128U}) {
+    CAPTURE(k);
+    const size_t m = 50;
+    const auto all = normal(m * k, 5 + k);
+    const Packed p = pack(Type::i8, all, m, k);
+    for (size_t r = 0; r < m; ++r) {
+      const auto w = std::span(all).subspan(r * k, k);
+      float top = 0;
+      for (const float v : w) top = std::max(top, std::fabs(v));
+      const double least = error(w, static_cast<double>(f16_to_f32(p.scale[r])));
+      for (int level = 100; level <= 127; ++level) {
+        const float s = f16_to_f32(f32_to_f16(top / static_cast<float>(level)));
+        CHECK(least <= error(w, static_cast<double>(s)) * (1 + 1e-5) + 1e-12);
+      }
+      if (k == 24) {
+        found += least;
+        absmax += error(w, static_cast<double>(top / 127));
+      }
+    }
+  }
+  CHECK(found < 0.8 * absmax);
+  // Whole steps of 15/2048: 112 of them are the largest, and fp16 holds one.
+  const std::vector<float> exact = {105.0f / 128, 75.0f / 128, -15.0f / 128};
+  const Packed p = pack(Type::i8, exact, 1, 3);
+  std::vector<int8_t> q(3);
+  unpack_integers({Type::i8, 1, 3, p.data, p.scale, 0}, q);
+  CHECK(q == std::vector<int8_t>{112, 80, -16});
 }
 
 TEST_CASE("quantising what was dequantised changes nothing") {
