@@ -18,7 +18,7 @@ namespace sterna::quant::avx512 {
 //   Tables, kType
 //   inputs(c)        where its prepared inputs are; kStep bytes of them a block
 //   base(c)          what the total starts from
-//   block<R>(tables, w, apart, q, acc)
+//   block<R>(tables, w, apart, ahead, q, acc)
 
 struct CommonDot {
   static const std::byte* inputs(const IntCall& c) { return c.scratch + c.s.q_at; }
@@ -44,13 +44,13 @@ struct DenseDot : CommonDot {
   static constexpr size_t kStep = F::kUnits * 4;
   static constexpr const int (&kShift)[kSums] = F::kShift;
   template <int R>
-  static void block(const Tables& tables, const uint8_t* w, size_t apart, const std::byte* q,
-                    __m512i (&acc)[R][kSums]) {
+  static void block(const Tables& tables, const uint8_t* w, size_t apart, size_t ahead,
+                    const std::byte* q, __m512i (&acc)[R][kSums]) {
     typename F::Block block[R];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const uint8_t* p = w + static_cast<size_t>(r) * apart;
-      prefetch_block<F>(p);
+      prefetch_block<F>(p, ahead);
       block[r] = F::load(tables, p);
     }
     gemv_units<F, R, 0>(block, reinterpret_cast<const int32_t*>(q), acc);
@@ -80,12 +80,12 @@ struct FieldsDot : CommonDot {
     if constexpr (s + 1 < static_cast<int>(kSteps)) steps<s + 1>(tables, block, q + 4, acc);
   }
   template <int R>
-  static void block(const Tables& tables, const uint8_t* w, size_t apart, const std::byte* q,
-                    __m512i (&acc)[R][kSums]) {
+  static void block(const Tables& tables, const uint8_t* w, size_t apart, size_t ahead,
+                    const std::byte* q, __m512i (&acc)[R][kSums]) {
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const uint8_t* p = w + static_cast<size_t>(r) * apart;
-      prefetch_block<F>(p);
+      prefetch_block<F>(p, ahead);
       steps(tables, typename F::Block(p), reinterpret_cast<const int32_t*>(q), acc[r]);
       if constexpr (R > 1) one_after_the_other();
     }
@@ -117,12 +117,12 @@ struct LookUpDot {
     if constexpr (s + 1 < static_cast<int>(kSteps)) steps<s + 1>(t, block, q, acc);
   }
   template <int R>
-  static void block(const Tables& tables, const uint8_t* w, size_t apart, const std::byte* q,
-                    __m512i (&acc)[R][kSums]) {
+  static void block(const Tables& tables, const uint8_t* w, size_t apart, size_t ahead,
+                    const std::byte* q, __m512i (&acc)[R][kSums]) {
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const uint8_t* p = w + static_cast<size_t>(r) * apart;
-      prefetch_block<F>(p);
+      prefetch_block<F>(p, ahead);
       steps(tables, F::Block(p), q, acc[r]);
     }
   }
@@ -173,7 +173,7 @@ void gemv_panels(const IntCall& c, size_t row0, size_t rows_apart) {
   const uint8_t* w =
       reinterpret_cast<const uint8_t*>(c.w.data.data()) + row0 / kPanelRows * c.panel_bytes;
   const std::byte* q = D::inputs(c);
-  const size_t apart = rows_apart / kPanelRows * c.panel_bytes;
+  const size_t apart = rows_apart / kPanelRows * c.panel_bytes, ahead = c.tuning.ahead;
   __m512i acc[R][kSums];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
@@ -182,7 +182,7 @@ void gemv_panels(const IntCall& c, size_t row0, size_t rows_apart) {
   }
   constexpr size_t kBytes = block_bytes(D::kType);
   for (const uint8_t* const end = w + c.panel_bytes; w != end; w += kBytes, q += D::kStep)
-    D::template block<R>(tables, w, apart, q, acc);
+    D::template block<R>(tables, w, apart, ahead, q, acc);
   const __m512i base = _mm512_set1_epi32(D::base(c));
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; ++r) {
@@ -219,13 +219,13 @@ void int_all(const IntCall& c, size_t m0) {
   if constexpr (T == 1) {
     if (c.w.group == 0) return gemv<F>(c, m0);
   } else {
-    if (c.w.group == 0 && c.s.tiles > 1) return gemm<F, T>(c, m0);
+    if (c.w.group == 0 && c.s.tiles > 1 && c.tuning.unfold_once) return gemm<F, T>(c, m0);
   }
   m0 = int_rows<F, 2, T>(c, m0);
   int_rows<F, 1, T>(c, m0);
 }
 
-template <class F>
+template <class F, const Tuning& tuning>
 void int_run(const WeightView& w, const float* bias, const std::byte* scratch, size_t n, size_t m0,
              size_t m1, float* y, size_t ldy) noexcept {
   using Run = void (*)(const IntCall&, size_t);
@@ -233,7 +233,7 @@ void int_run(const WeightView& w, const float* bias, const std::byte* scratch, s
                                     int_all<F, 5>, int_all<F, 6>, int_all<F, 7>, int_all<F, 8>};
   static_assert(std::size(by_tile) == kMostTile);
   const IntScratch s(w, n, int_tile(n), 1);
-  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(F::kType, kPanelRows, w.k)};
+  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(F::kType, kPanelRows, w.k), tuning};
   if (n != 0) by_tile[s.tile - 1](call, m0);
 }
 

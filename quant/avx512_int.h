@@ -154,6 +154,13 @@ inline __m512 row_scales(const uint16_t* scale, size_t stride, size_t rows) {
   return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(s)));
 }
 
+// What makers of CPUs differ in, measured on Sapphire Rapids and Zen 5.
+struct Tuning {
+  size_t ahead;      // bytes by which weights from memory are asked for before they are used
+  bool unfold_once;  // decoding takes ports that multiply: many tokens share it (avx512_gemm.h)
+};
+inline constexpr Tuning kIntel{2048, true}, kAmd{5120, false};
+
 // What the tiles of one call share.
 struct IntCall {
   const WeightView& w;
@@ -164,6 +171,7 @@ struct IntCall {
   float* y;
   size_t ldy;
   size_t panel_bytes;
+  Tuning tuning;
 };
 
 // Multiplies unit f .. kUnits-1 of decoded blocks with the T inputs at q.
@@ -218,12 +226,10 @@ inline void store_panel(const IntCall& c, size_t row0, size_t tile, const __m512
   }
 }
 
-inline constexpr size_t kPrefetch = 2048;  // bytes ahead
-
 template <class F>
-inline void prefetch_block(const uint8_t* p) {
+inline void prefetch_block(const uint8_t* p, size_t ahead) {
   for (size_t i = 0; i < block_bytes(F::kType); i += kLineBytes)
-    _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetch + i, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(p) + ahead + i, _MM_HINT_T0);
 }
 
 template <class F, int f = 0>
@@ -232,10 +238,10 @@ inline void store_units(const typename F::Block& block, uint8_t* out) {
   if constexpr (f + 1 < F::kUnits) store_units<F, f + 1>(block, out);
 }
 
-// The block at p as its units, F::kUnits lines.
+// The block at p as its units, F::kUnits lines. On Intel's CPUs.
 template <class F>
 inline void unfold_units(const typename F::Tables& tables, const uint8_t* p, uint8_t* out) {
-  prefetch_block<F>(p);
+  prefetch_block<F>(p, kIntel.ahead);
   if constexpr (kIsSparse<F>) {
     alignas(64) uint8_t fields[kSteps * kLineBytes];
     unfold<F>(tables, typename F::Block(p), fields);
@@ -252,9 +258,9 @@ inline void unfold_units(const typename F::Tables& tables, const uint8_t* p, uin
 // sums.
 template <class F, int R, int T>
 inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w, size_t panel_bytes,
-                             const int32_t* q, __m512i (&acc)[R][T]) {
+                             size_t ahead, const int32_t* q, __m512i (&acc)[R][T]) {
 #pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes);
+  for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes, ahead);
   if constexpr (kIsSparse<F>) {
     alignas(64) uint8_t fields[R][kSteps * kLineBytes];
 #pragma GCC unroll 4
@@ -284,7 +290,7 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
   const auto* base =
       reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * c.s.groups * T;
-  const size_t panel_bytes = c.panel_bytes;
+  const size_t panel_bytes = c.panel_bytes, ahead = c.tuning.ahead;
   __m512 sum[R][T];
   for (size_t g = 0; g < c.s.groups; ++g, base += T) {
     const GroupSpan span = c.s.span(g);
@@ -292,7 +298,7 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
     __m512i acc[R][T];
     start<R, T>(base, acc);
     for (const uint8_t* const end = w + span.blocks * kBytes; w != end; w += kBytes) {
-      multiply_weights<F, R, T>(tables, w, panel_bytes, q, acc);
+      multiply_weights<F, R, T>(tables, w, panel_bytes, ahead, q, acc);
       q += F::kUnits * T;
     }
 #pragma GCC unroll 4

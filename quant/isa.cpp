@@ -52,6 +52,7 @@ const CpuFeatures& cpu_features() noexcept {
     CpuFeatures f;
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    f.amd = __builtin_cpu_is("amd");
     f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&

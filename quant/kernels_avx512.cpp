@@ -53,6 +53,28 @@
 
 namespace sterna::quant {
 
+namespace {
+
+template <class F, auto scratch, auto prepare>
+const LinearKernels* integer_kernels(const CpuFeatures& features) noexcept {
+  namespace k = avx512;
+  static constexpr LinearKernels intel = {k::int_tile, scratch, prepare, k::int_run<F, k::kIntel>};
+  static constexpr LinearKernels amd = {k::int_tile, scratch, prepare, k::int_run<F, k::kAmd>};
+  return features.amd ? &amd : &intel;
+}
+
+template <class F>
+const LinearKernels* dense_kernels(const CpuFeatures& features) noexcept {
+  return integer_kernels<F, avx512::int_scratch, avx512::int_prepare>(features);
+}
+
+template <class F>
+const LinearKernels* sparse_kernels(const CpuFeatures& features) noexcept {
+  return integer_kernels<F, avx512::int_scratch, avx512::sparse_prepare>(features);
+}
+
+}  // namespace
+
 const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept {
   namespace k = avx512;
   static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
@@ -60,37 +82,25 @@ const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noex
                                          k::bf16_run<k::Bf16Dot>, k::bf16_prepare_inputs};
   static constexpr LinearKernels bf16_fma = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
                                              k::bf16_run<k::Bf16Fma>, k::bf16_prepare_inputs};
-  static constexpr LinearKernels i8 = {k::int_tile, k::int_scratch, k::int_prepare,
-                                       k::int_run<k::I8>};
-  static constexpr LinearKernels t2 = {k::int_tile, k::int_scratch, k::int_prepare,
-                                       k::int_run<k::T2>};
-  static constexpr LinearKernels t5 = {k::int_tile, k::int_scratch, k::int_prepare,
-                                       k::int_run<k::T5Vbmi>};
-  static constexpr LinearKernels t5_shuffle = {k::int_tile, k::int_scratch, k::int_prepare,
-                                               k::int_run<k::T5Shuffle>};
-  static constexpr LinearKernels t34 = {k::int_tile, k::int_scratch, k::sparse_prepare,
-                                        k::int_run<k::T34Vbmi>};
-  static constexpr LinearKernels t34_shuffle = {k::int_tile, k::int_scratch, k::sparse_prepare,
-                                                k::int_run<k::T34Shuffle>};
-  static constexpr LinearKernels t14 = {k::int_tile, k::t14_scratch, k::t14_prepare,
-                                        k::int_run<k::T14Vbmi>};
-  static constexpr LinearKernels t14_shuffle = {k::int_tile, k::int_scratch, k::sparse_prepare,
-                                                k::int_run<k::T14Shuffle>};
   switch (type) {
     case Type::f32:
       return &f32;
     case Type::bf16:
       return features.bf16 ? &bf16 : &bf16_fma;
     case Type::i8:
-      return &i8;
+      return dense_kernels<k::I8>(features);
     case Type::t2:
-      return &t2;
+      return dense_kernels<k::T2>(features);
     case Type::t5:
-      return features.vbmi ? &t5 : &t5_shuffle;
+      return features.vbmi ? dense_kernels<k::T5Vbmi>(features)
+                           : dense_kernels<k::T5Shuffle>(features);
     case Type::t34:
-      return features.vbmi ? &t34 : &t34_shuffle;
+      return features.vbmi ? sparse_kernels<k::T34Vbmi>(features)
+                           : sparse_kernels<k::T34Shuffle>(features);
     case Type::t14:
-      return features.vbmi ? &t14 : &t14_shuffle;
+      return features.vbmi
+                 ? integer_kernels<k::T14Vbmi, k::t14_scratch, k::t14_prepare>(features)
+                 : sparse_kernels<k::T14Shuffle>(features);
   }
   return nullptr;
 }

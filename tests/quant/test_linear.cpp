@@ -328,19 +328,25 @@ TEST_CASE("results do not depend on how rows and tokens are split") {
 
 namespace {
 
-// Kernels of an instruction set for a CPU with fewer extensions, on CPUs that have more.
-struct Lesser {
+// Kernels of an instruction set for another CPU that has it: with fewer extensions, or of another
+// maker.
+struct Other {
   const char* cpu;
   const LinearKernels* (*kernels)(Type type);
 };
 #if defined(__x86_64__)
-constexpr Isa kLesserIsa = Isa::avx512;
-constexpr Lesser kLesser[] = {
+constexpr Isa kOtherIsa = Isa::avx512;
+constexpr Other kOthers[] = {
     {"AVX-512 without VBMI (Cascade Lake) and without BF16",
-     [](Type type) { return avx512_kernels(type, {.avx2 = true, .avx512 = true}); }}};
+     [](Type type) { return avx512_kernels(type, {.avx2 = true, .avx512 = true}); }},
+    {"AVX-512 of another maker", [](Type type) {
+       CpuFeatures features = cpu_features();
+       features.amd = !features.amd;
+       return avx512_kernels(type, features);
+     }}};
 #elif defined(__aarch64__)
-constexpr Isa kLesserIsa = Isa::neon;
-constexpr Lesser kLesser[] = {
+constexpr Isa kOtherIsa = Isa::neon;
+constexpr Other kOthers[] = {
     {"NEON alone", [](Type type) { return neon_kernels(type, {.neon = true}); }},
     {"NEON with SDOT",
      [](Type type) {
@@ -348,8 +354,8 @@ constexpr Lesser kLesser[] = {
                                      : nullptr;
      }}};
 #else
-constexpr Isa kLesserIsa = Isa::scalar;
-constexpr Lesser kLesser[] = {{"none", [](Type) -> const LinearKernels* { return nullptr; }}};
+constexpr Isa kOtherIsa = Isa::scalar;
+constexpr Other kOthers[] = {{"none", [](Type) -> const LinearKernels* { return nullptr; }}};
 #endif
 
 std::vector<float> apply_table(const LinearKernels& kernels, const WeightView& w,
@@ -361,11 +367,11 @@ std::vector<float> apply_table(const LinearKernels& kernels, const WeightView& w
   return y;
 }
 
-void check_lesser(const Lesser& lesser, Type type, const Weights& w, const std::vector<float>& x,
+void check_other(const Other& other, Type type, const Weights& w, const std::vector<float>& x,
                   size_t n) {
-  const LinearKernels* const kernels = lesser.kernels(type);
+  const LinearKernels* const kernels = other.kernels(type);
   if (kernels == nullptr) return;
-  CAPTURE(lesser.cpu);
+  CAPTURE(other.cpu);
   CAPTURE(name(type));
   CAPTURE(w.view.m);
   CAPTURE(w.view.k);
@@ -380,22 +386,22 @@ void check_lesser(const Lesser& lesser, Type type, const Weights& w, const std::
 
 }  // namespace
 
-TEST_CASE("kernels for CPUs with fewer extensions") {
-  if (!has_isa(kLesserIsa)) return;
-  for (const Lesser& lesser : kLesser) {
+TEST_CASE("kernels for CPUs with fewer extensions, or of another maker") {
+  if (!has_isa(kOtherIsa)) return;
+  for (const Other& other : kOthers) {
     unsigned seed = 500;
     for (const Shape& shape : kShapes) {
       const size_t m = shape.m, k = shape.k, n = shape.n;
       const auto x = normal(n * k, ++seed);
       const auto real = normal(m * k, seed + 1000);
-      check_lesser(lesser, Type::bf16, Weights(Type::bf16, real, m, k), x, n);
+      check_other(other, Type::bf16, Weights(Type::bf16, real, m, k), x, n);
       for (const Type type : kIntegers) {
         for (const size_t group : std::initializer_list<size_t>{0, 64, 128})
-          check_lesser(lesser, type, Weights(type, real, m, k, group), x, n);
+          check_other(other, type, Weights(type, real, m, k, group), x, n);
         Weights broken(type, real, m, k);  // bytes that no packer writes as well
         for (size_t i = 0; i < broken.packed.data.size(); ++i)
           broken.packed.data[i] = static_cast<std::byte>(i * 37 % 256);
-        check_lesser(lesser, type, broken, x, n);
+        check_other(other, type, broken, x, n);
       }
     }
     // Every product at its largest, of one sign, with the codes of a broken file too.
@@ -405,10 +411,10 @@ TEST_CASE("kernels for CPUs with fewer extensions") {
         for (const float input : {1.0f, -1.0f}) {
           const std::vector<float> x(n * k, input);
           Weights w(type, std::vector<float>(m * k, 1.0f), m, k);
-          check_lesser(lesser, type, w, x, n);
+          check_other(other, type, w, x, n);
           for (const int byte : {0, 255}) {
             std::fill(w.packed.data.begin(), w.packed.data.end(), static_cast<std::byte>(byte));
-            check_lesser(lesser, type, w, x, n);
+            check_other(other, type, w, x, n);
           }
         }
       }
