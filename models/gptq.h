@@ -29,13 +29,14 @@ struct Rounded {
 /// inverse of H. As there, columns of large variance go first, and H is damped by 1 % of its mean
 /// diagonal, which also makes it definite; a map whose inputs never vary is rounded to nearest.
 ///
-/// Of t34 and t14, four neighbours are rounded together, to the pattern that adds least to that sum.
+/// Of t34 and t14, four neighbours are rounded together, to the pattern that adds least to that
+/// sum.
 ///
-/// A row's scales are pack()'s times the factor, of several, that leaves the row the least error. Of
-/// ternary types, those of least squares follow for the integers that came of it, s = (w H q) / (q H q) or, of
-/// several groups, the solution of the normal equations: three levels leave a scale much to say.
-/// Rounding to nearest is one candidate, with pack()'s scales and with refitted ones, so no row errs
-/// more than by it. `group` as in quant::pack(). Rows are
+/// A row's scales are pack()'s times the factor, of several, that leaves the row the least error.
+/// Of ternary types, those of least squares follow for the integers that came of it,
+/// s = (w H q) / (q H q) or, of several groups, the solution of the normal equations: three levels
+/// leave a scale much to say. Rounding to nearest is one candidate, with pack()'s scales and with
+/// refitted ones, so no row errs more than by it. `group` as in quant::pack(). Rows are
 /// independent. Throws sterna::Error for other sizes, numbers that are not finite, a group that
 /// pack() refuses, or a type of floats.
 Rounded gptq(std::span<const float> w, size_t m, size_t k, std::span<const double> h,

@@ -28,7 +28,8 @@ struct Candidate {
 
 /// One map w [m, k] to be rounded, its columns in the order of gptq() (`order`: where each stood;
 /// of patterns, four neighbours stay together, and the rest that fills no four stands first). L
-/// lower triangular, H = L L^T; `step` columns of a row share a scale, pack()'s being `packed` [m, groups].
+/// lower triangular, H = L L^T; `step` columns of a row share a scale,
+/// pack()'s being `packed` [m, groups].
 class Rounding {
  public:
   Rounding(const Eigen::MatrixXd& w, const Eigen::MatrixXd& l, Eigen::Index step,

@@ -311,7 +311,7 @@ void gemm(const IntCall& c, size_t m0);  // avx2_gemm.h
 template <class F, int T>
 void int_all(const IntCall& c, size_t m0) {
   constexpr bool kOfSeveral = T >= F::kLeastTile && T <= F::kMostTile;
-  if constexpr (F::kVectors == 1 && kOfSeveral) {
+  if constexpr (F::kVectors == 1 && F::kUnits > 1 && kOfSeveral) {
     if (c.w.group == 0 && c.s.tiles > 1) return gemm<F, T>(c, m0);
   }
   constexpr int kBoth = T * F::kVectors <= 4 || (kOfSeveral && F::kHalves == 2) ? 2 : 1;

@@ -233,7 +233,8 @@ void int_run(const WeightView& w, const float* bias, const std::byte* scratch, s
                                     int_all<F, 5>, int_all<F, 6>, int_all<F, 7>, int_all<F, 8>};
   static_assert(std::size(by_tile) == kMostTile);
   const IntScratch s(w, n, int_tile(n), 1);
-  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(F::kType, kPanelRows, w.k), tuning};
+  const size_t panel_bytes = weight_bytes(F::kType, kPanelRows, w.k);
+  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, panel_bytes, tuning};
   if (n != 0) by_tile[s.tile - 1](call, m0);
 }
 

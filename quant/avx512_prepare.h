@@ -18,55 +18,84 @@ inline uint32_t row_top(const float* x, size_t k) {
   return _mm512_reduce_max_epu32(top);
 }
 
-// Stores `count` dwords of v, `stride` bytes apart.
-inline void store_units(std::byte* out, size_t stride, __m128i v, size_t count) {
-  alignas(16) int32_t unit[4];
-  _mm_store_si128(reinterpret_cast<__m128i*>(unit), v);
-  for (size_t i = 0; i < count; ++i) std::memcpy(out + i * stride, &unit[i], 4);
-}
-
 // clip(round_half_even(v * scale), -127, 127).
 inline __m512i quantised(__m512 v, __m512 scale) {
   const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
   return _mm512_max_epi32(_mm512_min_epi32(q, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
 }
 
-// Inputs [c, end) of one token, which are one group; returns the sum of q. Unit u goes to
+// Bytes 0 4 8 12 | 1 5 9 13 | ... of 16 inputs: the units that fields of t34 and t14 are multiplied
+// with.
+inline __m128i by_place(__m128i v) {
+  return _mm_shuffle_epi8(v, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+}
+
+// Units of one token, or of four that lie side by side: unit u, bytes 4u .. 4u+3 of each, goes to
 // out[u * stride].
-inline int32_t quantise_group(const float* x, size_t count, float to_int, std::byte* out,
-                              size_t stride) {
-  const __m512 scale = _mm512_set1_ps(to_int);
-  __m512i sum = _mm512_setzero_si512();
+inline void store_units(const __m128i (&bytes)[1], std::byte* out, size_t stride, size_t count) {
+  alignas(16) int32_t unit[4];
+  _mm_store_si128(reinterpret_cast<__m128i*>(unit), bytes[0]);
+  for (size_t i = 0; i < count; ++i) std::memcpy(out + i * stride, &unit[i], 4);
+}
+inline void store_units(const __m128i (&b)[4], std::byte* out, size_t stride, size_t count) {
+  const __m128i low01 = _mm_unpacklo_epi32(b[0], b[1]), high01 = _mm_unpackhi_epi32(b[0], b[1]);
+  const __m128i low23 = _mm_unpacklo_epi32(b[2], b[3]), high23 = _mm_unpackhi_epi32(b[2], b[3]);
+  const __m128i units[4] = {
+      _mm_unpacklo_epi64(low01, low23), _mm_unpackhi_epi64(low01, low23),
+      _mm_unpacklo_epi64(high01, high23), _mm_unpackhi_epi64(high01, high23)};
+  for (size_t i = 0; i < count; ++i)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride), units[i]);
+}
+
+// `count` inputs of N tokens, which are one group, from x + at on; adds to the sums of their q.
+template <size_t N, bool kByPlace>
+inline void quantise_group(const float* const (&x)[N], size_t at, size_t count,
+                           const float (&to_int)[N], std::byte* out, size_t stride,
+                           int32_t (&sum)[N]) {
+  __m512i sums[N];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < N; ++i) sums[i] = _mm512_setzero_si512();
   for (size_t c = 0; c < count; c += 16, out += 4 * stride) {
-    const __m512 v = _mm512_maskz_loadu_ps(tail_mask(count - c), x + c);
-    const __m512i q = quantised(v, scale);
-    sum = _mm512_add_epi32(sum, q);
-    const __m128i bytes = _mm512_cvtepi32_epi8(q);
-    if (c + 16 <= count) {
-      store_units(out, stride, bytes, 4);
+    __m128i bytes[N];
+#pragma GCC unroll 4
+    for (size_t i = 0; i < N; ++i) {
+      const __m512 v = _mm512_maskz_loadu_ps(tail_mask(count - c), x[i] + at + c);
+      const __m512i q = quantised(v, _mm512_set1_ps(to_int[i]));
+      sums[i] = _mm512_add_epi32(sums[i], q);
+      bytes[i] = _mm512_cvtepi32_epi8(q);
+      if constexpr (kByPlace) bytes[i] = by_place(bytes[i]);
+    }
+    if (kByPlace || c + 16 <= count) {
+      store_units(bytes, out, stride, 4);
     } else {
-      store_units(out, stride, bytes, (count - c + 3) / 4);
+      store_units(bytes, out, stride, (count - c + 3) / 4);
     }
   }
-  return _mm512_reduce_add_epi32(sum);
+#pragma GCC unroll 4
+  for (size_t i = 0; i < N; ++i) sum[i] = _mm512_reduce_add_epi32(sums[i]);
 }
 
-inline void zero_units(std::byte* out, size_t stride, size_t count) {
-  for (size_t i = 0; i < count; ++i) std::memset(out + i * stride, 0, 4);
+// Of N tokens side by side.
+inline void zero_units(std::byte* out, size_t stride, size_t count, size_t tokens = 1) {
+  for (size_t i = 0; i < count; ++i) std::memset(out + i * stride, 0, 4 * tokens);
 }
 
-// One token: q at out, base[group * tile].
-inline void quantise_token(const WeightView& w, const IntScratch& s, const float* x, float to_int,
-                           std::byte* out, int32_t* base) {
+// N tokens of a tile: q at out, base[group * tile].
+template <size_t N, bool kByPlace>
+inline void quantise_tokens(const WeightView& w, const IntScratch& s, const float* const (&x)[N],
+                            const float (&to_int)[N], std::byte* out, int32_t* base) {
   const size_t stride = s.tile * 4, step = w.group == 0 ? w.k : w.group;
   for (size_t g = 0; g < s.groups; ++g) {
     const GroupSpan span = s.span(g);
     const size_t units = span.blocks * s.block_units;
-    const size_t count = std::min(step, w.k - g * step);
-    zero_units(out, stride, span.lead);
-    base[g * s.tile] = -code_offset(w.type) * quantise_group(x + g * step, count, to_int,
-                                                             out + span.lead * stride, stride);
-    zero_units(out + (units - span.tail) * stride, stride, span.tail);
+    // Where places change, the last inputs fill four units.
+    const size_t tail = kByPlace ? span.tail / 4 * 4 : span.tail;
+    int32_t sum[N];
+    zero_units(out, stride, span.lead, N);
+    quantise_group<N, kByPlace>(x, g * step, std::min(step, w.k - g * step), to_int,
+                      out + span.lead * stride, stride, sum);
+    for (size_t i = 0; i < N; ++i) base[g * s.tile + i] = -code_offset(w.type) * sum[i];
+    zero_units(out + (units - tail) * stride, stride, tail, N);
     out += units * stride;
   }
 }
@@ -85,24 +114,38 @@ inline size_t int_scratch(const WeightView& w, size_t n) noexcept {
   return IntScratch(w, n, int_tile(n), 1).bytes;
 }
 
-inline void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
-                        size_t n1, std::byte* scratch) noexcept {
+template <bool kByPlace>
+void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0, size_t n1,
+                 std::byte* scratch) noexcept {
   const IntScratch s(w, n, int_tile(n), 1);
   auto* scale = reinterpret_cast<float*>(scratch);
   auto* base = reinterpret_cast<int32_t*>(scratch + s.base_at);
   for (size_t i = n0 / s.tile; i * s.tile < n1; ++i) {
-    std::byte* q = scratch + s.q_at + i * s.tile_bytes();
+    std::byte* const q = scratch + s.q_at + i * s.tile_bytes();
+    int32_t* const tile_base = base + i * s.groups * s.tile;
+    const auto row = [&](size_t t) { return x + (i * s.tile + t) * ldx; };
+    float to_int[kMostTile];
     for (size_t t = 0; t < s.tile; ++t) {
-      int32_t* token_base = base + i * s.groups * s.tile + t;
-      const size_t token = i * s.tile + t;
       TokenScale ts{0, 0};
-      if (token < n) ts = token_scale(row_top(x + token * ldx, w.k));
-      scale[token] = ts.to_real;
-      if (ts.to_int == 0) {
-        clear_token(s, q + t * 4, token_base);
-      } else {
-        quantise_token(w, s, x + token * ldx, ts.to_int, q + t * 4, token_base);
+      if (i * s.tile + t < n) ts = token_scale(row_top(row(t), w.k));
+      scale[i * s.tile + t] = ts.to_real;
+      to_int[t] = ts.to_int;
+    }
+    for (size_t t = 0; t < s.tile;) {
+      const float* a = to_int + t;
+      std::byte* const out = q + t * 4;
+      if (t + 4 <= s.tile && std::count(a, a + 4, 0.0f) == 0) {
+        quantise_tokens<4, kByPlace>(w, s, {row(t), row(t + 1), row(t + 2), row(t + 3)},
+                           {a[0], a[1], a[2], a[3]}, out, tile_base + t);
+        t += 4;
+        continue;
       }
+      if (*a == 0) {
+        clear_token(s, out, tile_base + t);
+      } else {
+        quantise_tokens<1, kByPlace>(w, s, {row(t)}, {*a}, out, tile_base + t);
+      }
+      ++t;
     }
   }
 }

@@ -158,33 +158,6 @@ inline void unfold(const typename F::Tables& tables, const typename F::Block& bl
   if constexpr (s + 1 < static_cast<int>(kSteps)) unfold<F, s + 1>(tables, block, out);
 }
 
-// Bytes 0 4 8 12 | 1 5 9 13 | ... of 16 inputs.
-inline __m128i by_place(__m128i v) {
-  return _mm_shuffle_epi8(v, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-}
-
-// Permutes the units of prepared inputs (int_scratch.h) that fields are multiplied with.
-inline void permute_units(const IntScratch& s, std::byte* q) {
-  const size_t stride = s.tile * 4;
-  for (size_t u = 0; u < s.units; u += 4, q += 4 * stride) {
-    for (size_t t = 0; t < s.tile; ++t) {
-      alignas(16) int32_t unit[4];
-      for (size_t i = 0; i < 4; ++i) std::memcpy(&unit[i], q + i * stride + 4 * t, 4);
-      auto* p = reinterpret_cast<__m128i*>(unit);
-      _mm_store_si128(p, by_place(_mm_load_si128(p)));
-      for (size_t i = 0; i < 4; ++i) std::memcpy(q + i * stride + 4 * t, &unit[i], 4);
-    }
-  }
-}
-
-inline void sparse_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
-                           size_t n1, std::byte* scratch) noexcept {
-  int_prepare(w, x, ldx, n, n0, n1, scratch);
-  const IntScratch s(w, n, int_tile(n), 1);
-  for (size_t i = n0 / s.tile; i * s.tile < n1; ++i)
-    permute_units(s, scratch + s.q_at + i * s.tile_bytes());
-}
-
 // ---- One token against t14, with VBMI. A weight that is not zero picks one of four inputs or its
 // negative, so the inputs become tables: 8 bytes a group, { a0, a1, a2, a3, -a0, -a1, -a2, -a3 }
 // in the order of states, 8 groups (32 inputs, two steps) in a register. The index of a byte is its
@@ -200,8 +173,8 @@ inline size_t t14_scratch(const WeightView& w, size_t n) noexcept {
 
 inline void t14_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
                         size_t n1, std::byte* scratch) noexcept {
-  if (!looks_up(w, n)) return sparse_prepare(w, x, ldx, n, n0, n1, scratch);
-  int_prepare(w, x, ldx, n, n0, n1, scratch);
+  if (!looks_up(w, n)) return int_prepare<true>(w, x, ldx, n, n0, n1, scratch);
+  int_prepare<false>(w, x, ldx, n, n0, n1, scratch);
   const IntScratch s(w, n, 1, 1);
   const std::byte* q = scratch + s.q_at;
   std::byte* tables = scratch + s.bytes;

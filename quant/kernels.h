@@ -9,9 +9,9 @@ namespace sterna::quant {
 /// What the CPU and operating system offer, asked once. `avx2` includes FMA and F16C, `avx512` is
 /// F+BW+VL+DQ+VNNI, `avxvnni` is the 256-bit VNNI that needs no AVX-512, `amx` is tiles of int8 and
 /// bf16 (with `vbmi` and `bf16`) that this process may use. Every aarch64 CPU has `neon`; `dotprod`
-/// is FEAT_DotProd (SDOT), `i8mm` FEAT_I8MM (SMMLA) and `dotprod` with it. `amd` is no instruction but
-/// the maker of an x86 CPU: Zen has vector pipes that do not multiply, on Intel's all that compute
-/// 512 bits do (avx512_int.h).
+/// is FEAT_DotProd (SDOT), `i8mm` FEAT_I8MM (SMMLA) and `dotprod` with it. `amd` is the maker
+/// of an x86 CPU, no instruction: Zen has vector pipes that do not multiply, on Intel's all that
+/// compute 512 bits do (avx512_int.h).
 struct CpuFeatures {
   bool avx2 = false, avx512 = false, vbmi = false, bf16 = false, avxvnni = false, amx = false;
   bool amd = false;

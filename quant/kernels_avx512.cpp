@@ -65,12 +65,12 @@ const LinearKernels* integer_kernels(const CpuFeatures& features) noexcept {
 
 template <class F>
 const LinearKernels* dense_kernels(const CpuFeatures& features) noexcept {
-  return integer_kernels<F, avx512::int_scratch, avx512::int_prepare>(features);
+  return integer_kernels<F, avx512::int_scratch, avx512::int_prepare<false>>(features);
 }
 
 template <class F>
 const LinearKernels* sparse_kernels(const CpuFeatures& features) noexcept {
-  return integer_kernels<F, avx512::int_scratch, avx512::sparse_prepare>(features);
+  return integer_kernels<F, avx512::int_scratch, avx512::int_prepare<true>>(features);
 }
 
 }  // namespace
