@@ -100,10 +100,10 @@ nn::TransformerBlock bind_block(const Tensors& plain, const BlockNames& n, const
   a.out = scope.linear(n.out, d, wide, s.out_bias);
   a.q_norm = bind_norm(scope, n.q_norm, s.head, s);
   a.k_norm = bind_norm(scope, n.k_norm, s.head, s);
-  // Blocks whose maps are rounded gain nothing from attention in f32, where tiles make bf16 cheap.
+  // Blocks whose maps are rounded gain nothing from attention in f32, where bf16 is cheap.
   const bool rounded = a.q.linear().type() != quant::Type::f32;
   a.attention = {s.heads, s.kv_heads, s.scale, s.reach,
-                 rounded && scope.isa() == quant::Isa::amx && s.scale > 0};
+                 rounded && quant::multiplies_bf16(scope.isa()) && s.scale > 0};
   a.rotation = s.rotation;
 
   nn::Mlp& m = block.mlp;

@@ -62,7 +62,7 @@ struct Pack {
 };
 Pack pack_of([[maybe_unused]] quant::Isa isa) {
 #if defined(__x86_64__)
-  if (isa == quant::Isa::amx) return {pack_keys_amx, pack_values_amx};
+  if (quant::multiplies_bf16(isa)) return {pack_keys_avx512, pack_values_avx512};
 #endif
   return {pack_keys, pack_values};
 }

@@ -21,8 +21,8 @@ inline constexpr size_t kLeastWork = 1536;
 
 /// Bytes of a head's packed keys and values, `dim` wide; a multiple of 64.
 size_t packed_bytes(size_t keys, size_t dim) noexcept;
-/// Packs k and v [keys, dim], rows `ld` apart, at `to` (64-byte aligned). Vectorised on AMX, where
-/// alone it takes a noticeable part of the time.
+/// Packs k and v [keys, dim], rows `ld` apart, at `to` (64-byte aligned). Vectorised where
+/// instructions multiply bf16: there alone it takes a noticeable part of the time.
 void pack(const float* k, size_t ldk, const float* v, size_t ldv, size_t keys, size_t dim,
           std::byte* to, quant::Isa isa) noexcept;
 
@@ -37,8 +37,8 @@ void attend(const float* q, size_t ldq, size_t rows, const std::byte* packed, si
             size_t dim, float scale, float* out, size_t ldo, std::byte* scratch, const Room& room,
             quant::Isa isa);
 
-// pack()'s two halves, of one step of keys.
-void pack_keys_amx(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to) noexcept;
-void pack_values_amx(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) noexcept;
+// pack()'s two halves, of one step of keys, for CPUs that convert to bf16.
+void pack_keys_avx512(const float* k, size_t ldk, size_t keys, size_t dim, uint32_t* to) noexcept;
+void pack_values_avx512(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) noexcept;
 
 }  // namespace sterna::nn::bf16

@@ -163,7 +163,9 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
     apply(part.residual.before, x, y, executor, isa_);
     u = y;
   }
-  const bool rounds = part.down.linear().type() == quant::Type::bf16;
+  const bool narrow = x.cols <= kNarrow;
+  const quant::Type down = part.down.linear().type();
+  const bool rounds = down == quant::Type::bf16 || (down == quant::Type::i8 && !narrow);
   const Elementwise act =
       rounds ? rounded_activation(part.activation, isa_) : activation(part.activation, isa_);
   const quant::Linear& up_map = part.up.linear();
@@ -175,7 +177,6 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
   const auto gate = gated ? workspace.mat<float>(t, f) : up;
   const std::array<PreciseProduct, 2> maps{
       {{&part.up, up, gated ? nullptr : act}, {&part.gate, gate, act}}};
-  const bool narrow = x.cols <= kNarrow;
   apply(std::span(maps).first(gated ? 2 : 1), u, executor, workspace, isa_,
         second_digit(part.up, narrow));
   if (gated) multiply(up, gate, executor, isa_);

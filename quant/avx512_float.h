@@ -8,7 +8,22 @@ namespace sterna::quant::avx512 {
 // inputs of 16 rows. A sum runs over the inputs in order whatever the tile: a token's result does
 // not depend on its company.
 
+// 16 floats -> bfloat16, round to nearest even, NaN stays NaN.
+inline __m256i to_bf16(__m512 v) {
+  const __m512i bits = _mm512_castps_si512(v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+  const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(up, nan, quiet), 16));
+}
+
 struct Bf16Dot {  // two products and the sum in one instruction; subnormals count as zero
+  static __m256i round(__m512 v) {
+    __m256i out;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(out) : "v"(v));
+    return out;
+  }
   static __m512 dot(__m512 acc, __m512i w, __m512i x) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(w), "v"(x));
     return acc;
@@ -16,6 +31,7 @@ struct Bf16Dot {  // two products and the sum in one instruction; subnormals cou
 };
 
 struct Bf16Fma {
+  static __m256i round(__m512 v) { return to_bf16(v); }
   static __m512 low(__m512i v) { return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)); }
   static __m512 high(__m512i v) {
     return _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32(-65536)));
@@ -34,44 +50,65 @@ inline size_t bf16_scratch(const WeightView& w, size_t n) noexcept {
   return (n + tile - 1) / tile * tile * bf16_units(w) * 4;
 }
 
-// 16 floats -> bfloat16 in the low halves, round to nearest even, NaN stays NaN.
-inline __m512i to_bf16(__m512 v) {
-  const __m512i bits = _mm512_castps_si512(v);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-  const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-  return _mm512_srli_epi32(_mm512_mask_mov_epi32(up, nan, quiet), 16);
+// Eight units of N tokens of a tile, which lie side by side: unit u goes to out[u * stride].
+inline void store_pairs(const __m256i (&pairs)[1], std::byte* out, size_t stride, size_t count) {
+  alignas(32) int32_t unit[8];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(unit), pairs[0]);
+  for (size_t i = 0; i < count; ++i) std::memcpy(out + i * stride, &unit[i], 4);
+}
+inline void store_pairs(const __m256i (&p)[4], std::byte* out, size_t stride, size_t count) {
+  const __m256i low01 = _mm256_unpacklo_epi32(p[0], p[1]);
+  const __m256i high01 = _mm256_unpackhi_epi32(p[0], p[1]);
+  const __m256i low23 = _mm256_unpacklo_epi32(p[2], p[3]);
+  const __m256i high23 = _mm256_unpackhi_epi32(p[2], p[3]);
+  const __m256i units[4] = {  // units u and 4 + u
+      _mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23),
+      _mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23)};
+  for (size_t i = 0; i < std::min<size_t>(4, count); ++i)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride),
+                     _mm256_castsi256_si128(units[i]));
+  for (size_t i = 4; i < count; ++i)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride),
+                     _mm256_extracti128_si256(units[i - 4], 1));
 }
 
-// Inputs [k0, k1) of x [n, k1 - k0].
-inline void bf16_prepare_inputs(const WeightView& w, const float* x, size_t ldx, size_t n,
-                                size_t n0, size_t n1, size_t k0, size_t k1,
-                                std::byte* scratch) noexcept {
-  const size_t tile = bf16_tile(n), units = bf16_units(w), stride = tile * 4;
-  const size_t k = k1 - k0, count = (k + 1) / 2;
-  for (size_t i = n0 / tile; i * tile < n1; ++i) {
-    std::byte* out = scratch + (i * units + k0 / 2) * stride;
-    for (size_t t = 0; t < tile; ++t) {
-      const bool real = i * tile + t < n;
-      const float* row = x + (i * tile + t) * ldx;
-      for (size_t u = 0; u < count; u += 8) {
-        __m512i v = _mm512_setzero_si512();
-        if (real) v = to_bf16(_mm512_maskz_loadu_ps(tail_mask(k - 2 * u), row + 2 * u));
-        alignas(32) int32_t pairs[8];
-        _mm256_store_si256(reinterpret_cast<__m256i*>(pairs), _mm512_cvtepi32_epi16(v));
-        std::byte* to = out + u * stride + t * 4;
-        const size_t last = std::min<size_t>(8, count - u);
-        for (size_t j = 0; j < last; ++j) std::memcpy(to + j * stride, &pairs[j], 4);
-      }
-    }
+// N tokens at x, rows `ldx` apart, of k inputs.
+template <class D, size_t N>
+inline void round_tokens(const float* x, size_t ldx, size_t k, std::byte* out, size_t stride) {
+  for (size_t c = 0; c < k; c += 16) {
+    __m256i pairs[N];
+#pragma GCC unroll 4
+    for (size_t t = 0; t < N; ++t)
+      pairs[t] = D::round(_mm512_maskz_loadu_ps(tail_mask(k - c), x + t * ldx + c));
+    store_pairs(pairs, out + c / 2 * stride, stride, std::min<size_t>(8, (k - c + 1) / 2));
   }
 }
 
-inline void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
-                         size_t n1, std::byte* scratch) noexcept {
-  bf16_prepare_inputs(w, x, ldx, n, n0, n1, 0, w.k, scratch);
+// Inputs [k0, k1) of x [n, k1 - k0].
+template <class D>
+void bf16_prepare_inputs(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0,
+                         size_t n1, size_t k0, size_t k1, std::byte* scratch) noexcept {
+  const size_t tile = bf16_tile(n), units = bf16_units(w), stride = tile * 4;
+  const size_t k = k1 - k0, count = (k + 1) / 2;
+  for (size_t i = n0 / tile; i * tile < n1; ++i) {
+    std::byte* const out = scratch + (i * units + k0 / 2) * stride;
+    const size_t tokens = std::min(tile, n - i * tile);
+    const float* const rows = x + i * tile * ldx;
+    size_t t = 0;
+    for (; t + 4 <= tokens; t += 4) round_tokens<D, 4>(rows + t * ldx, ldx, k, out + t * 4, stride);
+    for (; t < tokens; ++t) round_tokens<D, 1>(rows + t * ldx, ldx, k, out + t * 4, stride);
+    for (; t < tile; ++t)
+      for (size_t u = 0; u < count; ++u) std::memset(out + u * stride + t * 4, 0, 4);
+  }
 }
+
+template <class D>
+void bf16_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size_t n0, size_t n1,
+                  std::byte* scratch) noexcept {
+  bf16_prepare_inputs<D>(w, x, ldx, n, n0, n1, 0, w.k, scratch);
+}
+
+inline constexpr size_t kAhead = 5120;  // bytes, of weights from memory
 
 struct FloatCall {
   const WeightView& w;
@@ -82,6 +119,8 @@ struct FloatCall {
   size_t ldy;
 };
 
+// The only tile asks memory for what it needs next, of several each asks for one of the R panels
+// that come after these, so that memory has all their time.
 template <class D, int R, int T>
 void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
   const size_t units = bf16_units(c.w), panel_bytes = units * kLineBytes;
@@ -93,7 +132,12 @@ void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
 #pragma GCC unroll 16
     for (int t = 0; t < T; ++t) acc[r][t] = _mm512_setzero_ps();
   }
+  const bool alone = c.n <= T;
+  const size_t ahead = alone ? kAhead : tile < R ? (R + tile) * panel_bytes : 0;
   for (const std::byte* end = w + panel_bytes; w != end; w += kLineBytes, x += T) {
+    _mm_prefetch(reinterpret_cast<const char*>(w + ahead), _MM_HINT_T0);
+    for (size_t r = 1; alone && r < R; ++r)
+      _mm_prefetch(reinterpret_cast<const char*>(w + r * panel_bytes + ahead), _MM_HINT_T0);
     __m512i block[R];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r)
@@ -132,7 +176,7 @@ size_t bf16_rows(const FloatCall& c, size_t m0, size_t tiles) {
 template <class D, int T>
 void bf16_all(const FloatCall& c, size_t m0) {
   const size_t tiles = (c.n + T - 1) / T;
-  m0 = bf16_rows<D, 3, T>(c, m0, tiles);
+  m0 = bf16_rows<D, T <= 6 ? 4 : 3, T>(c, m0, tiles);
   m0 = bf16_rows<D, 2, T>(c, m0, tiles);
   bf16_rows<D, 1, T>(c, m0, tiles);
 }

@@ -221,6 +221,8 @@ void int_all(const IntCall& c, size_t m0) {
   } else {
     if (c.w.group == 0 && c.s.tiles > 1 && c.tuning.unfold_once) return gemm<F, T>(c, m0);
   }
+  // More panels at once where no registers are taken by decoding.
+  if constexpr (F::kUnits == 1 && T > 1) m0 = int_rows<F, T <= 6 ? 4 : 3, T>(c, m0);
   m0 = int_rows<F, 2, T>(c, m0);
   int_rows<F, 1, T>(c, m0);
 }

@@ -258,9 +258,9 @@ inline void unfold_units(const typename F::Tables& tables, const uint8_t* p, uin
 // sums.
 template <class F, int R, int T>
 inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w, size_t panel_bytes,
-                             size_t ahead, const int32_t* q, __m512i (&acc)[R][T]) {
+                             const size_t (&ahead)[R], const int32_t* q, __m512i (&acc)[R][T]) {
 #pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes, ahead);
+  for (size_t r = 0; r < R; ++r) prefetch_block<F>(w + r * panel_bytes, ahead[r]);
   if constexpr (kIsSparse<F>) {
     alignas(64) uint8_t fields[R][kSteps * kLineBytes];
 #pragma GCC unroll 4
@@ -281,6 +281,16 @@ inline void multiply_weights(const typename F::Tables& tables, const uint8_t* w,
   }
 }
 
+// How far ahead of each of R panels weights are asked for by a tile. The only tile: what it needs
+// next. One of several: the tiles share the panels that come after these, one each, so that memory
+// has all their time; the others ask for what they read.
+template <int R>
+inline void look_ahead(size_t panel_bytes, size_t alone, size_t tile, size_t tiles,
+                       size_t (&ahead)[R]) {
+  for (size_t r = 0; r < R; ++r)
+    ahead[r] = tiles == 1 ? alone : r % tiles == tile ? R * panel_bytes : 0;
+}
+
 template <class F, int R, int T>
 void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   constexpr size_t kBytes = block_bytes(F::kType);
@@ -290,7 +300,9 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   const auto* q = reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
   const auto* base =
       reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + tile * c.s.groups * T;
-  const size_t panel_bytes = c.panel_bytes, ahead = c.tuning.ahead;
+  const size_t panel_bytes = c.panel_bytes;
+  size_t ahead[R];
+  look_ahead<R>(panel_bytes, c.tuning.ahead, tile, c.s.tiles, ahead);
   __m512 sum[R][T];
   for (size_t g = 0; g < c.s.groups; ++g, base += T) {
     const GroupSpan span = c.s.span(g);

@@ -82,6 +82,10 @@ const CpuFeatures& cpu_features() noexcept {
 
 bool has_isa(Isa isa) noexcept { return linear_kernels(isa, Type::f32) != nullptr; }
 
+bool multiplies_bf16(Isa isa) noexcept {
+  return isa == Isa::amx || (isa == Isa::avx512 && cpu_features().bf16);
+}
+
 Isa best_isa() noexcept {
   for (Isa isa : {Isa::amx, Isa::avx512, Isa::avxvnni, Isa::avx2, Isa::neon})
     if (has_isa(isa)) return isa;

@@ -73,15 +73,20 @@ const LinearKernels* sparse_kernels(const CpuFeatures& features) noexcept {
   return integer_kernels<F, avx512::int_scratch, avx512::int_prepare<true>>(features);
 }
 
+template <class D>
+constexpr LinearKernels bf16_kernels() noexcept {
+  namespace k = avx512;
+  return {k::bf16_tile, k::bf16_scratch, k::bf16_prepare<D>, k::bf16_run<D>,
+          k::bf16_prepare_inputs<D>};
+}
+
 }  // namespace
 
 const LinearKernels* avx512_kernels(Type type, const CpuFeatures& features) noexcept {
   namespace k = avx512;
   static constexpr LinearKernels f32 = {k::f32_tile, k::f32_scratch, k::f32_prepare, k::f32_run};
-  static constexpr LinearKernels bf16 = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
-                                         k::bf16_run<k::Bf16Dot>, k::bf16_prepare_inputs};
-  static constexpr LinearKernels bf16_fma = {k::bf16_tile, k::bf16_scratch, k::bf16_prepare,
-                                             k::bf16_run<k::Bf16Fma>, k::bf16_prepare_inputs};
+  static constexpr LinearKernels bf16 = bf16_kernels<k::Bf16Dot>();
+  static constexpr LinearKernels bf16_fma = bf16_kernels<k::Bf16Fma>();
   switch (type) {
     case Type::f32:
       return &f32;

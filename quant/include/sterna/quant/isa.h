@@ -23,6 +23,8 @@ constexpr Isa vector_isa(Isa isa) noexcept {
 Isa best_isa() noexcept;
 /// Whether this build has kernels for `isa` and this CPU can run them.
 bool has_isa(Isa isa) noexcept;
+/// Whether `isa` has instructions that multiply bf16 on this CPU (AMX; AVX-512 with BF16).
+bool multiplies_bf16(Isa isa) noexcept;
 /// "scalar", "avx2", "avxvnni", "avx512", "amx", "neon".
 std::string_view name(Isa isa) noexcept;
 /// Inverse of name(); throws sterna::Error for an unknown name (listing the known ones), or for one
