@@ -90,7 +90,8 @@ void pack_keys_avx512(const float* k, size_t ldk, size_t keys, size_t dim, uint3
   }
 }
 
-void pack_values_avx512(const float* v, size_t ldv, size_t keys, size_t dim, uint32_t* to) noexcept {
+void pack_values_avx512(const float* v, size_t ldv, size_t keys, size_t dim,
+                        uint32_t* to) noexcept {
   const __m512i pairs =  // word i: halves i of both inputs
       _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                        21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
