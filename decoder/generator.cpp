@@ -167,4 +167,23 @@ void join(const language::WordPiece& tokenizer, std::span<const uint32_t> ids, s
   }
 }
 
+void agree_articles(std::string& text) {
+  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  const auto vowel = [](std::string_view word) {
+    for (const std::string_view y : {"use", "uro", "eu", "one", "u-"})
+      if (word.starts_with(y)) return false;  // said as y or w
+    if (word.starts_with("uni")) return word.starts_with("unin");
+    return !word.empty() && std::string_view("aeiou").find(word[0]) != std::string_view::npos;
+  };
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != 'a' || (at > 0 && is_letter(text[at - 1]))) continue;
+    const size_t end = at + (text.compare(at, 3, "an ") == 0 ? 2 : 1);
+    if (end + 1 >= text.size() || text[end] != ' ' || !is_letter(text[end + 1])) continue;
+    const bool wanted = vowel(std::string_view(text).substr(end + 1)), there = end == at + 2;
+    if (wanted && !there) text.insert(end, 1, 'n');
+    const bool said_as_y = std::string_view("eou").find(text[end + 1]) != std::string_view::npos;
+    if (!wanted && there && said_as_y) text.erase(end - 1, 1);  // before an h an "an" may stand
+  }
+}
+
 }  // namespace sterna::decoder

@@ -293,6 +293,7 @@ void Model::generate(std::span<const float> predicted, size_t top, Answer& out,
   out.candidates.resize(std::min(listed, found));
   for (size_t i = 0; i < out.candidates.size(); ++i) {
     decoder::join(impl_->text.tokenizer(), best[i].ids, out.candidates[i].text);
+    decoder::agree_articles(out.candidates[i].text);
     out.candidates[i].score = std::exp(best[i].log_probability);
   }
   out.text = out.candidates[0].text;

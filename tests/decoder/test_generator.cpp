@@ -141,6 +141,24 @@ TEST_CASE("pieces become words again") {
   CHECK_THROWS(joined({99}));
 }
 
+TEST_CASE("articles agree with the word that follows") {
+  const auto agreed = [](std::string text) {
+    decoder::agree_articles(text);
+    return text;
+  };
+  CHECK(agreed("a egyptian cat") == "an egyptian cat");
+  CHECK(agreed("a photo of a orange and a apple") == "a photo of an orange and an apple");
+  CHECK(agreed("an unicycle, an european bee, an one-armed bandit") ==
+        "a unicycle, a european bee, a one-armed bandit");
+  CHECK(agreed("a uninvited guest with a umbrella") == "an uninvited guest with an umbrella");
+  CHECK(agreed("an hour at a house") == "an hour at a house");
+  CHECK(agreed("banana and a") == "banana and a");
+  CHECK(agreed("vitamin a, and a 1") == "vitamin a, and a 1");
+  CHECK(agreed("").empty());
+  CHECK(agreed("a ") == "a ");
+  CHECK(agreed("an") == "an");
+}
+
 TEST_CASE("a generator whose parts do not fit is refused") {
   CHECK_THROWS_AS(decoder::Generator({}, 8), Error);
   const std::vector<float> numbers(64, 1.0F);

@@ -74,4 +74,9 @@ class Generator {
 /// before closing marks. `out` is overwritten. Throws std::out_of_range for an unknown id.
 void join(const language::WordPiece& tokenizer, std::span<const uint32_t> ids, std::string& out);
 
+/// "a" and "an" of an English text in lower case, as far as the letters of the next word tell (the
+/// rule of with_articles() in tools/train/generator_texts.py): a text is written from left to right,
+/// and an article before what it stands with.
+void agree_articles(std::string& text);
+
 }  // namespace sterna::decoder
