@@ -47,7 +47,8 @@ inline void store_units(const __m128i (&b)[4], std::byte* out, size_t stride, si
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride), units[i]);
 }
 
-// `count` inputs of N tokens, which are one group, from x + at on; adds to the sums of their q.
+// `count` inputs of N tokens, which are one group, from x + at on. `sum` becomes the sums of their
+// q.
 template <size_t N, bool kByPlace>
 inline void quantise_group(const float* const (&x)[N], size_t at, size_t count,
                            const float (&to_int)[N], std::byte* out, size_t stride,
@@ -93,7 +94,7 @@ inline void quantise_tokens(const WeightView& w, const IntScratch& s, const floa
     int32_t sum[N];
     zero_units(out, stride, span.lead, N);
     quantise_group<N, kByPlace>(x, g * step, std::min(step, w.k - g * step), to_int,
-                      out + span.lead * stride, stride, sum);
+                                out + span.lead * stride, stride, sum);
     for (size_t i = 0; i < N; ++i) base[g * s.tile + i] = -code_offset(w.type) * sum[i];
     zero_units(out + (units - tail) * stride, stride, tail, N);
     out += units * stride;
@@ -136,7 +137,7 @@ void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t n, size
       std::byte* const out = q + t * 4;
       if (t + 4 <= s.tile && std::count(a, a + 4, 0.0f) == 0) {
         quantise_tokens<4, kByPlace>(w, s, {row(t), row(t + 1), row(t + 2), row(t + 3)},
-                           {a[0], a[1], a[2], a[3]}, out, tile_base + t);
+                                     {a[0], a[1], a[2], a[3]}, out, tile_base + t);
         t += 4;
         continue;
       }
