@@ -21,9 +21,8 @@ from config import CAPTION_QUESTION, EMBED
 from data import load_setting
 from evaluate import average_picture
 from generator import Corpus, Generator, beams, load_generator, text_of
-from generator_texts import PHOTO, with_articles
 from measure import Item, predict, wilson
-from questions import Asker
+from questions import PHOTO, Asker, with_articles
 from train import load_checkpoint
 
 WIDTHS = (1, 3)

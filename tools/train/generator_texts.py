@@ -13,22 +13,15 @@ import numpy as np
 import vocabulary
 from data import Setting, answer_vocabulary, cut_outs
 from labels import ACTIONS, COLOURS, SCENES
-from questions import Asker, plural
+from questions import PHOTO, Asker, plural, with_articles
 
 SEED = 20261
-PHOTO = ["a photo of a {}", "a picture of a {}", "a {}", "there is a {}"]  # the photos' captions (questions.Asker.naming)
 PLACES = {"mountains": "in the mountains", "lake": "at a lake", "beach": "at the beach", "sea": "at sea", "underwater": "under water",
           "snow": "in the snow", "street": "in the street", "farm": "on a farm", "grassland": "on the grass", "garden": "in the garden",
           "road": "on the road", "forest": "in the forest", "desert": "in the desert"}
 CLEAN = re.compile(r"^[A-Za-z][A-Za-z ,'-]*[a-z.!]$")
 MOST_PIECES = 3400  # rows of the generator's table, the end of a text included
 MOST_LENGTH = 23  # pieces of a text; the end makes 24
-
-
-def with_articles(text: str) -> str:
-    """"a apple" -> "an apple", as far as letters tell."""
-    text = re.sub(r"\ba (?=[aeiou])(?!(?:uni|use|uro|eu|one|u-))", "an ", text)
-    return re.sub(r"\ban (?=(?:uni(?!n)|use|uro|eu|one|u-))", "a ", text)
 
 
 def held_text(text: str) -> bool:

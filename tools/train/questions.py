@@ -13,6 +13,7 @@ from wordings import (ACTION, BESIDE, BREED, CAPTION, CATEGORY, COLOUR, COUNT, I
                       NAMING, PICTURE, RELATION, SCENE, WHERE, WHERE_IO, held_template)
 
 RELATIONS = {"to the left of": (-1, 0), "to the right of": (1, 0), "left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "over": (0, -1), "below": (0, 1), "under": (0, 1)}
+PHOTO = ["a photo of a {}", "a picture of a {}", "a {}", "there is a {}"]  # the photos' captions
 STUFF = {"w": "water", "s": "snow", "f": "flowers", "g": "grass", "t": "trees", "k": "sky"}
 
 
@@ -28,6 +29,12 @@ def plural(word: str) -> str:
     if last.endswith("y") and last[-2:-1] not in "aeiou":
         return word[:-1] + "ies"
     return word + "s"
+
+
+def with_articles(text: str) -> str:
+    """"a apple" -> "an apple", as far as letters tell."""
+    text = re.sub(r"\ba (?=[aeiou])(?!(?:uni|use|uro|eu|one|u-))", "an ", text)
+    return re.sub(r"\ban (?=(?:uni(?!n)|use|uro|eu|one|u-))", "a ", text)
 
 
 def located(questions: list[tuple], where: int) -> list[tuple]:
@@ -81,7 +88,7 @@ class Asker:
             out.append(("category", self.word(CATEGORY), category))
             out.append(self.is_it(category, self.categories))
         out.append(self.is_it(self.one(words), None, [name] + words))
-        out.append(("caption", self.word(CAPTION, tail=False), self.one(["a photo of a {}", "a picture of a {}", "a {}", "there is a {}"]).format(name)))
+        out.append(("caption", self.word(CAPTION, tail=False), with_articles(self.one(PHOTO).format(name))))
         return out
 
     def is_it(self, word: str, others: list[str] | None, never: list[str] = ()):
@@ -189,7 +196,7 @@ class Asker:
         if len(singles) >= 2:
             out += self.relations(singles)
         if objects:
-            out.append(("caption", self.word(CAPTION, tail=False), self.describe(by_word)))
+            out.append(("caption", self.word(CAPTION, tail=False), with_articles(self.describe(by_word))))
         return out
 
     def position(self, o: dict):

@@ -75,7 +75,7 @@ class Generator {
 void join(const language::WordPiece& tokenizer, std::span<const uint32_t> ids, std::string& out);
 
 /// "a" and "an" of an English text in lower case, as far as the letters of the next word tell (the
-/// rule of with_articles() in tools/train/generator_texts.py): a text is written from left to right,
+/// rule of with_articles() in tools/train/questions.py): a text is written from left to right,
 /// and an article before what it stands with.
 void agree_articles(std::string& text);
 
