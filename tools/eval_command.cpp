@@ -218,7 +218,8 @@ int eval_command(int argc, char** argv) {
   options.epilogue(
       "Columns: accuracy with Wilson's 95 % interval; majority: the share right if one always\n"
       "gave the task's most frequent answer; question only: the share right when the model sees\n"
-      "a grey field in place of the picture; ECE: expected calibration error (10 bins); best\n"
+      "a grey field in place of the picture; ECE: expected calibration error (10 bins); exact:\n"
+      "what exact confidences show of it, on average, on so many answers, by chance alone; best\n"
       "80 %: accuracy on the 80 % of the questions answered most confidently; sure: the share\n"
       "the model did not call \"not sure\".");
   const auto args = options.parse(argc, argv);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <random>
 
 #include "cli/scores.h"
 
@@ -44,6 +45,9 @@ TEST_CASE("accuracy, baselines and calibration a task, and over all") {
   CHECK(scores[0].question_only == doctest::Approx(2.0 / 3));
   // Three bins of one answer each: |1 - 0.9|, |1 - 0.8|, |0 - 0.7|.
   CHECK(scores[0].ece == doctest::Approx((0.1 + 0.2 + 0.7) / 3));
+  // Each is right or not: E |right - p| of a normal variable of variance p (1 - p).
+  CHECK(scores[0].ece_exact ==
+        doctest::Approx((0.3 + 0.4 + std::sqrt(0.21)) * std::sqrt(2 / 3.14159265) / 3));
   CHECK(scores[1].task == "count");
   CHECK(scores[1].accuracy == 0);
   CHECK(scores[1].majority == 1);
@@ -98,4 +102,20 @@ TEST_CASE("within a bin right and wrong answers balance") {
   CHECK(sure.scores()[0].ece == doctest::Approx(0.5));
   CHECK(Scoreboard().scores().size() == 1);
   CHECK(Scoreboard().scores()[0].n == 0);
+}
+
+TEST_CASE("the calibration error of exact confidences is what chance makes of it") {
+  std::mt19937_64 random(7);
+  const auto uniform = [&] { return static_cast<double>(random() >> 11) * 0x1p-53; };
+  double found = 0, expected = 0;
+  for (int turn = 0; turn < 200; ++turn) {
+    Scoreboard board;
+    for (int i = 0; i < 185; ++i) {
+      const double confidence = 0.3 + 0.7 * uniform();
+      board.add({"t", {"yes"}, uniform() < confidence ? "yes" : "no", confidence, "", true});
+    }
+    found += board.scores()[0].ece;
+    expected += board.scores()[0].ece_exact;
+  }
+  CHECK(found == doctest::Approx(expected).epsilon(0.05));
 }

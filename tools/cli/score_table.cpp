@@ -59,6 +59,7 @@ Json to_json(const TaskScore& s) {
                {"majority", rounded(s.majority)},
                {"question_only", rounded(s.question_only)},
                {"ece", rounded(s.ece)},
+               {"ece_exact", rounded(s.ece_exact)},
                {"accuracy_at_80", rounded(s.at80)},
                {"sure", rounded(s.sure)},
                {"sure_accuracy", rounded(s.sure_accuracy)}};
@@ -70,15 +71,16 @@ Json to_json(const TaskScore& s) {
 
 std::string score_table(const std::vector<TaskScore>& scores) {
   const size_t width = task_width(scores);
-  std::string out =
-      bold(padded("task", width) +
-           "      n  accuracy          95 %  majority  question only     ECE  best 80 %   sure") +
-      "\n";
+  std::string out = bold(padded("task", width) +
+                         "      n  accuracy          95 %  majority  question only     ECE  exact"
+                         "  best 80 %   sure") +
+                    "\n";
   for (const TaskScore& s : scores) {
     char line[192];
-    std::snprintf(line, sizeof line, " %6zu %9.3f   %.3f-%.3f %9.3f %14.3f %7.3f %10.3f %6.3f", s.n,
+    std::snprintf(line, sizeof line,
+                  " %6zu %9.3f   %.3f-%.3f %9.3f %14.3f %7.3f %6.3f %10.3f %6.3f", s.n,
                   s.accuracy, s.ci95.first, s.ci95.second, s.majority, s.question_only, s.ece,
-                  s.at80, s.sure);
+                  s.ece_exact, s.at80, s.sure);
     out += padded(printable(s.task), width) + line + "\n";
   }
   return out;
@@ -126,14 +128,14 @@ std::string score_html(std::span<const ModelScores> models) {
   for (const ModelScores& m : models) {
     out += "<h2>" + html_text(m.model) +
            "</h2>\n<table class=\"scores\"><tr><th>task</th><th>n</th><th>accuracy</th>"
-           "<th>95 %</th><th>majority</th><th>question only</th><th>ECE</th><th>best 80 %</th>"
-           "<th>sure</th><th>given for right</th></tr>\n";
+           "<th>95 %</th><th>majority</th><th>question only</th><th>ECE (exact)</th>"
+           "<th>best 80 %</th><th>sure</th><th>given for right</th></tr>\n";
     for (const TaskScore& s : m.scores) {
       out += "<tr><td>" + html_text(s.task) + "</td><td>" + std::to_string(s.n) + "</td><td>" +
              number(s.accuracy) + "</td><td>" + interval(s) + "</td><td>" + number(s.majority) +
-             "</td><td>" + number(s.question_only) + "</td><td>" + number(s.ece) + "</td><td>" +
-             number(s.at80) + "</td><td>" + number(s.sure) + "</td><td>" +
-             html_text(confusions(s)) + "</td></tr>\n";
+             "</td><td>" + number(s.question_only) + "</td><td>" + number(s.ece) + " (" +
+             number(s.ece_exact) + ")</td><td>" + number(s.at80) + "</td><td>" + number(s.sure) +
+             "</td><td>" + html_text(confusions(s)) + "</td></tr>\n";
     }
     out += "</table>\n";
   }

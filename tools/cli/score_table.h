@@ -16,8 +16,8 @@ struct ModelScores {
 };
 
 /// The contract's line: {"task", "n", "accuracy", "ci95", "majority", "question_only", "ece"}, then
-/// {"accuracy_at_80", "sure", "sure_accuracy"} and for a task {"confusion": [{"truth", "answer",
-/// "n"}]}.
+/// {"ece_exact", "accuracy_at_80", "sure", "sure_accuracy"} and for a task {"confusion": [{"truth",
+/// "answer", "n"}]}.
 Json to_json(const TaskScore& score);
 
 /// A table for a terminal, a line a task.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <utility>
 
 namespace sterna::cli {
@@ -57,6 +58,13 @@ double accuracy_at(double coverage, std::vector<std::pair<double, bool>> answers
   return taken > 0 ? right / taken : 0;
 }
 
+void Scoreboard::Bin::add(const Bin& other) {
+  n += other.n;
+  right += other.right;
+  confidence += other.confidence;
+  variance += other.variance;
+}
+
 bool Scoreboard::add(const Outcome& outcome) {
   Tally& tally = tasks_[outcome.task];
   const auto accepts = [&](const std::string& answer) {
@@ -79,10 +87,8 @@ bool Scoreboard::add(const Outcome& outcome) {
   for (const std::string& form : forms) ++tally.accepted[form];
 
   const double confidence = std::clamp(outcome.confidence, 0.0, 1.0);
-  Bin& bin = tally.bins[std::min(static_cast<size_t>(confidence * kBins), kBins - 1)];
-  ++bin.n;
-  bin.right += right ? 1 : 0;
-  bin.confidence += confidence;
+  const size_t bin = std::min(static_cast<size_t>(confidence * kBins), kBins - 1);
+  tally.bins[bin].add({1, right ? size_t{1} : 0, confidence, confidence * (1 - confidence)});
   tally.answers.emplace_back(confidence, right);
   return right;
 }
@@ -108,8 +114,12 @@ TaskScore Scoreboard::score(std::string name, const Tally& tally, size_t majorit
   }
   for (const Bin& bin : tally.bins) {
     s.ece += std::abs(static_cast<double>(bin.right) - bin.confidence);
+    s.ece_exact += std::sqrt(2 / std::numbers::pi * bin.variance);
   }
-  if (tally.n != 0) s.ece /= static_cast<double>(tally.n);
+  if (tally.n != 0) {
+    s.ece /= static_cast<double>(tally.n);
+    s.ece_exact /= static_cast<double>(tally.n);
+  }
   return s;
 }
 
@@ -128,11 +138,7 @@ std::vector<TaskScore> Scoreboard::scores() const {
     all.sure_right += tally.sure_right;
     all.answers.insert(all.answers.end(), tally.answers.begin(), tally.answers.end());
     all_majority += majority;
-    for (size_t b = 0; b < kBins; ++b) {
-      all.bins[b].n += tally.bins[b].n;
-      all.bins[b].right += tally.bins[b].right;
-      all.bins[b].confidence += tally.bins[b].confidence;
-    }
+    for (size_t b = 0; b < kBins; ++b) all.bins[b].add(tally.bins[b]);
   }
   out.push_back(score("all", all, all_majority));
   return out;

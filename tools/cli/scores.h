@@ -19,6 +19,10 @@ struct TaskScore {
   double majority = 0;             // always giving the task's most frequent right answer
   double question_only = 0;        // the same model without the picture
   double ece = 0;                  // expected calibration error, 10 bins of equal width
+  /// What confidences that are exactly right show of it on average, for chance alone: the sum over
+  /// bins of E |right - confidence| (normal approximation), over n. An `ece` near it says nothing
+  /// against the confidences (cf. Broecker and Smith, Weather and Forecasting 22:651, 2007).
+  double ece_exact = 0;
   double at80 = 0;           // accuracy on the 80 % of the questions answered most confidently
   double sure = 0;           // share of the questions answered with "sure" ...
   double sure_accuracy = 0;  // ... and the accuracy on those; 0 if there are none
@@ -57,6 +61,8 @@ class Scoreboard {
   struct Bin {
     size_t n = 0, right = 0;
     double confidence = 0;  // sum
+    double variance = 0;    // of `right`, were the confidences exact
+    void add(const Bin& other);
   };
   struct Tally {
     size_t n = 0, right = 0, right_without_picture = 0, sure = 0, sure_right = 0;
