@@ -159,7 +159,7 @@ struct Tuning {
   size_t ahead;      // bytes by which weights from memory are asked for before they are used
   bool unfold_once;  // decoding takes ports that multiply: many tokens share it (avx512_gemm.h)
 };
-inline constexpr Tuning kIntel{2048, true}, kAmd{5120, false};
+inline constexpr Tuning kIntel{2048, true}, kAmd{4608, false};
 
 // What the tiles of one call share.
 struct IntCall {
