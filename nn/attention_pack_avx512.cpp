@@ -1,22 +1,13 @@
 #if defined(__x86_64__)
-#if defined(__GNUC__) && !defined(__clang__)  // GCC 12's own intrinsics trip it (GCC bug 105593)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
 #include <sterna/quant/formats.h>
+#include <sterna/quant/target.h>
 
 #include <algorithm>
 #include <cstdint>
 
 #include "attention_bf16.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq")
-#endif
+STERNA_TARGET("avx512f,avx512bw,avx512vl,avx512dq")
 
 namespace sterna::nn::bf16 {
 
@@ -110,9 +101,5 @@ void pack_values_avx512(const float* v, size_t ldv, size_t keys, size_t dim,
 
 }  // namespace sterna::nn::bf16
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 #endif  // __x86_64__

@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include <cmath>
 #include <cstddef>
@@ -9,12 +9,7 @@
 
 #include "kernels.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+STERNA_TARGET("avx2,fma")
 
 namespace sterna::nn::avx2 {
 
@@ -86,9 +81,5 @@ inline Lanes less(Lanes x, Lanes y, Lanes a, Lanes b) {
 
 }  // namespace sterna::nn::avx2
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 #endif  // __x86_64__

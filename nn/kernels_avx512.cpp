@@ -1,8 +1,5 @@
 #if defined(__x86_64__)
-#if defined(__GNUC__) && !defined(__clang__)  // GCC 12's own intrinsics trip it (GCC bug 105593)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include <cmath>
 #include <cstddef>
@@ -12,13 +9,7 @@
 
 #include "kernels.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma")
-#endif
+STERNA_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
 
 namespace sterna::nn::avx512 {
 
@@ -64,9 +55,5 @@ inline Lanes less(Lanes x, Lanes y, Lanes a, Lanes b) {
 
 }  // namespace sterna::nn::avx512
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 #endif  // __x86_64__

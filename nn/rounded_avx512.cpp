@@ -1,22 +1,12 @@
 #include "rounded.h"
 
 #if defined(__x86_64__)
-#if defined(__GNUC__) && !defined(__clang__)  // GCC 12's own intrinsics trip it (GCC bug 105593)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include <algorithm>
 #include <limits>
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma")
-#endif
+STERNA_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
 
 namespace sterna::nn {
 
@@ -104,11 +94,7 @@ constexpr RoundedKernels kKernels{gate<kGelu>, gate<kGeluTanh>, gate<kQuickGelu>
 
 }  // namespace sterna::nn
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 #endif  // __x86_64__
 
 namespace sterna::nn {

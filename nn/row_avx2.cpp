@@ -1,14 +1,9 @@
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include "row_kernels.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-#endif
+STERNA_TARGET("avx2,fma,f16c")
 
 namespace sterna::nn {
 namespace {
@@ -48,11 +43,7 @@ struct L {
 }  // namespace
 }  // namespace sterna::nn
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 namespace sterna::nn {
 const RowKernels& row_kernels_avx2() noexcept { return kKernels; }

@@ -1,15 +1,9 @@
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include "row_kernels.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma")
-#endif
+STERNA_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
 
 namespace sterna::nn {
 namespace {
@@ -42,11 +36,7 @@ struct L {
 }  // namespace
 }  // namespace sterna::nn
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 namespace sterna::nn {
 const RowKernels& row_kernels_avx512() noexcept { return kKernels; }

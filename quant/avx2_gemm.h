@@ -13,11 +13,11 @@ inline constexpr size_t kChunkUnits = 160;  // whole blocks of every format
 inline constexpr size_t kBlockTiles = 8;
 
 template <class F, int f = 0>
-inline void store_units(const typename F::Block& block, uint8_t* out) {
+inline void store_unfolded(const typename F::Block& block, uint8_t* out) {
   __m256i codes[1];
   F::template unit<f>(block, codes);
   _mm256_store_si256(reinterpret_cast<__m256i*>(out + f * kHalfBytes), codes[0]);
-  if constexpr (f + 1 < F::kUnits) store_units<F, f + 1>(block, out);
+  if constexpr (f + 1 < F::kUnits) store_unfolded<F, f + 1>(block, out);
 }
 
 // The half block at w as its units.
@@ -29,9 +29,9 @@ inline void unfold_units(const uint8_t* w, uint8_t* out) {
     unfold(typename F::Fields(), typename F::Fields::Block(w), unfolded);
 #pragma GCC unroll 8
     for (size_t s = 0; s < kSteps; ++s)
-      store_units<Base>(Base::load(unfolded + s * kHalfBytes), out + s * Base::kUnits * kHalfBytes);
+      store_unfolded<Base>(Base::load(unfolded + s * kHalfBytes), out + s * Base::kUnits * kHalfBytes);
   } else {
-    store_units<F>(F::load(w), out);
+    store_unfolded<F>(F::load(w), out);
   }
 }
 

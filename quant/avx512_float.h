@@ -51,25 +51,16 @@ inline size_t bf16_scratch(const WeightView& w, size_t n) noexcept {
 }
 
 // Eight units of N tokens of a tile, which lie side by side: unit u goes to out[u * stride].
-inline void store_pairs(const __m256i (&pairs)[1], std::byte* out, size_t stride, size_t count) {
-  alignas(32) int32_t unit[8];
-  _mm256_store_si256(reinterpret_cast<__m256i*>(unit), pairs[0]);
-  for (size_t i = 0; i < count; ++i) std::memcpy(out + i * stride, &unit[i], 4);
-}
-inline void store_pairs(const __m256i (&p)[4], std::byte* out, size_t stride, size_t count) {
-  const __m256i low01 = _mm256_unpacklo_epi32(p[0], p[1]);
-  const __m256i high01 = _mm256_unpackhi_epi32(p[0], p[1]);
-  const __m256i low23 = _mm256_unpacklo_epi32(p[2], p[3]);
-  const __m256i high23 = _mm256_unpackhi_epi32(p[2], p[3]);
-  const __m256i units[4] = {  // units u and 4 + u
-      _mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23),
-      _mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23)};
-  for (size_t i = 0; i < std::min<size_t>(4, count); ++i)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride),
-                     _mm256_castsi256_si128(units[i]));
-  for (size_t i = 4; i < count; ++i)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride),
-                     _mm256_extracti128_si256(units[i - 4], 1));
+template <size_t N>
+inline void store_pairs(const __m256i (&pairs)[N], std::byte* out, size_t stride, size_t count) {
+  __m128i low[N], high[N];
+#pragma GCC unroll 4
+  for (size_t t = 0; t < N; ++t) {
+    low[t] = _mm256_castsi256_si128(pairs[t]);
+    high[t] = _mm256_extracti128_si256(pairs[t], 1);
+  }
+  store_units(low, out, stride, std::min<size_t>(4, count));
+  if (count > 4) store_units(high, out + 4 * stride, stride, count - 4);
 }
 
 // N tokens at x, rows `ldx` apart, of k inputs.

@@ -233,9 +233,9 @@ inline void prefetch_block(const uint8_t* p, size_t ahead) {
 }
 
 template <class F, int f = 0>
-inline void store_units(const typename F::Block& block, uint8_t* out) {
+inline void store_unfolded(const typename F::Block& block, uint8_t* out) {
   _mm512_store_si512(out + f * kLineBytes, F::template unit<f>(block));
-  if constexpr (f + 1 < F::kUnits) store_units<F, f + 1>(block, out);
+  if constexpr (f + 1 < F::kUnits) store_unfolded<F, f + 1>(block, out);
 }
 
 // The block at p as its units, F::kUnits lines. On Intel's CPUs.
@@ -247,9 +247,9 @@ inline void unfold_units(const typename F::Tables& tables, const uint8_t* p, uin
     unfold<F>(tables, typename F::Block(p), fields);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kSteps; ++i)
-      store_units<T2>(T2::load({}, fields + i * kLineBytes), out + i * T2::kUnits * kLineBytes);
+      store_unfolded<T2>(T2::load({}, fields + i * kLineBytes), out + i * T2::kUnits * kLineBytes);
   } else {
-    store_units<F>(F::load(tables, p), out);
+    store_unfolded<F>(F::load(tables, p), out);
   }
 }
 

@@ -2,14 +2,9 @@
 
 #if defined(__x86_64__)
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12's own header warns about its _mm512_undefined_*() (GCC bug 105593), wherever inlined.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
+#include <sterna/quant/target.h>
 
 #include <algorithm>
 #include <array>
@@ -25,16 +20,7 @@
 // Everything in the region below may use AVX-512 with VBMI and BF16, and AMX; it is entered only
 // through the table, which linear_kernels() hands out only where the CPU has them all and the
 // operating system lets this process use tiles.
-#if defined(__clang__)
-#pragma clang attribute push(                                                                  \
-    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,"       \
-                          "amx-tile,amx-int8,amx-bf16"))),                                     \
-    apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
-#pragma GCC target("amx-tile,amx-int8,amx-bf16")
-#endif
+STERNA_TARGET("fma,f16c,avx512bw,avx512vl,avx512dq,avx512vnni,amx-tile,amx-int8,amx-bf16")
 
 #include "avx512_prepare.h"
 // in this order: the kernels call the packing above
@@ -77,11 +63,7 @@ struct Integer {
 
 }  // namespace sterna::quant::amx
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 namespace sterna::quant {
 

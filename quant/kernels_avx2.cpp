@@ -2,9 +2,9 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
+#include <sterna/quant/target.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -19,12 +19,7 @@
 // Everything in the region below may use AVX2, FMA and F16C; it is entered only through the tables,
 // which linear_kernels() hands out only where the CPU has them. Instructions of AVX-VNNI are
 // written as assembly and reached only where the CPU has those too.
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-#endif
+STERNA_TARGET("avx2,fma,f16c")
 
 #include "avx2_prepare.h"
 // in this order: the kernels use the masks above
@@ -37,11 +32,7 @@
 // in this order: the same tiles with other instructions
 #include "avxvnni_int.h"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 namespace sterna::quant {
 

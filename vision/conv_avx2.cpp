@@ -1,14 +1,9 @@
 #include "conv_kernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+STERNA_TARGET("avx2,fma")
 
 namespace sterna::vision {
 namespace {
@@ -47,11 +42,7 @@ struct V {
 }  // namespace
 }  // namespace sterna::vision
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 namespace sterna::vision {
 const ConvKernels* conv_kernels_avx2() noexcept { return &kKernels; }

@@ -1,8 +1,7 @@
 #include "resample.h"
 
 #if defined(__x86_64__)
-
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include <algorithm>
 #include <cstring>
@@ -11,12 +10,7 @@
 // 0 <= l < 2^15 and |h| <= 2^9. Both halves times a byte, two taps at a time, stay far below
 // 2^31; their sums may wrap, the recombined total does not (resample.h).
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
+STERNA_TARGET("avx2")
 
 namespace sterna::vision {
 namespace {
@@ -157,10 +151,6 @@ const ResampleKernels kResampleAvx2{4, pack, horizontal, vertical};
 
 }  // namespace sterna::vision
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 #endif  // __x86_64__

@@ -1,13 +1,7 @@
 #include "resample.h"
 
 #if defined(__x86_64__)
-
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12's own header warns about its _mm512_undefined_*() (GCC bug 105593), wherever inlined.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
+#include <sterna/quant/target.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,14 +10,7 @@
 // without saturating. A weight is three signed digits, w = d2 2^16 + d1 2^8 + d0, and four taps of
 // a digit are one word; the three sums recombine modulo 2^32 to the exact total (resample.h).
 
-#if defined(__clang__)
-#pragma clang attribute push(                                                      \
-    __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))), \
-    apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
-#endif
+STERNA_TARGET("avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 
 namespace sterna::vision {
 namespace {
@@ -131,10 +118,6 @@ const ResampleKernels kResampleAvx512{3, pack, horizontal, vertical};
 
 }  // namespace sterna::vision
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 
 #endif  // __x86_64__

@@ -1,6 +1,7 @@
 #include "bench/limits.h"
 
 #include <sterna/quant/isa.h>
+#include <sterna/quant/target.h>
 #include <time.h>
 
 #include <algorithm>
@@ -8,9 +9,6 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace sterna::cli {
 
@@ -29,12 +27,7 @@ double on_every_thread(const nn::Executor& executor, F&& body) {
 constexpr size_t kLoops = 200'000;
 
 #if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+STERNA_TARGET("avx2,fma")
 
 void read_avx2(const std::byte* p, size_t bytes) {
   __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
@@ -93,14 +86,8 @@ void chains_256() {
   for (int j = 0; j < Op::kChains; ++j) asm volatile("" : : "x"(acc[j]));
 }
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw")
-#endif
+STERNA_TARGET_END
+STERNA_TARGET("avx512f,avx512bw")
 
 void read_avx512(const std::byte* p, size_t bytes) {
   __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
@@ -151,15 +138,8 @@ void chains_512() {
   for (int j = 0; j < Op::kChains; ++j) asm volatile("" : : "v"(acc[j]));
 }
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("amx-tile,amx-int8,amx-bf16"))), \
-                             apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("amx-tile,amx-int8,amx-bf16")
-#endif
+STERNA_TARGET_END
+STERNA_TARGET("amx-tile,amx-int8,amx-bf16")
 
 struct alignas(64) TileConfig {  // eight tiles of 16 rows of 64 bytes
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -186,11 +166,7 @@ void chains_amx() {
   asm volatile("tilerelease");
 }
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+STERNA_TARGET_END
 #endif  // __x86_64__
 
 void read_plain(const std::byte* p, size_t bytes) {
