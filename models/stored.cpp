@@ -1,7 +1,9 @@
 #include "stored.h"
 
 #include <sterna/quant/formats.h>
+#include <sterna/quant/half.h>
 
+#include <algorithm>
 #include <array>
 
 #include "text.h"
@@ -120,6 +122,26 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor) {
     fail(e.what());
   }
   return view;
+}
+
+void read_quantised(const StoredTensor& tensor, std::span<float> out) {
+  std::vector<uint16_t> scale;  // a copy, for in the file they may lie at any address
+  if (tensor.scale != nullptr) {
+    scale.resize(tensor.scale->data.size() / sizeof(uint16_t));
+    std::ranges::copy(tensor.scale->data, std::as_writable_bytes(std::span(scale)).begin());
+  }
+  if (tensor.layout) {
+    quant::dequantise({*tensor.layout, static_cast<size_t>(tensor.shape[0]),
+                       static_cast<size_t>(tensor.shape[1]), tensor.data->data, scale,
+                       static_cast<size_t>(tensor.group)},
+                      out);
+    return;
+  }
+  const size_t cols = static_cast<size_t>(tensor.shape[1]);
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = quant::f16_to_f32(scale[i / cols]) *
+             static_cast<float>(static_cast<int8_t>(tensor.data->data[i]));
+  }
 }
 
 namespace {

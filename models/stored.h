@@ -49,6 +49,10 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor);
 /// The fp16 scales of a tensor that has them, aligned.
 std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor);
 
+/// The weights of a tensor with a layout, or of a table of rows, as float, row-major; `out` holds
+/// every element.
+void read_quantised(const StoredTensor& tensor, std::span<float> out);
+
 /// What safetensors call a plain type of GGUF; nullopt for types they lack.
 std::optional<Dtype> plain_dtype(GgmlType type) noexcept;
 /// The reverse; U8 and BOOL have none.

@@ -37,9 +37,13 @@ bool takes_ternary(const std::string& type) {
 }
 
 std::vector<float> floats(const TensorJob& job) {
-  if (!job.floats) {  // ggml's blocks
+  if (!job.floats) {
     std::vector<float> out(static_cast<size_t>(job.elements()));
-    read_blocks(*job.source->data, out);
+    if (job.source->layout || job.source->row_table) {
+      read_quantised(*job.source, out);
+    } else {
+      read_blocks(*job.source->data, out);  // ggml's
+    }
     return out;
   }
   return SafeTensor{job.name, *job.floats, job.shape, job.data}.floats();
@@ -107,8 +111,9 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
   if (job.keep) return;
 
   job.ternary = job.source && is_ternary(*job.source) && takes_ternary(type);
-  if (!job.floats && !job.ternary && !ternary_block(job.plain))
-    fail("expected f32, f16, bf16, tq1_0 or tq2_0");
+  const bool widens = type == "f32" && job.source && (job.source->layout || job.source->row_table);
+  if (!job.floats && !job.ternary && !ternary_block(job.plain) && !widens)
+    fail("expected f32, f16, bf16, tq1_0 or tq2_0 (others only widen, to f32)");
   if (job.role) {
     if (const auto fault = refusal(job.role->use, format)) fail(*fault);
   }

@@ -76,8 +76,9 @@ int model_quantize_command(int argc, char** argv) {
       "Formats: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0, tq2_0; i8, t2, t5,\n"
       "t34 and t14 take a group of inputs that share a scale (t5/128). t34 and t14 keep three\n"
       "and one of each four weights: for models trained so. tq1_0 and tq2_0 are llama.cpp's;\n"
-      "they are read, too. The first pattern that matches a tensor's name wins, and a tensor\n"
-      "that none matches is kept.");
+      "they are read, too. What is quantised already can become f32 (`--types '*=f32'`: the\n"
+      "numbers that Sterna computes with), of ternary formats another ternary one. The first\n"
+      "pattern that matches a tensor's name wins, and a tensor that none matches is kept.");
   options.add()("types", "Rules; `shipped` stands for those of the default model",
                 cxxopts::value<std::string>()->default_value("shipped"), "RULES");
   options.add()("type", "A rule before those; of converted files also @words (see model convert)",

@@ -9,6 +9,7 @@
 #include <sterna/quant/half.h>
 #include <tests/support/folder.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -247,6 +248,20 @@ TEST_CASE("every type, groups, and what can't be") {
     CHECK(quant::name(view.type) == type);
     CHECK(view.group == 64);
     CHECK(view.scale.size() == 48);
+    // Widened again: every weight is what the map reads.
+    std::vector<float> read(48 * 40);
+    quant::dequantise(view, read);
+    quantize(out, scratch / "wide.gguf", parse_rules("*=f32"));
+    const Gguf wide = Gguf::open(scratch / "wide.gguf");
+    const auto all = Weights(wide).floats("vision.blocks.0.qkv.weight", {48, 40});
+    CHECK(std::ranges::equal(all, read));
+    CHECK(!wide.has("sterna.tensor.vision.blocks.0.qkv.weight.type"));
+  }
+  for (const char* rule : {"vision.stem.blocks.*=bf16", "decoder.answers=i8row"}) {
+    quantize(in, out, parse_rules(rule));
+    quantize(out, scratch / "wide.gguf", parse_rules("*=f32"));
+    quantize(scratch / "wide.gguf", scratch / "again.gguf", parse_rules(rule));
+    CHECK(read_file(scratch / "again.gguf") == read_file(out));
   }
   quantize(in, out, parse_rules("decoder.answers=f16"));
   {
@@ -272,7 +287,7 @@ TEST_CASE("every type, groups, and what can't be") {
   quantize(in, scratch / "small.gguf", shipped_rules());
   CHECK(contains(
       error([&] { quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*.qkv.weight=i8")); }),
-      "expected f32, f16, bf16, tq1_0 or tq2_0, found t5 [48, 40]"));
+      "expected f32, f16, bf16, tq1_0 or tq2_0 (others only widen, to f32), found t5 [48, 40]"));
   CHECK(!std::filesystem::exists(scratch / "no.gguf"));
 }
 

@@ -1,0 +1,107 @@
+"""Makes checkpoints of a model file again, to go on training where it was shipped: a GGUF -> WORK/shipped.pt, WORK/generator.pt.
+
+The file is first widened: `sterna model quantize sterna-nano.gguf shipped-f32.gguf --types '*=f32'`. Ternary maps hold -1, 0, +1 times a
+scale a row, no master weights: those are drawn again, so that they become the very same ternary weights. Of the others only what was
+rounded away is lost. The pictures of WORK (build.py) tell the features' standardisation, which the file has folded in.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+
+from config import EMBED, GeneratorConfig, ModelConfig
+from data import TRAIN_PARTS, load_setting
+from generator import Generator
+from generator import save as save_generator
+from model import HEAD_GAIN, Net, TernaryLinear, ternary_weight
+from train import save
+
+DEVIATION = math.sqrt(math.pi / 2)  # of normal weights whose mean magnitude is 1
+
+
+def quantile(p: torch.Tensor) -> torch.Tensor:
+    """Of the magnitude of a standard normal variable."""
+    return math.sqrt(2) * torch.erfinv(p)
+
+
+def master_weights(w: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Weights [out, in] whose ternary_weight() is `w`: of normal magnitudes, drawn on the side of the threshold (half the scale) that
+    each is on, those beyond it stretched so that the row's mean magnitude is the scale again."""
+    scale, one = w.abs().amax(1, keepdim=True).double(), w != 0
+    inner = torch.erf(torch.tensor(0.5 / DEVIATION / math.sqrt(2), dtype=torch.double))
+    drawn = torch.rand(w.shape, generator=random, dtype=torch.double)
+    small = DEVIATION * quantile(inner * drawn) * 0.98
+    beyond = DEVIATION * quantile(inner + (1 - inner) * 0.999 * drawn) - 0.5
+    count = one.sum(1, keepdim=True)
+    missing = w.shape[1] - torch.where(one, 0.5, small).sum(1, keepdim=True)
+    stretch = missing / torch.where(one, beyond, 0).sum(1, keepdim=True).clamp(min=1e-9)
+    sign = torch.where(one, w.sign(), (torch.rand(w.shape, generator=random) < 0.5) * 2.0 - 1)
+    out = sign * scale * torch.where(one, 0.5 + stretch * beyond, small)
+    return torch.where(count > 0, out, torch.zeros_like(out)).float()
+
+
+def tensors_of(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    file = gguf.GGUFReader(path)
+    wrong = [t.name for t in file.tensors if t.tensor_type != gguf.GGMLQuantizationType.F32]
+    if wrong:
+        raise SystemExit(f"{path}: expected f32 alone (sterna model quantize {path} OUT --types '*=f32'), found {wrong[0]}")
+    return ({t.name: torch.from_numpy(np.array(t.data).reshape(t.shape[::-1].tolist())) for t in file.tensors},
+            {name: field.contents() for name, field in file.fields.items()})
+
+
+def with_masters(net: torch.nn.Module, state: dict[str, torch.Tensor], random: torch.Generator) -> torch.nn.Module:
+    """`net` with the weights of `state`, master weights for its ternary ones."""
+    for name, module in net.named_modules():
+        if isinstance(module, TernaryLinear):
+            w = state[f"{name}.weight"]
+            master = master_weights(w, random)
+            if not torch.equal(ternary_weight(master), w):
+                raise SystemExit(f"{name}.weight: expected ternary weights of a scale a row, found others")
+            state[f"{name}.weight"] = master
+    net.load_state_dict(state)
+    return net
+
+
+def some_features(work: Path) -> torch.Tensor:
+    parts = [np.load(path, mmap_mode="r") for path in (work / p / "features.npy" for p in TRAIN_PARTS) if path.exists()]
+    return torch.cat([torch.from_numpy(p[::max(1, len(p) // 100)].astype(np.float32)) for p in parts])
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--file", type=Path, required=True, help="a GGUF of f32 alone")
+    a = p.parse_args()
+    tensors, about = tensors_of(a.file)
+    random = torch.Generator().manual_seed(0)
+    setting = load_setting(a.work)
+    net = Net(setting.config)
+    net.standardise(some_features(a.work))
+    state = {name: tensors.get(name, value) for name, value in net.state_dict().items()}
+    shift, scale = state["vision.shift"], state["vision.scale"]
+    folded = state["vision.tokens.weight"]
+    state["vision.tokens.weight"] = folded / scale
+    state["vision.tokens.bias"] = (state["vision.tokens.bias"].double() + folded.double() @ shift.double()).float()
+    # Calibration made the head smaller, beside choices; among the whole vocabulary it is as it was.
+    head = HEAD_GAIN / about["sterna.decoder.vocabulary_head_scale"]
+    for part in ("weight", "bias"):
+        state[f"predictor.head.{part}"] = state[f"predictor.head.{part}"] / head
+    net = with_masters(net, state, random)
+    save(a.work / "shipped.pt", {"model": vars(ModelConfig()), "mode": "ternary", "seed": int(about["sterna.card.seed"]),
+                                 "steps": int(about["sterna.card.steps"]), "step": int(about["sterna.card.steps"]), "hashes": json.loads(about["sterna.card.data_hashes"]), "net": net.state_dict()})
+    c = GeneratorConfig()
+    writer = Generator(c, about["sterna.generator.pieces"])
+    state = {name: tensors[f"generator.{name}"] for name in writer.state_dict()}
+    state["prefix.weight"] = state["prefix.weight"] / EMBED ** 0.5
+    writer = with_masters(writer, state, random)
+    save_generator(a.work / "generator.pt", {"config": vars(c), "pieces": writer.pieces, "texts": json.loads(about["sterna.card.generator"])["texts"], "step": c.steps, "net": writer.state_dict()})
+    print(f"{a.work / 'shipped.pt'}: {about['sterna.card.steps']} steps, head scaled back by {head / HEAD_GAIN:.3f}; {a.work / 'generator.pt'}")
+
+
+if __name__ == "__main__":
+    main()
