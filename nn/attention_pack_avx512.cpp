@@ -13,12 +13,10 @@ namespace sterna::nn::bf16 {
 
 namespace {
 
+using quant::avx512::tail_mask;
+
 constexpr size_t kLanes = 16;
 static_assert(kLanes == quant::kPanelRows);
-
-__mmask16 first(size_t n) {
-  return static_cast<__mmask16>(n >= kLanes ? 0xffffu : (1u << n) - 1u);
-}
 
 // 32 floats -> bf16, those of `low` in the lower half; to nearest even, subnormals become zero.
 __m512i to_bf16(__m512 low, __m512 high) {
@@ -65,7 +63,7 @@ void pack_keys_avx512(const float* k, size_t ldk, size_t keys, size_t dim, uint3
   const size_t lines = (dim + 1) / 2;
   for (size_t row = 0; row < keys; row += kLanes, k += kLanes * ldk, to += lines * kLanes) {
     for (size_t c = 0; c < dim; c += 2 * kLanes) {
-      const __mmask16 low = first(dim - c), high = first(dim - std::min(dim, c + kLanes));
+      const __mmask16 low = tail_mask(dim - c), high = tail_mask(dim - std::min(dim, c + kLanes));
       __m512i words[kLanes];
       for (size_t i = 0; i < kLanes; ++i) {
         const bool there = row + i < keys;
@@ -87,7 +85,7 @@ void pack_values_avx512(const float* v, size_t ldv, size_t keys, size_t dim,
       _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                        21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (size_t column = 0; column < dim; column += kLanes) {
-    const __mmask16 there = first(dim - column);
+    const __mmask16 there = tail_mask(dim - column);
     for (size_t c = 0; c < keys; c += 2, to += kLanes) {
       const float* from = v + c * ldv + column;
       const bool last = c + 1 == keys;

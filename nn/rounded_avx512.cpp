@@ -12,11 +12,9 @@ namespace sterna::nn {
 
 namespace {
 
-constexpr size_t kLanes = 16;
+using quant::avx512::tail_mask;
 
-__mmask16 first(size_t n) {
-  return static_cast<__mmask16>(n >= kLanes ? 0xffffu : (1u << n) - 1u);
-}
+constexpr size_t kLanes = 16;
 
 // 2^t within 2^-13.7 of it: t = n + r, |r| <= 1/2, and a cubic in r (Lawson's weighted least
 // squares). Infinity above 128, 0 below -150.
@@ -61,14 +59,14 @@ void gate(const float* x, size_t n, float* y) noexcept {
   size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) _mm512_storeu_ps(y + i, gated<g>(_mm512_loadu_ps(x + i)));
   if (i == n) return;
-  const __mmask16 left = first(n - i);
+  const __mmask16 left = tail_mask(n - i);
   _mm512_mask_storeu_ps(y + i, left, gated<g>(_mm512_maskz_loadu_ps(left, x + i)));
 }
 
 float weigh(const float* x, size_t n, float scale, float* top, float* y) noexcept {
   const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   const size_t whole = n / kLanes * kLanes;
-  const __mmask16 left = n == whole ? __mmask16{0} : first(n - whole);
+  const __mmask16 left = n == whole ? __mmask16{0} : tail_mask(n - whole);
   __m512 most = _mm512_mask_loadu_ps(lowest, left, x + (left != 0 ? whole : 0));
   for (size_t i = 0; i < whole; i += kLanes) most = _mm512_max_ps(most, _mm512_loadu_ps(x + i));
   *top = std::max(*top, scale * _mm512_reduce_max_ps(most));

@@ -29,7 +29,8 @@ inline void unfold_units(const uint8_t* w, uint8_t* out) {
     unfold(typename F::Fields(), typename F::Fields::Block(w), unfolded);
 #pragma GCC unroll 8
     for (size_t s = 0; s < kSteps; ++s)
-      store_unfolded<Base>(Base::load(unfolded + s * kHalfBytes), out + s * Base::kUnits * kHalfBytes);
+      store_unfolded<Base>(Base::load(unfolded + s * kHalfBytes),
+                           out + s * Base::kUnits * kHalfBytes);
   } else {
     store_unfolded<F>(F::load(w), out);
   }

@@ -4,10 +4,6 @@
 
 namespace sterna::quant::avx512 {
 
-inline __mmask16 tail_mask(size_t count) {
-  return count >= 16 ? __mmask16{0xffff} : static_cast<__mmask16>((1u << count) - 1);
-}
-
 inline uint32_t row_top(const float* x, size_t k) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   __m512i top = _mm512_setzero_si512();

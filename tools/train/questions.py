@@ -135,7 +135,7 @@ class Asker:
                 out += self.coloured([noun], moved)
         for noun, n in note["counts"].items():
             if n <= 6:  # most photos show one of a thing: asked as often as shown, one would be the answer to everything
-                rounds = 3 if n != 1 else int(self.rng.random() < 0.7)
+                rounds = 3 if n != 1 else int(self.rng.random() < 0.35)
                 out += [("count", self.word(COUNT, tail=False, x=noun), str(n)) for _ in range(rounds)]
                 out.append(("yesno", self.word(IS_THERE, x=noun), "yes" if n else "no"))
         if note["scene"]:
@@ -177,7 +177,7 @@ class Asker:
             if first["colour"] and all(o["colour"] == first["colour"] for o in group):
                 asked += self.coloured(names, first["colour"])
             # Most words name one thing: asked as often as the others, "one" would be the answer to everything.
-            rounds = 2 if len(group) > 1 else int(self.rng.random() < 0.4)
+            rounds = 2 if len(group) > 1 else int(self.rng.random() < 0.2)
             asked += [("count", self.word(COUNT, tail=False, x=self.one(names)), str(len(group))) for _ in range(rounds)]
             asked.append(("yesno", self.word(IS_THERE, x=word), "yes"))
             if len(group) == 1:

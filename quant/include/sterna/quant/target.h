@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 /// Vector instructions, and regions of a file whose functions may use more of them than the rest of
 /// the program:
 ///   STERNA_TARGET("avx2,fma")
@@ -25,4 +27,13 @@
 #define STERNA_TARGET(isa) STERNA_PRAGMA(GCC push_options) STERNA_PRAGMA(GCC target(isa))
 #define STERNA_TARGET_END STERNA_PRAGMA(GCC pop_options)
 #endif
+
+namespace sterna::quant::avx512 {
+
+/// The first `count` of 16 lanes, all from 16 on.
+constexpr __mmask16 tail_mask(std::size_t count) noexcept {
+  return count >= 16 ? __mmask16{0xffff} : static_cast<__mmask16>((1u << count) - 1);
+}
+
+}  // namespace sterna::quant::avx512
 #endif
