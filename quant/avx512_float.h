@@ -124,6 +124,8 @@ void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
     for (int t = 0; t < T; ++t) acc[r][t] = _mm512_setzero_ps();
   }
   const bool alone = c.n <= T;
+  const size_t tokens = std::min<size_t>(T, c.n - tile * T);
+  if (!alone) prefetch_outputs<R>(c.y + tile * T * c.ldy + row0, c.ldy, tokens);
   const size_t ahead = alone ? kAhead : tile < R ? (R + tile) * panel_bytes : 0;
   for (const std::byte* end = w + panel_bytes; w != end; w += kLineBytes, x += T) {
     _mm_prefetch(reinterpret_cast<const char*>(w + ahead), _MM_HINT_T0);
@@ -140,7 +142,6 @@ void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
       for (int r = 0; r < R; ++r) acc[r][t] = D::dot(acc[r][t], block[r], a);
     }
   }
-  const size_t tokens = std::min<size_t>(T, c.n - tile * T);
 #pragma GCC unroll 4
   for (size_t r = 0; r < R; ++r) {
     const size_t row = row0 + r * kPanelRows;

@@ -106,8 +106,12 @@ void gemm_panels(const IntCall& c, size_t row0, size_t tile0, size_t tile1) {
       }
       const auto* q =
           reinterpret_cast<const int32_t*>(c.scratch + c.s.q_at + tile * c.s.tile_bytes());
+      const bool last = first + count == c.s.units;
+      if (last)
+        prefetch_outputs<R>(c.y + tile * T * c.ldy + row0, c.ldy,
+                            std::min<size_t>(T, c.n - tile * T));
       multiply_units<R, T>(chunk.data, chunk.apart, q + first * T, count, sum);
-      if (first + count == c.s.units) store_tile<R, T>(c, row0, tile, sum);
+      if (last) store_tile<R, T>(c, row0, tile, sum);
     }
   }
 }

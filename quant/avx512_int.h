@@ -303,6 +303,8 @@ void int_tile_rows(const IntCall& c, size_t row0, size_t tile) {
   const size_t panel_bytes = c.panel_bytes;
   size_t ahead[R];
   look_ahead<R>(panel_bytes, c.tuning.ahead, tile, c.s.tiles, ahead);
+  if (c.s.tiles > 1)
+    prefetch_outputs<R>(c.y + tile * T * c.ldy + row0, c.ldy, std::min<size_t>(T, c.n - tile * T));
   __m512 sum[R][T];
   for (size_t g = 0; g < c.s.groups; ++g, base += T) {
     const GroupSpan span = c.s.span(g);

@@ -15,6 +15,7 @@
 #include "activations.h"
 #include "codes.h"
 #include "int_scratch.h"
+#include "prefetch.h"
 #include "sparse.h"
 
 // Everything in the region below may use AVX-512 with VBMI and BF16, and AMX; it is entered only
