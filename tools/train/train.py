@@ -123,7 +123,7 @@ def load_checkpoint(path: Path) -> tuple[Net, dict]:
     return net.eval().set_ternary(saved["mode"] == "ternary"), saved
 
 
-def drawn(pool: Pool, c: TrainConfig, start: int, steps: int, tasks: dict[str, float]):
+def drawn(pool: Pool, c: TrainConfig, start: int, steps: int, tasks: dict[str, float] = TASK_WEIGHTS):
     """The batch of every step, a function of seed and step; the next one is drawn while this one is trained on."""
     def draw(step):
         return pool.batch([c.seed, step], c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, tasks, c.renamed)
@@ -221,7 +221,7 @@ def main():
     p.add_argument("--ema", type=float, default=TrainConfig.ema, help="of the averaged weights")
     p.add_argument("--warmup", type=int, default=TrainConfig.warmup, help="steps")
     p.add_argument("--renamed", type=float, default=TrainConfig.renamed, help="share of the photos shown as another class")
-    p.add_argument("--from", dest="begun", type=Path, help="checkpoint to go on from (another name than it has)")
+    p.add_argument("--from", dest="begun", type=Path, help="checkpoint to go on from")
     p.add_argument("--rate", type=float, help="highest learning rate (ternary; the float twin's is half of it)")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
@@ -229,6 +229,8 @@ def main():
     c, name = TrainConfig(batch_pictures=a.pictures, questions_per_picture=a.each, renamed=a.renamed, ema=a.ema, warmup=a.warmup), a.name or a.mode
     if a.rate:
         c.learning_rate, c.float_learning_rate = a.rate, a.rate / 2
+    if a.begun and a.begun.resolve() == (a.work / f"{name}.pt").resolve():
+        p.error(f"--from {a.begun}: expected a checkpoint of another name, or another --name: it would be written over")
     (a.work / f"{name}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
     train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name, a.begun)
 
