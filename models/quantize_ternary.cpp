@@ -38,10 +38,7 @@ Ternary ternary(const StoredTensor& s) {
     return t;
   }
   t.group = static_cast<size_t>(s.group);
-  const size_t scales = t.rows * quant::group_count(t.cols, t.group);
-  t.scale.resize(scales);
-  const auto bytes = std::as_writable_bytes(std::span(t.scale));
-  std::copy(s.scale->data.begin(), s.scale->data.end(), bytes.begin());
+  t.scale = copied_scales(s);
   quant::unpack_integers({*s.layout, t.rows, t.cols, s.data->data, t.scale, t.group}, t.q);
   return t;
 }

@@ -124,12 +124,15 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor) {
   return view;
 }
 
+std::vector<uint16_t> copied_scales(const StoredTensor& tensor) {
+  if (tensor.scale == nullptr) return {};
+  std::vector<uint16_t> scale(tensor.scale->data.size() / sizeof(uint16_t));
+  std::ranges::copy(tensor.scale->data, std::as_writable_bytes(std::span(scale)).begin());
+  return scale;
+}
+
 void read_quantised(const StoredTensor& tensor, std::span<float> out) {
-  std::vector<uint16_t> scale;  // a copy, for in the file they may lie at any address
-  if (tensor.scale != nullptr) {
-    scale.resize(tensor.scale->data.size() / sizeof(uint16_t));
-    std::ranges::copy(tensor.scale->data, std::as_writable_bytes(std::span(scale)).begin());
-  }
+  const std::vector<uint16_t> scale = copied_scales(tensor);
   if (tensor.layout) {
     quant::dequantise({*tensor.layout, static_cast<size_t>(tensor.shape[0]),
                        static_cast<size_t>(tensor.shape[1]), tensor.data->data, scale,

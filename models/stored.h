@@ -49,6 +49,9 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor);
 /// The fp16 scales of a tensor that has them, aligned.
 std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor);
 
+/// A copy of them, for in the file they may lie at any address; empty where there are none.
+std::vector<uint16_t> copied_scales(const StoredTensor& tensor);
+
 /// The weights of a tensor with a layout, or of a table of rows, as float, row-major; `out` holds
 /// every element.
 void read_quantised(const StoredTensor& tensor, std::span<float> out);

@@ -14,7 +14,7 @@ import gguf
 import numpy as np
 import torch
 
-from config import EMBED, GeneratorConfig, ModelConfig
+from config import EMBED, GeneratorConfig
 from data import TRAIN_PARTS, load_setting
 from generator import Generator
 from generator import save as save_generator
@@ -92,15 +92,18 @@ def main():
     for part in ("weight", "bias"):
         state[f"predictor.head.{part}"] = state[f"predictor.head.{part}"] / head
     net = with_masters(net, state, random)
-    save(a.work / "shipped.pt", {"model": vars(ModelConfig()), "mode": "ternary", "seed": int(about["sterna.card.seed"]),
-                                 "steps": int(about["sterna.card.steps"]), "step": int(about["sterna.card.steps"]), "hashes": json.loads(about["sterna.card.data_hashes"]), "net": net.state_dict()})
+    steps = int(about["sterna.card.steps"])
+    save(a.work / "shipped.pt", {"model": vars(setting.config), "mode": "ternary", "seed": int(about["sterna.card.seed"]), "steps": steps, "step": steps,
+                                 "hashes": json.loads(about["sterna.card.data_hashes"]), "net": net.state_dict()})
     c = GeneratorConfig()
     writer = Generator(c, about["sterna.generator.pieces"])
     state = {name: tensors[f"generator.{name}"] for name in writer.state_dict()}
     state["prefix.weight"] = state["prefix.weight"] / EMBED ** 0.5
     writer = with_masters(writer, state, random)
-    save_generator(a.work / "generator.pt", {"config": vars(c), "pieces": writer.pieces, "texts": json.loads(about["sterna.card.generator"])["texts"], "step": c.steps, "net": writer.state_dict()})
-    print(f"{a.work / 'shipped.pt'}: {about['sterna.card.steps']} steps, head scaled back by {head / HEAD_GAIN:.3f}; {a.work / 'generator.pt'}")
+    written = json.loads(about["sterna.card.generator"])
+    save_generator(a.work / "generator.pt", {"config": vars(c), "pieces": writer.pieces, "texts": written["texts"], "step": written["steps"],
+                                             "net": writer.state_dict()})
+    print(f"{a.work / 'shipped.pt'}: {steps} steps, head scaled back by {head / HEAD_GAIN:.3f}; {a.work / 'generator.pt'}")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,8 @@ def apart_from_pointed(out, alpha, semantics, rows):
 def as_before(before: Net, out, features, question, length, owner, rows):
     """1 - cosine between out [n, 384] and what the network `before` answered, of `rows` [n] bool. Mean over n."""
     at = rows.nonzero()[:, 0]
+    if len(at) == 0:
+        return out.new_zeros(())
     with torch.no_grad():
         said, _ = before(features, question[at], length[at], owner[at])
     return (1 - (out[at] * said.float()).sum(-1)).sum() / len(out)
@@ -182,13 +184,14 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
             group["lr"] = rate(step, steps, c, top)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
             out, alpha = net(features, question, length, owner)
-            said = as_before(before, out.float(), features, question, length, owner, renamed) if begun else 0.0
+            apart = as_before(before, out.float(), features, question, length, owner, renamed) if begun else None
         out, by_pointing = out.float(), about_tasks.named[task] & renamed
         asked = (~(renamed if begun else by_pointing)).nonzero()[:, 0]
         loss, among, every, cosine = loss_of(out[asked], table, pool.base, candidates, answer[asked], task[asked], c)
         pointing = pointing_loss(alpha, shown, task, about_tasks, 2 * by_pointing)
-        apart = apart_from_pointed(out, alpha, meanings(features)[owner], by_pointing)
-        loss = loss + c.pointing_weight * pointing + c.apart_weight * (said if begun else apart)
+        if not begun:
+            apart = apart_from_pointed(out, alpha, meanings(features)[owner], by_pointing)
+        loss = loss + c.pointing_weight * pointing + c.apart_weight * apart
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
