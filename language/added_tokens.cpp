@@ -82,6 +82,7 @@ std::vector<AddedTokens::Part> AddedTokens::find(std::string_view text) const {
         utf8::next(p);
         end = static_cast<size_t>(p - text.data());
       }
+    if (begin >= end) continue;  // the white space of the one before holds all of it
     if (done < begin) parts.push_back({done, begin, {}});
     parts.push_back({begin, end, token->id});
     done = end;

@@ -44,7 +44,11 @@ BlockSizes read_decoder(const Config& config, const SizeDefaults& absent, size_t
     config.fail("num_key_value_heads",
                 "a divisor of num_attention_heads " + std::to_string(s.heads));
   }
-  s.head = config.integer("head_dim", 2, 256, head == 0 ? s.width / s.heads : head);
+  s.head = config.integer("head_dim", 2, kMostHead, head == 0 ? s.width / s.heads : head);
+  if (s.head < 2 || s.head > kMostHead) {
+    config.fail("num_attention_heads", "heads of 2 to " + std::to_string(kMostHead) +
+                                           " columns of hidden_size " + std::to_string(s.width));
+  }
   s.hidden = config.integer("intermediate_size", 1, 4 * kMostWidth, absent.hidden);
   s.norm = nn::Norm::Kind::rms;
   s.eps = config.number("rms_norm_eps", 0, 1, 1e-6);

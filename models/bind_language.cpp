@@ -10,6 +10,7 @@ namespace sterna::models {
 
 namespace {
 
+constexpr size_t kMostHead = 256;  // columns, of nn::attention
 constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096, kMostTokens = 1 << 20;
 
 void expect_kind(const Gguf& file, std::string_view key, std::string_view kind) {
@@ -79,11 +80,21 @@ language::BertWeights bind_bert(const Gguf& file, size_t words, quant::Isa isa) 
 TextParts bind_text_parts(const Gguf& file, quant::Isa isa) {
   language::WordPiece tokenizer = bind_tokenizer(file);
   language::BertWeights weights = bind_bert(file, tokenizer.size(), isa);
-  const size_t heads = file.integer("sterna.language.heads", 1, weights.type.size());
+  const size_t width = weights.type.size();
+  const size_t heads = file.integer("sterna.language.heads", 1, width);
+  if (width / heads > kMostHead) {
+    throw Error(file.file() + ": sterna.language.heads: expected heads of at most " +
+                std::to_string(kMostHead) + " columns of width " + std::to_string(width) +
+                ", found " + std::to_string(heads) + " heads");
+  }
+  const double eps = file.number("sterna.language.eps");
+  if (!(eps >= 0 && eps <= 1)) {
+    throw Error(file.file() + ": sterna.language.eps: expected 0..1, found " + std::to_string(eps));
+  }
   return {.tokenizer = std::move(tokenizer),
           .weights = std::move(weights),
           .heads = heads,
-          .eps = static_cast<float>(file.number("sterna.language.eps")),
+          .eps = static_cast<float>(eps),
           .max_tokens = file.integer("sterna.language.max_tokens", 2, kMostTokens)};
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "checkpoint_impl.h"
+#include "text.h"
 
 // Questions to checkpoints that have a predictor, and words for embeddings of any.
 namespace sterna {
@@ -69,6 +70,7 @@ void CheckpointModel::Impl::predict(Mat<const float> tokens, std::span<const uin
   model.predictor->forward(tokens, question, {places.data, n}, out, session.executor,
                            session.workspace);
   nn::l2_normalize(out.data(), out.size());
+  models::check_embedding(path.native(), out);
 }
 
 bool CheckpointModel::predicts() const { return impl_->predicts(); }

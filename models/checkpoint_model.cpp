@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "checkpoint_impl.h"
+#include "text.h"
 #include "image_processor_config.h"
 
 namespace fs = std::filesystem;
@@ -94,6 +95,7 @@ void CheckpointModel::Impl::read(std::string_view text, std::span<float> out,
   const auto embedding = follow(part.head.embedding, pooled, session.executor, workspace, isa);
   std::copy(embedding.begin(), embedding.end(), out.begin());
   nn::l2_normalize(out.data(), out.size());
+  models::check_embedding(path.native(), out);
 }
 
 void CheckpointModel::Impl::see(const vision::Clip& clip, std::span<float> out,
@@ -107,6 +109,7 @@ void CheckpointModel::Impl::see(const vision::Clip& clip, std::span<float> out,
   const auto embedding = follow(part.head.embedding, pooled, session.executor, workspace, isa);
   std::copy(embedding.begin(), embedding.end(), out.begin());
   nn::l2_normalize(out.data(), out.size());
+  models::check_embedding(path.native(), out);
 }
 
 template <class F>

@@ -45,7 +45,7 @@ class Conversion {
     for (const Source& part : source_.all()) visit(part);
   }
 
-  ConvertReport write(const std::filesystem::path& out);
+  ConvertReport write(const std::filesystem::path& out, const StopAsked& stop);
 
  private:
   void visit(const Source& source);
@@ -105,7 +105,8 @@ void Conversion::add(const Checkpoint& file, const HeldTensor& tensor, const std
   jobs_.push_back(std::move(job));
 }
 
-ConvertReport Conversion::write(const std::filesystem::path& out) {
+ConvertReport Conversion::write(const std::filesystem::path& out, const StopAsked& stop) {
+  expect_to_go_on(stop, out);
   GgufWriter writer(out);
   writer.set("general.architecture", GgufValue(Source::kArchitecture));
   const std::filesystem::path whole = std::filesystem::absolute(source_.folder());
@@ -128,6 +129,7 @@ ConvertReport Conversion::write(const std::filesystem::path& out) {
     declare(job, writer);
   }
   for (const TensorJob& job : jobs_) {
+    expect_to_go_on(stop, out);
     models::write(job, {}, writer);
     report_.tensors.push_back(job.report);
   }
@@ -139,10 +141,10 @@ ConvertReport Conversion::write(const std::filesystem::path& out) {
 }  // namespace
 
 ConvertReport convert(const std::filesystem::path& folder, const std::filesystem::path& out,
-                      std::span<const QuantizeRule> rules) {
+                      std::span<const QuantizeRule> rules, const StopAsked& stop) {
   const Source source = Source::open(folder);
   if (source.gguf()) throw Error(source.name() + ": expected a folder, found a GGUF");
-  return Conversion(source, rules).write(out);
+  return Conversion(source, rules).write(out, stop);
 }
 
 bool is_converted(const std::filesystem::path& file) {

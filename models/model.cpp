@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "bind.h"
+#include "text.h"
 
 namespace sterna {
 
@@ -122,6 +123,7 @@ void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> 
     queries[i] = {questions[i], vision, meaning, tower.grid()};
   }
   predictor.forward(queries, out, session.executor, session.workspace, head_scale);
+  models::check_embedding(path.native(), {out.data, out.rows * out.cols});
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -173,6 +175,7 @@ void Model::embed(const Scene& scene, std::span<float> out, Session& session) co
 void Model::embed(std::string_view text, std::span<float> out, Session& session) const {
   impl_->check(out, 1);
   impl_->text.embed(text, out, session.executor, session.workspace);
+  models::check_embedding(path().native(), out);
 }
 
 bool Model::reads_whole(std::string_view text) const {
@@ -225,6 +228,7 @@ AnswerTable Model::encode(std::span<const std::string> texts, Session& session) 
   AnswerTable table{{texts.begin(), texts.end()}, std::vector<float>(texts.size() * dim())};
   impl_->text.embed(texts, {table.embeddings.data(), texts.size(), dim()}, session.executor,
                     session.workspace);
+  models::check_embedding(path().native(), table.embeddings);
   return table;
 }
 
@@ -291,11 +295,18 @@ void Model::generate(std::span<const float> predicted, size_t top, Answer& out,
       writer.generator.generate(predicted, best, session.executor, session.workspace);
   if (found == 0) throw Error(path().string() + ": generator: expected numbers, found none");
   out.candidates.resize(std::min(listed, found));
-  for (size_t i = 0; i < out.candidates.size(); ++i) {
-    decoder::join(impl_->text.tokenizer(), best[i].ids, out.candidates[i].text);
-    decoder::agree_articles(out.candidates[i].text);
-    out.candidates[i].score = std::exp(best[i].log_probability);
+  size_t n = 0;
+  for (size_t i = 0; i < found && n < listed; ++i) {
+    Candidate& next = out.candidates[n];
+    decoder::join(impl_->text.tokenizer(), best[i].ids, next.text);
+    decoder::agree_articles(next.text);
+    next.score = std::exp(best[i].log_probability);
+    // Two that differ in an article alone are one text now: the more probable one stays.
+    const auto before = out.candidates.begin() + static_cast<ptrdiff_t>(n);
+    n += std::find_if(out.candidates.begin(), before,
+                      [&](const Candidate& c) { return c.text == next.text; }) == before;
   }
+  out.candidates.resize(n);
   out.text = out.candidates[0].text;
   out.confidence = out.candidates[0].score;
   out.sure = out.confidence >= writer.sure_threshold;

@@ -31,7 +31,8 @@ void expect_kept(std::span<const TensorJob> jobs, const Gguf& file, std::string_
 }  // namespace
 
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
-                        std::span<const QuantizeRule> rules, const Calibration& calibration) {
+                        std::span<const QuantizeRule> rules, const Calibration& calibration,
+                        const StopAsked& stop) {
   const auto shared = std::make_shared<const Gguf>(Gguf::open(in));
   const Gguf& file = *shared;
   Roles roles;
@@ -59,6 +60,7 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
     calibrated.merge(calibrate_pictures(file, rules, calibration));
   }
   for (const auto& [name, bias] : calibrated.bias) expect_kept(jobs, file, name);
+  expect_to_go_on(stop, out);
   GgufWriter writer(out);
   // The writer sets its own alignment; what described the layout of a tensor that changes is gone.
   std::set<std::string, std::less<>> stale{"general.alignment"};
@@ -74,6 +76,7 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   report.calibrated = std::move(calibrated.maps);
   for (TensorJob& job : jobs) declare(job, writer);
   for (const TensorJob& job : jobs) {
+    expect_to_go_on(stop, out);
     write(job, calibrated, writer);
     report.tensors.push_back(job.report);
   }

@@ -85,7 +85,7 @@ const Runner::Tower& Runner::vision(bool one_frame) {
   if (!fresh) return out;
   const VisionPart& part = *model_.vision;
   out.tokens = see(one_frame, nn::Transformer::kAll);
-  if (part.pool == VisionPart::Pool::none) return out;
+  if (part.pool == VisionPart::Pool::none && !model_.text) return out;
   const size_t n = out.tokens.shape[1], d = out.tokens.shape[2];
   for (size_t i = 0; i < out.tokens.shape[0]; ++i) {
     size_t seen = n;
@@ -231,7 +231,7 @@ Found Runner::run(const std::string& output) {
     const auto& part = *model_.vision;
     if (output == "last_hidden_state") return vision(false).tokens;
     if (output == "predictor_output" && part.predictor) return predicted_patches();
-    const bool pools = part.pool != VisionPart::Pool::none;
+    const bool pools = part.pool != VisionPart::Pool::none || model_.text;
     if (output == "pooled" && pools) return vision(false).pooled;
     if (output == "image_embeds" && pools) return vision(false).embedding;
   } else if (model_.text) {

@@ -11,6 +11,7 @@
 namespace sterna::models {
 namespace {
 
+constexpr size_t kMostDimensions = 16;                // as of safetensors
 constexpr uint64_t max_rows = uint64_t{1} << 40;  // so that sizes in bytes can't overflow
 constexpr uint64_t max_cols = quant::kMaxInputs;
 
@@ -50,7 +51,7 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
       fits = fits && d > 0 && !__builtin_mul_overflow(elements, static_cast<uint64_t>(d), &elements);
       out.shape.push_back(static_cast<uint64_t>(d));
     }
-    if (!fits || elements != tensor.elements() || out.shape.size() > 8) {
+    if (!fits || elements != tensor.elements() || out.shape.size() > kMostDimensions) {
       throw Error(file.file() + ": metadata " + in_quotes(key) + ": expected a shape of " +
                   std::to_string(tensor.elements()) + " elements, found " + shape_text(out.shape));
     }
@@ -67,7 +68,9 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
                   ": expected f32, bf16, i8, t2, t5, t34 or t14, found " + in_quotes(type));
     }
     const uint64_t rows = file.integer(tensor_key(tensor.name, "rows"), 1, max_rows);
-    const uint64_t cols = file.integer(tensor_key(tensor.name, "cols"), 1, max_cols);
+    const bool integer = quant::is_integer(*out.layout);
+    const uint64_t cols =
+        file.integer(tensor_key(tensor.name, "cols"), 1, integer ? max_cols : kMostFloatInputs);
     const std::string group = tensor_key(tensor.name, "group");
     if (file.has(group)) out.group = file.integer(group, 0, max_cols);
     out.shape = {rows, cols};
@@ -77,7 +80,8 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
            shape_text(out.shape) + ", found " + std::to_string(tensor.data.size()));
     }
     if (quant::is_integer(*out.layout)) scales = rows * quant::group_count(cols, out.group);
-  } else if (tensor.shape.size() == 2 && scale_of(file, tensor.name) != nullptr) {
+  } else if (const GgufTensor* const scale = scale_of(file, tensor.name);
+             tensor.shape.size() == 2 && scale != nullptr && scale->type == GgmlType::f16) {
     out.row_table = true;
     scales = tensor.shape[0];
   }

@@ -14,6 +14,9 @@
 
 namespace sterna::models {
 
+/// Columns of a map in bf16 or f32 that lies in panels; of integers, quant::kMaxInputs.
+inline constexpr uint64_t kMostFloatInputs = uint64_t{1} << 20;
+
 /// A tensor as Sterna means it. GGUF has no types for Sterna's layouts, so NAME is stored as bytes
 /// (a one-dimensional I8 tensor) with its type and shape in metadata,
 ///   sterna.tensor.NAME.type = "bf16" | "i8" | "t2" | "t5" | "t34" | "t14"

@@ -126,8 +126,14 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
     fail("expected rows of a multiple of 256 weights");
   if (!job.shape.empty()) job.rows = job.shape[0];
   job.cols = job.elements() / job.rows;
-  if (format.layout && type != "bf16" && job.cols > quant::kMaxInputs)
+  if ((format.layout || format.blocks) && type != "bf16" && job.cols > quant::kMaxInputs)
     fail("expected at most " + std::to_string(quant::kMaxInputs) + " inputs");
+  if (format.layout && job.cols > kMostFloatInputs)
+    fail("expected at most " + std::to_string(kMostFloatInputs) + " inputs");
+}
+
+void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out) {
+  if (stop && stop()) throw Error(out.string() + ": stopped before it was complete");
 }
 
 void declare(TensorJob& job, GgufWriter& out) {

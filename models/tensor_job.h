@@ -53,6 +53,9 @@ TensorJob job_of(const Gguf& file, const GgufTensor& tensor, const Roles* roles)
 /// type for numbers that are quantised already.
 void decide(TensorJob& job, std::span<const QuantizeRule> rules);
 
+/// Throws if `stop` says that `out` is not to be finished.
+void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out);
+
 /// Declares the tensors and sets the metadata that a job will write.
 void declare(TensorJob& job, GgufWriter& out);
 

@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <cmath>
 #include <cstdio>
 
 namespace sterna::models {
@@ -43,6 +44,14 @@ std::string in_quotes(std::string_view text) {
     }
   }
   return out + "\"";
+}
+
+void check_embedding(std::string_view file, std::span<const float> embedding) {
+  for (const float v : embedding) {
+    if (std::isfinite(v)) continue;
+    throw Error(std::string(file) + ": embedding: expected finite numbers, found " +
+                std::to_string(v));
+  }
 }
 
 std::string shape_text(std::span<const uint64_t> shape) {

@@ -208,6 +208,13 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
                   " tokens, found " + std::to_string(n));
     }
   }
+  for (const Rotation& r : rotations) {
+    if (r.cos.rows != r.sin.rows || (r.cos.rows != 0 && r.cos.rows != x.rows)) {
+      throw Error("transformer: expected rotations of " + std::to_string(x.rows) +
+                  " tokens, found " + std::to_string(r.cos.rows) + " and " +
+                  std::to_string(r.sin.rows));
+    }
+  }
   const Workspace::Frame frame(workspace);
   const std::span<const size_t> groups = group(starts, workspace);
   const size_t n = groups.size() - 1, threads = static_cast<size_t>(executor.threads());

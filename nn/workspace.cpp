@@ -30,22 +30,17 @@ Workspace::Block Workspace::block_of(size_t size) {
   return {std::unique_ptr<std::byte[], Free>(p), size};
 }
 
-size_t Workspace::capacity() const {
-  size_t all = 0;
-  for (const Block& b : blocks_) all += b.size;
-  return all;
-}
-
 void Workspace::level_apart() {
-  if (apart_.empty()) return;
-  const auto less = [](const Workspace& a, const Workspace& b) {
-    return a.capacity() < b.capacity();
-  };
-  const Workspace& most = *std::max_element(apart_.begin(), apart_.end(), less);
-  for (Workspace& w : apart_) {
-    if (!less(w, most)) continue;
-    w.blocks_.clear();
-    for (const Block& b : most.blocks_) w.blocks_.push_back(block_of(b.size));
+  size_t blocks = 0;
+  for (const Workspace& w : apart_) blocks = std::max(blocks, w.blocks_.size());
+  for (size_t i = 0; i < blocks; ++i) {
+    size_t most = 0;
+    for (const Workspace& w : apart_)
+      if (i < w.blocks_.size()) most = std::max(most, w.blocks_[i].size);
+    for (Workspace& w : apart_) {
+      if (i == w.blocks_.size()) w.blocks_.push_back(block_of(most));
+      if (w.blocks_[i].size < most) w.blocks_[i] = block_of(most);
+    }
   }
 }
 

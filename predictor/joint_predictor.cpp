@@ -21,6 +21,8 @@ JointPredictor::JointPredictor(JointPredictorWeights weights, quant::Isa isa)
   expect("width of the token embedding", d, weights_.tokens.cols());
   expect("rows of the vision map", d, weights_.vision.m());
   expect("columns of the head", d, weights_.head.k());
+  if (weights_.norm) expect("numbers of the norm", d, weights_.norm.gain.size());
+  if (!weights_.norm.bias.empty()) expect("bias of the norm", d, weights_.norm.bias.size());
 }
 
 void JointPredictor::forward(nn::Mat<const float> vision, std::span<const uint32_t> query,

@@ -26,9 +26,10 @@ struct Vnni : Base {
   static __m256i widen(const __m256i (&acc)[1]) { return acc[0]; }
 };
 
-// What one token takes: each unit has sums of its own, which hides the latency, and keeps its field
-// where it lies in the byte; the sums are shifted down at the end, exactly.
-// |sum| <= 192 * 127 * kMaxInputs / 4 < 2^31.
+// What one token takes: unit f goes to sum f mod size(kShift). Fields stay where they lie in the
+// byte, in sums of their own that are shifted down at the end, exactly: |sum| <= 192 * 127 *
+// kMaxInputs / 4 < 2^31. Codes that are whole numbers of t5 share two sums, which with both halves
+// of a panel leaves registers for what takes them apart: five had all ten spilled in every block.
 struct VnniT2 : Vnni<T2> {
   static constexpr int kShift[] = {0, 2, 4, 6};
   template <int f>
@@ -38,7 +39,7 @@ struct VnniT2 : Vnni<T2> {
 };
 
 struct VnniT5 : Vnni<T5> {
-  static constexpr int kShift[] = {0, 0, 0, 0, 0};
+  static constexpr int kShift[] = {0, 0};
   template <int f>
   static __m256i scaled_unit(const Block& b) {
     return b.code[f];
@@ -69,8 +70,9 @@ using VnniT14 = Sparse<T14Fields, VnniT2>;
 template <class F, int f = 0>
 inline void gemv_units(const typename F::Block& block, const int8_t* q,
                        __m256i (&acc)[std::size(F::kShift)]) {
-  acc[f] = dot(acc[f], F::template scaled_unit<f>(block), F::inputs(q + 4 * f));
-  if constexpr (f + 1 < static_cast<int>(std::size(F::kShift))) gemv_units<F, f + 1>(block, q, acc);
+  __m256i& sum = acc[f % std::size(F::kShift)];
+  sum = dot(sum, F::template scaled_unit<f>(block), F::inputs(q + 4 * f));
+  if constexpr (f + 1 < F::kUnits) gemv_units<F, f + 1>(block, q, acc);
 }
 
 template <class F, int s = 0>

@@ -47,7 +47,8 @@ void check_group(Type type, size_t m, size_t k, size_t group) {
     fail(type, m, k, "expected group 0, 64, 128 or 256, found " + std::to_string(group));
 }
 
-uint16_t half_scale(float s) { return f32_to_f16(std::min(s, 65504.0f)); }
+constexpr float kMostScale = 65504;  // of fp16
+uint16_t half_scale(float s) { return f32_to_f16(std::min(s, kMostScale)); }
 
 // The squared error of weights, padded with zeros to fours, of magnitude at most 127.5 * s.
 float int8_error(std::span<const float> w, float s) {
@@ -83,7 +84,15 @@ uint16_t int8_scale(const float* w, size_t count, float top) {
 
 // Integers q of weights w that share the scale returned.
 uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
-  if (is_sparse(type)) return quantise_sparse(type, {w, count}, q);
+  const auto expect_half = [&](bool fits, float wanted) {
+    if (!fits)
+      fail(type, 1, count, "expected a scale up to 65504 (fp16), found " + std::to_string(wanted));
+  };
+  if (is_sparse(type)) {
+    const uint16_t scale = quantise_sparse(type, {w, count}, q);
+    expect_half(std::isfinite(f16_to_f32(scale)), f16_to_f32(scale));
+    return scale;
+  }
   double sum = 0;
   float top = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -91,8 +100,9 @@ uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
     top = std::max(top, std::fabs(w[i]));
   }
   const bool ternary = type != Type::i8;
-  const uint16_t scale = ternary ? half_scale(static_cast<float>(sum / static_cast<double>(count)))
-                                 : int8_scale(w, count, top);
+  const float wanted = ternary ? static_cast<float>(sum / static_cast<double>(count)) : top / 127;
+  expect_half(wanted <= kMostScale, wanted);
+  const uint16_t scale = ternary ? half_scale(wanted) : int8_scale(w, count, top);
   const float s = f16_to_f32(scale), limit = ternary ? 1.0f : 127.0f;
   for (size_t i = 0; i < count; ++i) {
     const float r = s > 0 ? std::nearbyint(w[i] / s) : 0.0f;
@@ -150,6 +160,9 @@ void pack_bf16(std::span<const float> w, size_t m, size_t k, uint8_t* out) {
     uint8_t* panel = out + r / kPanelRows * panel_bytes;
     for (size_t c = 0; c < k; ++c) {
       const uint16_t h = f32_to_bf16(w[r * k + c]);
+      if (!std::isfinite(bf16_to_f32(h)))
+        fail(Type::bf16, m, k,
+             "expected numbers of bf16's range, found " + std::to_string(w[r * k + c]));
       std::memcpy(panel + c / 2 * kLineBytes + r % kPanelRows * 4 + c % 2 * 2, &h, 2);
     }
   }
@@ -265,10 +278,24 @@ void check(const WeightView& w) {
          "expected " + std::to_string(scales) + " scales, found " + std::to_string(w.scale.size()));
   if (w.type == Type::f32 && reinterpret_cast<uintptr_t>(w.data.data()) % alignof(float) != 0)
     fail(w.type, w.m, w.k, "expected data aligned to 4 bytes");
+  if (reinterpret_cast<uintptr_t>(w.scale.data()) % alignof(uint16_t) != 0)
+    fail(w.type, w.m, w.k, "expected scales aligned to 2 bytes");
 }
+
+namespace {
+
+void check_room(const WeightView& w, size_t found) {
+  if (found != w.m * w.k)
+    fail(w.type, w.m, w.k,
+         "expected room for " + std::to_string(w.m * w.k) + " numbers, found " +
+             std::to_string(found));
+}
+
+}  // namespace
 
 void unpack_integers(const WeightView& w, std::span<int8_t> out) {
   check(w);
+  check_room(w, out.size());
   if (!is_integer(w.type)) fail(w.type, w.m, w.k, "expected an integer type");
   const size_t inputs = block_inputs(w.type);
   const size_t panel_bytes = weight_bytes(w.type, kPanelRows, w.k);
@@ -288,10 +315,7 @@ void unpack_integers(const WeightView& w, std::span<int8_t> out) {
 
 void dequantise(const WeightView& w, std::span<float> out) {
   check(w);
-  if (out.size() != w.m * w.k)
-    fail(w.type, w.m, w.k,
-         "expected room for " + std::to_string(w.m * w.k) + " numbers, found " +
-             std::to_string(out.size()));
+  check_room(w, out.size());
   if (w.type == Type::f32) {
     std::memcpy(out.data(), w.data.data(), w.data.size());
     return;

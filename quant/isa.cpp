@@ -53,14 +53,16 @@ const CpuFeatures& cpu_features() noexcept {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     f.amd = __builtin_cpu_is("amd");
-    f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    const bool f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+    f.avx2 = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vnni");
     f.vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
     f.bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
     f.amx = f.vbmi && f.bf16 && may_use_tiles();
-    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // leaf 7, subleaf 1, EAX bit 4: AVX-VNNI
+    // Leaf 7, subleaf 1, EAX bit 4: AVX-VNNI.
     f.avxvnni =
         f.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 #elif defined(__aarch64__)

@@ -37,7 +37,7 @@ uint16_t quantise_sparse(Type type, std::span<const float> w, int8_t* q) noexcep
       ++kept;
     }
   }
-  return f32_to_f16(static_cast<float>(std::min(sum / static_cast<double>(kept), 65504.0)));
+  return f32_to_f16(static_cast<float>(sum / static_cast<double>(kept)));
 }
 
 int sparse_state_of(Type type, const int8_t* q, size_t count) noexcept {

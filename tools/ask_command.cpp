@@ -7,6 +7,7 @@
 #include "cli/answer_page.h"
 #include "cli/answerer.h"
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/inputs.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -115,6 +116,8 @@ int run(const Answerer& model, const Common& common, const std::vector<QuestionG
   std::optional<InterruptGuard> interrupt;  // a page that was begun is finished
   std::optional<AnswerPage> page;
   if (!shown.html.empty()) {
+    for (const QuestionGroup& group : groups)
+      refuse_overwriting("--html", shown.html, {&group.path, 1});
     interrupt.emplace();
     page.emplace(shown.html, model.path().filename().string());
   }
@@ -204,11 +207,16 @@ int ask_command(int argc, char** argv) {
   if (shown.open && !choices.empty()) {
     throw UsageError("--open excludes --choices and --answers");
   }
+  std::vector<std::string> names = options.positionals();
   if (args->count("html") != 0) {
     shown.html = (*args)["html"].as<std::string>();
     if (shown.html.empty()) throw UsageError("--html: expected the name of a file");
+    refuse_overwriting("--html", shown.html, names);
+    for (const char* read : {"batch", "answers"}) {
+      if (args->count(read) != 0)
+        refuse_overwriting("--html", shown.html, std::vector{(*args)[read].as<std::string>()});
+    }
   }
-  std::vector<std::string> names = options.positionals();
   if (args->count("batch") != 0) {
     if (!names.empty()) throw UsageError("--batch names pictures and questions itself");
     const auto groups = read_batch((*args)["batch"].as<std::string>());

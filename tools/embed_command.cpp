@@ -4,6 +4,7 @@
 
 #include "cli/embed_job.h"
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/inputs.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -59,6 +60,17 @@ Options describe() {
       "A run that was stopped goes on where it was when the same command is given again. Inputs\n"
       "whose content is unchanged since OUT.npy was written are not computed again.");
   return options;
+}
+
+/// Every file that is read, but for those that lists name.
+std::vector<std::string> inputs_of(const Options& options, const cxxopts::ParseResult& args) {
+  std::vector<std::string> names = options.positionals();
+  for (const char* list : {"list", "text-file"}) {
+    if (args.count(list) == 0) continue;
+    const auto& files = args[list].as<std::vector<std::string>>();
+    names.insert(names.end(), files.begin(), files.end());
+  }
+  return names;
 }
 
 EmbedJob make_job(const Options& options, const cxxopts::ParseResult& args, const Common& common) {
@@ -164,6 +176,10 @@ int embed_command(int argc, char** argv) {
   const std::optional<StorePaths> paths =
       output == "-" ? std::nullopt : std::make_optional<StorePaths>(output);
   EmbedJob job = make_job(options, *args, common);
+  if (paths) {
+    for (const auto& written : {paths->vectors, paths->manifest, paths->meta})
+      refuse_overwriting("-o", written, inputs_of(options, *args));
+  }
   const auto input = job.text ? Embedder::Input::texts : Embedder::Input::pictures;
   const auto embedder = open_embedder(common, input);
 

@@ -9,6 +9,7 @@
 
 #include "cli/answerer.h"
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/eval_page.h"
 #include "cli/interrupt.h"
 #include "cli/model_path.h"
@@ -232,9 +233,12 @@ int eval_command(int argc, char** argv) {
   if (args->count("html") != 0) {
     html = (*args)["html"].as<std::string>();
     if (html.empty()) throw UsageError("--html: expected the name of a file");
+    refuse_overwriting("--html", html, {&file, 1});
   }
 
   Evaluation evaluation = read_evaluation(file);
+  for (const QuestionGroup& group : evaluation.groups)
+    refuse_overwriting("--html", html, {&group.path, 1});
   std::vector<std::filesystem::path> paths;
   for (const std::string& name : models) paths.push_back(find_model(name));
   const auto names = shown_names(paths);

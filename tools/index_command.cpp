@@ -6,6 +6,7 @@
 #include "cli/embed_job.h"
 #include "cli/embedder.h"
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/index_folder.h"
 #include "cli/inputs.h"
 #include "cli/model_path.h"
@@ -73,18 +74,28 @@ int report(const Common& common, const fs::path& folder, const IndexFolder& inde
   return failed > 0 ? kSomeFailed : kDone;
 }
 
+/// While it lives no other process changes the index in `folder`.
+GrowingFile lock(const fs::path& folder) { return GrowingFile(folder / "lock"); }
+
+/// Whether the index has this very picture. One that can't be read now it has not: embedding tells.
+bool is_known(const IndexFolder& index, const std::string& input) {
+  const IndexEntry* known = index.find(input);
+  std::error_code error;
+  if (known == nullptr || !fs::is_regular_file(input, error)) return false;
+  try {
+    return hex(sha256_file(input)) == known->sha256;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 /// Pictures or an embeddings.npy into `index`; returns an exit code.
 int fill(IndexFolder& index, const fs::path& folder, const Common& common, const Embedder& embedder,
          const std::vector<std::string>& inputs) {
   std::vector<std::string> wanted;
-  for (const std::string& input : inputs) {
-    const IndexEntry* known = index.find(input);
-    std::error_code error;
-    const bool readable = known != nullptr && fs::is_regular_file(input, error);
-    if (!readable || hex(sha256_file(input)) != known->sha256) wanted.push_back(input);
-  }
+  for (const std::string& input : inputs)
+    if (!is_known(index, input)) wanted.push_back(input);
   const fs::path output = folder / "new.npy";
-  fs::create_directories(folder);
   const Embedded done = embed_into(output, embedder, index.settings(), wanted, common.threads);
   if (done.interrupted != 0) return done.interrupted;
   auto entries = read_manifest(StorePaths(output).manifest);
@@ -125,6 +136,8 @@ int build_command(int argc, char** argv) {
     if (!meta.is_object() || !meta.contains("settings")) {
       throw Error(paths.meta.string() + ": expected what `sterna embed` writes, found other JSON");
     }
+    fs::create_directories(folder);
+    const GrowingFile held = lock(folder);
     IndexFolder index = IndexFolder::create(folder, vectors.cols(), type, meta["settings"]);
     index.add(vectors, read_manifest(paths.manifest));
     index.save();
@@ -133,6 +146,8 @@ int build_command(int argc, char** argv) {
   const auto inputs = expand_inputs(names);
   const auto embedder = open_embedder(common, Embedder::Input::pictures);
   const Json settings = embed_settings(*embedder, false);
+  fs::create_directories(folder);
+  const GrowingFile held = lock(folder);
   IndexFolder index = IndexFolder::create(folder, embedder->dim(), type, settings);
   return fill(index, folder, common, *embedder, inputs);
 }
@@ -161,6 +176,9 @@ int add_command(int argc, char** argv) {
   if (names.size() < 2) throw UsageError("expected INDEX and pictures");
   const auto inputs = expand_inputs(std::span(names).subspan(1));
   const auto embedder = open_embedder(common, Embedder::Input::pictures);
+  // Of a folder that holds no index, opening tells.
+  const bool there = fs::exists(fs::path(names[0]) / "index.json");
+  const GrowingFile held = there ? lock(names[0]) : GrowingFile();
   IndexFolder index = open_with(names[0], *embedder, common);
   return fill(index, names[0], common, *embedder, inputs);
 }

@@ -60,8 +60,10 @@ int model_check_command(int argc, char** argv) {
   if (!args) return kDone;
   const Common common = options.common(*args);
   const auto& names = options.positionals();
-  if (names.size() > 1 || (names.empty() && common.model.empty()))
-    throw UsageError("expected one MODEL, found " + std::to_string(names.size()));
+  if (names.size() + (common.model.empty() ? 0 : 1) != 1) {
+    throw UsageError("expected one MODEL, as a name or as --model, found " +
+                     std::to_string(names.size() + (common.model.empty() ? 0 : 1)));
+  }
   if (args->count("golden") != 1) throw UsageError("expected --golden FILE");
   models::CheckOptions how;
   how.isa = common.isa;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/error.h"
+#include "cli/interrupt.h"
 #include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -40,7 +41,11 @@ int model_convert_command(int argc, char** argv) {
   if (files.size() != 2)
     throw UsageError("expected FOLDER and OUT, found " + std::to_string(files.size()) + " names");
   const std::vector<models::QuantizeRule> rules = read_rules(*args);
-  const models::ConvertReport report = models::convert(files[0], files[1], rules);
+  models::ConvertReport report;
+  const int stopped = stoppable([&](const models::StopAsked& stop) {
+    report = models::convert(files[0], files[1], rules, stop);
+  });
+  if (stopped != 0) return stopped;
   if (args->count("json") != 0) {
     print_line(line({{"in", files[0]},
                      {"out", files[1]},

@@ -46,7 +46,8 @@ Options describe() {
       cxxopts::value<std::vector<std::string>>(), "GLOB");
   options.epilogue(
       "Without --include: *.json, *.safetensors, *.gguf, *.txt, *.model. HF_TOKEN, if it is set, is\n"
-      "sent to that hub alone. Nothing else of Sterna uses the network.");
+      "sent to that hub alone. Nothing else of Sterna uses the\n"
+      "network but watch, for the stream it is given.");
   return options;
 }
 

@@ -12,6 +12,7 @@
 
 #include "cli/calibration.h"
 #include "cli/error.h"
+#include "cli/interrupt.h"
 #include "cli/model_report.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -129,7 +130,11 @@ int model_quantize_command(int argc, char** argv) {
   std::error_code none;
   const bool in_place = std::filesystem::equivalent(files[0], files[1], none);
   if (golden && in_place) throw UsageError("--golden: expected an OUT that is not IN");
-  const auto report = models::quantize(files[0], files[1], rules, calibration.view(threads));
+  models::QuantizeReport report;
+  const int stopped = stoppable([&](const models::StopAsked& stop) {
+    report = models::quantize(files[0], files[1], rules, calibration.view(threads), stop);
+  });
+  if (stopped != 0) return stopped;
   std::vector<models::OutputChange> changes;
   if (converted && !in_place) {
     Session session(threads);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/inputs.h"
 #include "cli/interrupt.h"
 #include "cli/model_path.h"
@@ -267,6 +268,10 @@ int watch_command(int argc, char** argv) {
     throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
   }
   const WatchWishes asked = wishes(*args);
+  for (const char* written : {"save", "report"}) {
+    if (const auto file = text(*args, written))
+      refuse_overwriting(std::string("--") + written, *file, options.positionals());
+  }
 
   const InterruptGuard interrupt;
   const StopAsked stop = [&] { return interrupt.requested() != 0; };

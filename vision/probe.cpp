@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 #include <cstdio>
+#include <span>
+#include <string>
 
 #include "codec.h"
 #include "orientation.h"
@@ -218,9 +220,13 @@ Probe probe_jp2(Bytes b) {
 }
 
 Probe probe_pnm(Bytes b) {
-  std::array<uint64_t, 2> size{};
+  // Width, height and, but for bitmaps, the largest sample.
+  const uint8_t kind = u8(b, 1);
+  std::array<uint64_t, 3> size{0, 0, 255};
+  const bool bitmap = kind == '1' || kind == '4', binary = kind >= '4';
   size_t i = 2;
-  for (uint64_t& value : size) {
+  for (uint64_t& value : std::span(size).first(bitmap ? 2 : 3)) {
+    value = 0;
     for (; i < b.size(); ++i) {
       if (u8(b, i) == '#') {
         while (i < b.size() && u8(b, i) != '\n') ++i;
@@ -233,7 +239,14 @@ Probe probe_pnm(Bytes b) {
     for (; i < b.size() && std::isdigit(u8(b, i)) != 0 && i - first < 10; ++i) {
       value = value * 10 + (u8(b, i) - uint8_t{'0'});
     }
-    if (i == first) throw Fault("broken PNM: expected width and height as numbers");
+    if (i == first) {
+      throw Fault(bitmap ? "broken PNM: expected width and height as numbers"
+                         : "broken PNM: expected width, height and largest sample as numbers");
+    }
+  }
+  // OpenCV takes binary samples as they are, whatever the largest may be.
+  if (binary && size[2] != 255 && size[2] != 65535) {
+    throw Fault("expected PNM samples up to 255 or 65535, found up to " + std::to_string(size[2]));
   }
   return {Format::pnm, static_cast<size_t>(size[0]), static_cast<size_t>(size[1]), 1};
 }

@@ -33,7 +33,7 @@ OUT = HERE / "pixels"
 
 
 def noise(width, height, seed, kind="noise"):
-    """The synthetic picture that tests/vision/support.h makes too: a hash of the index."""
+    """The synthetic picture that tests/vision/pixels_support.h makes too: a hash of the index."""
     i = np.arange(width * height * 3, dtype=np.uint64)
     if kind == "blocks":  # runs of 0 and 255: the filters overshoot and must clip
         i = i // np.uint64(7)
@@ -362,6 +362,7 @@ def broken():
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "text.jpg").write_bytes(b"This is not a picture.\n")
     (folder / "heic.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (folder / "ten_bits.pgm").write_bytes(b"P5 4 2 1023\n" + b"\x03\xff" * 8)
     head = struct.pack(">IIBBBBB", 10000, 10001, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IEND", b"")
     (folder / "bomb100mp.png").write_bytes(bomb)

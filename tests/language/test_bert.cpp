@@ -2,6 +2,7 @@
 #include <sterna/language/bert.h>
 #include <sterna/language/text_encoder.h>
 #include <sterna/quant/error.h>
+#include <tests/support/worse.h>
 
 #include <cmath>
 #include <cstring>
@@ -90,7 +91,7 @@ const double kTolerance = 200 * 8 * std::ldexp(1.0, -24);
 double distance(std::span<const float> a, std::span<const float> b) {
   double worst = a.size() == b.size() ? 0.0 : 1e9;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-    worst = std::max(worst, std::fabs(static_cast<double>(a[i]) - b[i]));
+    worst = test::worse(worst, std::fabs(static_cast<double>(a[i]) - b[i]));
   return worst;
 }
 

@@ -6,6 +6,9 @@
 #include <sterna/quant/error.h>
 #include <tests/support/folder.h>
 
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -140,6 +143,10 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
       check_message(fault(scratch, tiny, {key, GgufValue(bad), "", {}}), scratch);
     }
   }
+  const char* eps = "sterna.language.eps";
+  for (const double bad : {-1.0, 2.0, std::numeric_limits<double>::infinity(),
+                           std::numeric_limits<double>::quiet_NaN()})
+    check_message(fault(scratch, tiny, {eps, GgufValue(bad), "", {}}), scratch);
   const char* share = "sterna.vision.whole_places";
   for (const double bad : {-1.0, 1e9, std::numeric_limits<double>::quiet_NaN()})
     check_message(fault(scratch, tiny, {share, GgufValue(bad), "", {}}), scratch);
@@ -149,6 +156,41 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
       check_message(fault(scratch, tiny, {slope, GgufValue(bad), "", {}}), scratch);
     CHECK(fault(scratch, tiny, {slope, GgufValue(0.5), "", {}}) == "");
   }
+}
+
+TEST_CASE("weights that are no numbers give no answer and no embedding") {
+  const test::Folder scratch;
+  const Gguf tiny = Gguf::open(kTiny);
+  const auto path = scratch / "changed.gguf";
+  write(path, tiny, {"", {}, "", {}});
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const auto& norm = *tiny.find("predictor.norm.weight");
+  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  const std::string_view weights(reinterpret_cast<const char*>(norm.data.data()), norm.data.size());
+  const size_t at = bytes.find(weights);
+  REQUIRE(at != bytes.npos);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  file.clear();
+  file.seekp(static_cast<std::streamoff>(at));
+  file.write(reinterpret_cast<const char*>(&nan), sizeof nan);
+  file.close();
+  const Model model = Model::open(path);
+  Session session(1);
+  const std::vector<uint8_t> grey(3 * 9 * 7, 128);
+  const Scene scene = model.see({grey.data(), 9, 7, 27}, session);
+  std::vector<float> out(model.dim());
+  const std::string expected = path.string() + ": embedding: expected finite numbers, found ";
+  const auto message = [&](const std::function<void()>& f) -> std::string {
+    try {
+      f();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  CHECK(message([&] { model.embed(scene, out, session); }).starts_with(expected));
+  CHECK(message([&] { model.answer(scene, "what is it?", 1, session); }).starts_with(expected));
+  CHECK(message([&] { model.embed("a text", out, session); }).empty());
 }
 
 TEST_CASE("stage tables that no stem can have") {

@@ -8,6 +8,7 @@
 #include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
 #include <tests/support/folder.h>
+#include <tests/support/worse.h>
 
 #include <algorithm>
 #include <cmath>
@@ -145,7 +146,7 @@ TEST_CASE("the shipped rules turn a float file into the shipped types, and Weigh
   for (size_t r = 0; r < table.rows; ++r) {
     quant::lookup_row(table.i8.subspan(r * 12, 12), table.scale[r], row);
     for (size_t c = 0; c < 12; ++c) {
-      worst = std::max(worst, std::fabs(row[c] - v[r * 12 + c]));
+      worst = test::worse(worst, std::fabs(row[c] - v[r * 12 + c]));
       top = std::max(top, std::fabs(v[r * 12 + c]));
     }
   }

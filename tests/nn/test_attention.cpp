@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sterna/nn/attention.h>
 #include <sterna/quant/error.h>
+#include <tests/support/worse.h>
 
 #include <algorithm>
 #include <cmath>
@@ -59,7 +60,7 @@ TEST_CASE("attention: against double, same bits on every ISA and thread count, r
     for (size_t i = 0; i < tq; ++i)
       for (size_t j = 0; j < d; ++j)
         worst =
-            std::max(worst, std::fabs(want.at(i, j) - expected(q, k, v, dim, scale, i, j, 0, tk)));
+            test::worse(worst, std::fabs(want.at(i, j) - expected(q, k, v, dim, scale, i, j, 0, tk)));
     CHECK(worst <= tolerance(dim, tk));
     for (const auto isa : test::isas()) {
       for (const auto* executor : {&one, &two}) {
@@ -129,7 +130,7 @@ TEST_CASE("attention in bf16: against double, each text by itself, any number of
           for (size_t j = i % 13; j < heads * dim; j += 13) {
             const double error = y.at(i, j) - expected(q, keys, values, dim, scale, i, j, starts[s],
                                                        starts[s + 1]);
-            worst = std::max(worst, std::fabs(error));
+            worst = test::worse(worst, std::fabs(error));
             squares += error * error, ++count;
           }
         }
@@ -239,7 +240,7 @@ TEST_CASE("grouped attention with a reach and hidden keys: against double, same 
               double sum = 0;
               for (size_t c = 0; c < keys.size(); ++c)
                 sum += e[c] / total * v.at(keys[c], from + j);
-              worst = std::max(worst, std::fabs(want.at(i, h * dim + j) - sum));
+              worst = test::worse(worst, std::fabs(want.at(i, h * dim + j) - sum));
             }
           }
         }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <sterna/nn/norm.h>
+#include <tests/support/worse.h>
 
 #include <cmath>
 
@@ -37,12 +38,12 @@ TEST_CASE("layer_norm and rms_norm: against double, same bits on every ISA and t
         const double u = (x.at(i, j) - mean) * inverse;
         // The mean's rounding error is relative to 300 and is scaled by `inverse`.
         const double scale = std::fabs(gain[j]) * (std::fabs(u) + 302.0 * inverse);
-        worst_layer = std::max(worst_layer,
+        worst_layer = test::worse(worst_layer,
                                std::fabs(layer.at(i, j) - (u * gain[j] + bias[j])) / (scale + 1.0));
         worst_layer =
-            std::max(worst_layer, std::fabs(plain.at(i, j) - u * gain[j]) / (scale + 1.0));
+            test::worse(worst_layer, std::fabs(plain.at(i, j) - u * gain[j]) / (scale + 1.0));
         const double w = x.at(i, j) * root * gain[j];
-        worst_rms = std::max(worst_rms, std::fabs(rms.at(i, j) - w) / std::fabs(w));
+        worst_rms = test::worse(worst_rms, std::fabs(rms.at(i, j) - w) / std::fabs(w));
       }
     }
     CHECK(worst_layer <= tolerance(n));
@@ -73,7 +74,7 @@ TEST_CASE("softmax: sums to one, shift invariant at extremes, same bits on every
       for (size_t j = 0; j < n; ++j) total += std::exp(x.at(i, j) - top);
       for (size_t j = 0; j < n; ++j) {
         const double p = std::exp(x.at(i, j) - top) / total;
-        worst = std::max(worst, std::fabs(want.at(i, j) - p) / (p + 1e-30));
+        worst = test::worse(worst, std::fabs(want.at(i, j) - p) / (p + 1e-30));
       }
       // x - max is rounded: up to 40 * 2^-24 in the exponent.
       CHECK(worst <= std::ldexp(static_cast<double>(n / 16 + 60), -24));

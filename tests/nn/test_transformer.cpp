@@ -113,6 +113,23 @@ TEST_CASE_FIXTURE(Fixture, "sequences that disagree with the tokens are refused"
   CHECK_THROWS_AS(forward(fine, few), Error);
 }
 
+TEST_CASE_FIXTURE(Fixture, "rotations of fewer tokens are refused, in one group and in several") {
+  const nn::Transformer net({block()}, d);
+  for (const uint32_t t : std::initializer_list<uint32_t>{6, 400}) {
+    test::Owned x(t, d), cos(t - 1, 4), sin(t - 1, 4), all(t, 4);
+    const std::vector<uint32_t> starts = {0, t / 2, t};
+    std::vector<uint32_t> positions(t);
+    for (uint32_t i = 0; i < t; ++i) positions[i] = i % (t / 2);
+    const auto forward = [&](test::Owned& c, test::Owned& s) {
+      const nn::Rotation rotation{c.view(), s.view(), nn::Pairing::halves};
+      net.forward(x.view(), {starts, positions}, {&rotation, 1}, one, workspace);
+    };
+    CHECK_THROWS_AS(forward(cos, sin), Error);
+    CHECK_THROWS_AS(forward(all, sin), Error);
+    CHECK_NOTHROW(forward(all, all));
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "blocks whose shapes disagree are refused, by name") {
   const auto fault = [&](const std::function<void(nn::TransformerBlock&)>& spoil) -> std::string {
     auto b = block();

@@ -34,3 +34,22 @@ TEST_CASE("levelled workspaces hold what any of them held") {
   w.level_apart();
   CHECK(w.system_allocations() == warm);
 }
+
+TEST_CASE("levelled workspaces hold it too where blocks of others are smaller but more") {
+  constexpr size_t kMega = size_t{1} << 20;
+  nn::Workspace w;
+  const auto work = [](nn::Workspace& one, std::initializer_list<size_t> sizes) {
+    const nn::Workspace::Frame frame(one);
+    for (const size_t n : sizes) one.bytes(n * kMega);
+  };
+  const auto apart = w.apart(2);
+  work(apart[0], {6, 12});
+  work(apart[1], {1, 3, 13});
+  w.level_apart();
+  const size_t warm = w.system_allocations();
+  for (nn::Workspace& one : w.apart(2)) {
+    work(one, {6, 12});
+    work(one, {1, 3, 13});
+  }
+  CHECK(w.system_allocations() == warm);
+}

@@ -2,7 +2,7 @@
 """Times decode and bicubic resize here and in Pillow, in turns of the same run: the fastest
 of each, since other work on the machine only ever adds.
 
-    tests/perf/pixels_against_pillow.py build/tests/perf_pixels [PICTURE] [SIZE]
+    tests/perf/pixels_against_pillow.py build/release/bin/perf_pixels [PICTURE] [SIZE]
 
 Without PICTURE a 640 x 480 JPEG is made from the bundled coffee photograph.
 """

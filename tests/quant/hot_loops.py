@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 
-MULTIPLIES = re.compile(r"^(vpdpbusd|vpdpwssd|vpmaddubsw|vpmaddwd|vdpbf16ps|tdp\w+)\b")
+MULTIPLIES = re.compile(r"^(?:\{vex\} )?(vpdpbusd|vpdpwssd|vpmaddubsw|vpmaddwd|vdpbf16ps|tdp\w+)\b")
 COPY = re.compile(r"^vmov\w+ +%([xyz]mm\d+),%([xyz]mm\d+)$")
 STACK = re.compile(r"^vmov\w+ .*%[xyz]mm\d+.*\(%rsp|^vmov\w+ .*\(%rsp.*%[xyz]mm\d+|^vmov\w+ .*\(%rbp.*%[xyz]mm|^vmov\w+ +%[xyz]mm\d+,.*\(%rbp")
 JUMP = re.compile(r"^j\w+ +([0-9a-f]+)\b")

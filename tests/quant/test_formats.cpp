@@ -205,17 +205,23 @@ TEST_CASE("integers laid out are the integers read back, and those of pack()") {
 
 TEST_CASE("rows of zeros, tiny and huge weights") {
   for (Type type : {Type::t2, Type::t5, Type::t34, Type::t14, Type::i8}) {
-    std::vector<float> w(3 * 5, 0.0f);
+    std::vector<float> w(3 * 5, 0.0f), real(15);
+    const float largest = type == Type::i8 ? 127 * 65504.0f : 65504.0f;
     for (size_t c = 0; c < 5; ++c) {
-      w[5 + c] = 1e-30f;                              // scale rounds to zero
-      w[10 + c] = std::numeric_limits<float>::max();  // scale stays finite
+      w[5 + c] = 1e-30f;  // scale rounds to zero
+      w[10 + c] = largest;
     }
     const Weights p(type, w, 3, 5);
-    std::vector<float> real(15);
     dequantise(p.view, real);
     for (size_t c = 0; c < 10; ++c) CHECK(real[c] == 0.0f);
-    for (size_t c = 10; c < 15; ++c) CHECK(std::isfinite(real[c]));
+    for (size_t c = 10; c < 15; ++c) CHECK((real[c] == largest || (is_sparse(type) && real[c] == 0)));
+    for (const float huge : {2 * largest, std::numeric_limits<float>::max()}) {
+      std::fill_n(w.begin() + 10, 5, huge);  // else they would become others, without a word
+      CHECK(message([&] { pack(type, w, 3, 5); }).find("a scale up to 65504") != std::string::npos);
+    }
   }
+  CHECK(message([] { pack(Type::bf16, std::vector{std::numeric_limits<float>::max()}, 1, 1); })
+            .find("bf16's range") != std::string::npos);
 }
 
 TEST_CASE("i8row tables") {

@@ -1,4 +1,5 @@
 """`sterna index` and `search`."""
+import fcntl
 import json
 import os
 
@@ -58,10 +59,24 @@ class Index(CommandTest):
         everything = self.search("words", "--top", "50")
         self.assertEqual(sorted(hit["input"] for hit in everything),
                          sorted([f"p/{p.name}" for p in pictures] + ["p/new.png"]))
-        # Nothing is left over but what index.json points at.
-        self.assertEqual(len(list((self.folder / "x").iterdir())), 3)
+        # Nothing is left over but what index.json points at, and the lock.
+        names = [path.name for path in (self.folder / "x").iterdir()]
+        self.assertEqual(len(names), 4)
+        self.assertIn("lock", names)
         (line,) = self.check(DONE, "index", "add", "x", "p", "--json").json()
         self.assertEqual((line["rows"], line["added"]), (5, 0))
+
+    def test_one_process_at_a_time_changes_an_index(self):
+        self.pictures("p", 2)
+        self.check(DONE, "index", "build", "p", "-o", "x")
+        with open(self.folder / "x" / "lock", "wb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            for arguments in (["add", "x", CAT], ["build", CAT, "-o", "x"]):
+                self.check_error(UNUSABLE, "another process", "index", *arguments)
+            self.search("words")
+        self.check(DONE, "index", "add", "x", CAT)
+        self.check_error(UNUSABLE, "index.json", "index", "add", "p", CAT)
+        self.assertFalse((self.folder / "p" / "lock").exists())
 
     def test_other_kinds_of_index(self):
         self.pictures("p", 40)

@@ -107,6 +107,10 @@ class Watch(StreamTest):
         events, summary = self.events(result)
         self.assertGreater(summary["frames"], 1)
         all_frames = summary["frames"]
+        os.mkfifo(self.folder / "pipe")  # no extension tells, and what is read of it is gone
+        threading.Thread(target=(self.folder / "pipe").write_bytes, args=[CLIP.read_bytes()]).start()
+        result = self.check(DONE, "watch", "pipe", "--every", "0.2", "--fps", "0", "--json")
+        self.assertEqual(self.events(result)[0], events)
         result = self.check(DONE, "watch", CLIP, "--every", "0.2", "--fps", "2", "--json")
         _, summary = self.events(result)
         self.assertLess(summary["frames"], all_frames)

@@ -155,6 +155,8 @@ TEST_CASE("messages say what was expected and what was found") {
   has(message_of(test::golden("broken/bomb.jpg")), "found 65000 x 65000");
   has(message_of(test::golden("broken/half_base.jpg")), "truncated JPEG");
   has(message_of(test::golden("broken/zero.jpg")), "found one of 0 x 0");
+  has(message_of(test::golden("broken/ten_bits.pgm")),
+      "expected PNM samples up to 255 or 65535, found up to 1023");
   has(message_of(test::golden("no such file.jpg")), "No such file or directory");
   has(message_of(test::golden("broken")), "found a directory");
   DecodeLimits small;

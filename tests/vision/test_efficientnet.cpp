@@ -3,6 +3,7 @@
 #include <sterna/quant/error.h>
 #include <sterna/vision/efficientnet.h>
 #include <tests/nn/common.h>
+#include <tests/support/worse.h>
 #include <vision/conv_kernels.h>
 
 #include <algorithm>
@@ -157,7 +158,7 @@ void compare(const std::vector<float>& got, const Map& want) {
   REQUIRE(got.size() == want.size());
   double worst = 0, largest = 0;
   for (size_t i = 0; i < got.size(); ++i) {
-    worst = std::max(worst, std::fabs(static_cast<double>(got[i]) - want[i]));
+    worst = test::worse(worst, std::fabs(static_cast<double>(got[i]) - want[i]));
     largest = std::max(largest, std::fabs(want[i]));
   }
   // Some forty roundings of sums of a few hundred terms a layer: far inside 1e-4 of the scale.

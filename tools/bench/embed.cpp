@@ -26,7 +26,7 @@ fs::path cache_file(const BenchDecodeOptions& options, const StreamScript& scrip
   std::string slides;
   if (!script.pictures.empty()) {
     for (const Slide& slide : read_slides(script.pictures)) {
-      slides += slide.file + '\n' + slide.label + '\n' + slide.caption + '\n';
+      slides += hex(sha256_file(slide.file)) + '\n' + slide.label + '\n' + slide.caption + '\n';
     }
   }
   const nlohmann::json key{{"rendering", kRendering},

@@ -12,6 +12,9 @@
 #include <cstring>
 #include <utility>
 
+#include "cli/error.h"
+#include "cli/text.h"
+
 namespace fs = std::filesystem;
 
 namespace sterna::cli {
@@ -20,6 +23,10 @@ namespace {
 
 [[noreturn]] void fail(const std::string& name, const std::string& doing) {
   throw Error(name + ": " + doing + ": " + std::strerror(errno));
+}
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /// A file descriptor that is closed again, unless it is standard input.
@@ -80,20 +87,40 @@ void write_file(const fs::path& path, std::string_view text) {
   file.commit();
 }
 
+void refuse_overwriting(const std::string& option, const fs::path& output,
+                        std::span<const std::string> inputs) {
+  struct stat written = {}, read = {};
+  if (stat(output.c_str(), &written) != 0 || !S_ISREG(written.st_mode)) return;
+  for (const std::string& input : inputs) {
+    const size_t list = input.starts_with('@') ? 1 : 0;
+    if (stat(input.c_str() + list, &read) == 0 && same_file(written, read)) {
+      throw UsageError(option + ": expected another file than the input " +
+                       printable(input.substr(list)));
+    }
+  }
+}
+
 void sync_file(const fs::path& path) {
   const Reader reader(path.string());
   if (reader.fd < 0 || fsync(reader.fd) != 0) fail(path.string(), "can't be made durable");
 }
 
 GrowingFile::GrowingFile(fs::path path) : path_(std::move(path)) {
-  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail("can't be written");
-  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      close();
-      throw Error(path_.string() + ": another process is writing it");
+  for (;;) {
+    fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd_ < 0) fail("can't be written");
+    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) {
+        close();
+        throw Error(path_.string() + ": another process is writing it");
+      }
+      fail("can't be locked");
     }
-    fail("can't be locked");
+    // Who held it may have renamed it since it was opened here: what is locked is finished then.
+    struct stat locked = {}, named = {};
+    if (fstat(fd_, &locked) != 0) fail("can't be examined");
+    if (stat(path_.c_str(), &named) == 0 && same_file(locked, named)) return;
+    close();
   }
 }
 

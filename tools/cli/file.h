@@ -22,6 +22,11 @@ void prefetch_file(const std::string& name);
 /// Replaces a file's content at once, durably. Throws Error.
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Throws UsageError, which names `option`, if writing `output` would replace one of `inputs`:
+/// files, or @FILE for a list.
+void refuse_overwriting(const std::string& option, const std::filesystem::path& output,
+                        std::span<const std::string> inputs);
+
 /// Makes a file's data durable that another library wrote. Throws Error.
 void sync_file(const std::filesystem::path& path);
 

@@ -114,6 +114,8 @@ bool has_picture_extension(const std::string& path) {
 bool looks_like_picture(const std::string& path) {
   if (has_picture_extension(path)) return true;
   if (fs::path(path).has_extension()) return false;
+  std::error_code error;  // what is read of a pipe is gone
+  if (!fs::is_regular_file(path, error)) return false;
   std::array<char, 12> head = {};
   std::ifstream(path, std::ios::binary).read(head.data(), head.size());
   const std::string_view first(head.data(), head.size());

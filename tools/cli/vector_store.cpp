@@ -26,11 +26,15 @@ Json read_json(const fs::path& path) {
   return Json::parse(in, nullptr, /*allow_exceptions=*/false);
 }
 
-/// Modification time in nanoseconds; nothing if there is no such file.
+/// When a file's content, name or rights last changed, in nanoseconds; nothing if there is no such
+/// file. A file that is moved here keeps the time of its content.
 std::optional<int64_t> modified(const fs::path& path) {
   struct stat info = {};
   if (stat(path.c_str(), &info) != 0) return std::nullopt;
-  return int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  const auto nanoseconds = [](const timespec& t) {
+    return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+  };
+  return std::max(nanoseconds(info.st_mtim), nanoseconds(info.st_ctim));
 }
 
 template <class T>
@@ -227,14 +231,15 @@ void VectorStore::finish() {
   checkpoint();
   earlier_.reset();
   earlier_rows_.clear();
+  // While the outputs are exchanged there is no meta file, so that a crash in between can't make a
+  // later run trust rows beside another run's manifest; nor is there one of an OUT.npy whose
+  // manifest an OUT.jsonl replaces.
+  fs::remove(paths_.meta);
   if (paths_.inline_vectors) {
     merge_vectors();
     vectors_.remove();
     manifest_.remove();
   } else {
-    // While the outputs are exchanged there is no meta file, so that a crash in between can't make
-    // a later run trust rows beside another run's manifest.
-    fs::remove(paths_.meta);
     vectors_.rename_to(paths_.vectors);
     manifest_.rename_to(paths_.manifest);
     const Json meta{{"settings", settings_}, {"rows", rows_}, {"failed", failed_}};

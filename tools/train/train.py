@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 from config import ModelConfig, TrainConfig
 from data import load_setting
-from model import Net, fuse, meanings
+from model import Net, TernaryLinear, fuse, meanings, ternary_weight
 from pool import Pool
 
 PART_WEIGHTS = {"photos": 0.30, "recolour": 0.14, "scenes": 0.28, "mosaics": 0.14, "cifar": 0.07, "shapes": 0.07}
@@ -125,6 +125,14 @@ def load_checkpoint(path: Path) -> tuple[Net, dict]:
     return net.eval().set_ternary(saved["mode"] == "ternary"), saved
 
 
+@torch.no_grad()
+def make_float(net: Net, of: Net):
+    """Gives the float network `net` the weights that the ternary one `of` computes with, so that both start as the same."""
+    for to, module in zip(net.modules(), of.modules()):
+        if isinstance(module, TernaryLinear) and module.ternary:
+            to.weight.copy_(ternary_weight(module.weight))
+
+
 def drawn(pool: Pool, c: TrainConfig, start: int, steps: int, tasks: dict[str, float] = TASK_WEIGHTS):
     """The batch of every step, a function of seed and step; the next one is drawn while this one is trained on."""
     def draw(step):
@@ -158,6 +166,8 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
         before = load_checkpoint(begun)[0].to(device)
         before.requires_grad_(False)
         net.load_state_dict(before.state_dict())
+        if mode == "float":
+            make_float(net, before)
         tasks = {t: TASK_WEIGHTS.get(t, 1.0) * SHARPENED.get(t, 1.0) for t in pool.tasks}
     else:
         net.standardise(some_features(pool))

@@ -32,7 +32,7 @@ struct ConvertReport {
 /// memory holds one of them at a time. `out` appears only when complete. Throws sterna::Error
 /// naming file and fault; also if the disk hasn't room for `out`.
 ConvertReport convert(const std::filesystem::path& folder, const std::filesystem::path& out,
-                      std::span<const QuantizeRule> rules = {});
+                      std::span<const QuantizeRule> rules = {}, const StopAsked& stop = {});
 
 /// Whether `file` is a GGUF that convert() wrote; throws if it is no GGUF.
 bool is_converted(const std::filesystem::path& file);

@@ -34,7 +34,7 @@ struct QuantizeRule {
 std::vector<QuantizeRule> parse_rules(std::string_view text);
 
 /// How the default model is stored: ternary maps of the transformer blocks as t5, the text tower as
-/// i8, other matrices as bf16, tables as i8row, and what is small as f32.
+/// i8, other matrices as bf16 or i8, tables as i8row, and what is small as f32.
 std::span<const QuantizeRule> shipped_rules();
 
 /// A picture and what is asked about it. It is decoded when it is needed, once.
@@ -54,6 +54,10 @@ struct Calibration {
   std::filesystem::path inputs = {};
   int threads = 0;
 };
+
+/// Asked before each tensor that is written: true ends the run, which then leaves no file and throws
+/// sterna::Error.
+using StopAsked = std::function<bool()>;
 
 struct QuantizedTensor {
   std::string name;
@@ -83,8 +87,8 @@ struct QuantizeReport {
 /// after another, so memory holds one of them at a time. `out` appears only when complete, and may
 /// be `in`. Only f32, f16, bf16, tq1_0 and tq2_0 (ggml's, row-major) tensors can change type, and
 /// t2, t5, t34, t14, tq1_0 and tq2_0 to one of t2, t5, tq1_0, tq2_0: their integers and scales go
-/// over as they are, where the scales fit the group that is asked for (tq1_0, tq2_0: 256). Asking
-/// for another type of an already quantised tensor is an error.
+/// over as they are, where the scales fit the group that is asked for (tq1_0, tq2_0: 256). Any of
+/// Sterna's layouts becomes f32. Asking for another type of an already quantised tensor is an error.
 ///
 /// Of a converted file, rules also know tensors by what they are there for, and types that make no
 /// sense for a tensor are refused, as in convert().
@@ -100,6 +104,7 @@ struct QuantizeReport {
 /// Calibrating needs a converted file or a sterna GGUF with what is calibrated in f32, and memory
 /// for the activations beside one map's matrices in double.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
-                        std::span<const QuantizeRule> rules, const Calibration& calibration = {});
+                        std::span<const QuantizeRule> rules, const Calibration& calibration = {},
+                        const StopAsked& stop = {});
 
 }  // namespace sterna::models

@@ -71,8 +71,9 @@ class Workspace {
     return {apart_.data(), n};
   }
 
-  /// Gives every one of those workspaces the memory of the largest, so that next time it does not
-  /// matter which thread takes which share of the work. None of them may be in use.
+  /// Makes every block of those workspaces as large as the largest that any of them has in its
+  /// place: whatever fitted into one fits into all, so that next time it does not matter which
+  /// thread takes which share of the work. None of them may be in use.
   void level_apart();
 
   /// How often memory was asked of the system since construction: constant once warm (tested).
@@ -96,7 +97,6 @@ class Workspace {
     size_t size;
   };
   static Block block_of(size_t size);
-  size_t capacity() const;
 
   std::vector<Block> blocks_;
   std::vector<Workspace> apart_;
