@@ -62,7 +62,7 @@ bool is_left(const JsonNode& direction) {
 
 }  // namespace
 
-Tokenizer Tokenizer::open(std::string_view json, std::string_view file_name) {
+Tokenizer Tokenizer::open(std::string_view json, std::string_view file_name, bool lower_case) {
   const nlohmann::json document = parse_json(json, file_name);
   const JsonNode root{document, std::string(file_name) + ": "};
   auto parts = std::make_unique<Parts>();
@@ -70,7 +70,11 @@ Tokenizer Tokenizer::open(std::string_view json, std::string_view file_name) {
   if (!root["version"].absent()) root["version"].must_be("1.0");
   const JsonNode normalizer = root["normalizer"], pre_tokenizer = root["pre_tokenizer"];
   uint32_t largest = 0;
-  parts->normalizers = read_normalizers(normalizer);
+  if (lower_case) {
+    const nlohmann::json first{{"type", "Lowercase"}};
+    parts->normalizers = read_normalizers({first, root.path});
+  }
+  for (auto& own : read_normalizers(normalizer)) parts->normalizers.push_back(std::move(own));
   parts->pre_tokenizers = read_pre_tokenizers(pre_tokenizer);
   for (const auto& p : parts->pre_tokenizers) parts->asks_for_first |= p->asks_for_first();
   parts->model = read_model(root["model"], normalizer, largest);
@@ -85,7 +89,7 @@ Tokenizer Tokenizer::open(std::string_view json, std::string_view file_name) {
     return !node.absent() && node["type"].string() == type;
   };
   if (pieces != nullptr && is(normalizer, "BertNormalizer") &&
-      is(pre_tokenizer, "BertPreTokenizer") && parts->added_normalized.empty())
+      is(pre_tokenizer, "BertPreTokenizer") && parts->added_normalized.empty() && !lower_case)
     parts->bert = &pieces->pieces();
 
   const JsonNode truncation = root["truncation"], padding = root["padding"];

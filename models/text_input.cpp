@@ -34,7 +34,7 @@ std::string token_of(const Config& config, std::string_view key) {
 }
 
 void read_padding(const std::optional<Config>& config, const std::string& file,
-                  TextInput& input) {
+                  const std::string& model_type, TextInput& input) {
   if (input.most == 0) throw Error(file + ": expected a text tower with positions");
   input.padded = true;
   input.pads_hidden = true;
@@ -43,7 +43,7 @@ void read_padding(const std::optional<Config>& config, const std::string& file,
   if (config) {
     const std::string type = config->string("tokenizer_class", "");
     input.canonical = type.starts_with("SiglipTokenizer");
-    const std::string side = config->string("padding_side", input.lower ? "left" : "right");
+    const std::string side = config->string("padding_side", model_type.starts_with("siglip2") ? "left" : "right");
     if (side != "left" && side != "right") config->fail("padding_side", "\"left\" or \"right\"");
     input.pad_left = side == "left";
     if (config->has("model_input_names")) {
@@ -57,10 +57,18 @@ void read_padding(const std::optional<Config>& config, const std::string& file,
   input.pad = *pad;
 }
 
-void read_sentence_settings(const Source& source, const Source& tower, TextInput& input) {
+void read_sentence_settings(const Source& source, const Source& tower, size_t longest,
+                            TextInput& input) {
+  size_t told = 0;
   if (const auto config = read_if_there(tower, "sentence_bert_config.json")) {
     if (config->boolean("do_lower_case", false)) config->fail("do_lower_case", "false");
-    limit(input.most, config->integer("max_seq_length", 1, 1 << 24, 0));
+    told = config->integer("max_seq_length", 1, 1 << 24, 0);
+  }
+  if (told != 0) {  // in the place of the tokenizer's (sentence-transformers, Transformer.__init__)
+    input.most = longest;
+    limit(input.most, told);
+  } else {
+    limit(input.most, tower.config("config.json").integer("max_position_embeddings", 1, 1 << 24, 0));
   }
   const auto config = read_if_there(source, "config_sentence_transformers.json");
   if (!config || !config->has("default_prompt_name")) return;
@@ -99,9 +107,7 @@ std::string canonical_text(std::string_view text) {
 }  // namespace
 
 std::string TextInput::prepared(std::string_view text) const {
-  if (!lower && !canonical) return prompt + std::string(text);
-  const std::string low = language::lower_case(text);
-  return prompt + (canonical ? canonical_text(low) : low);
+  return prompt + (canonical ? canonical_text(language::lower_case(text)) : std::string(text));
 }
 
 TextInput::Tokens TextInput::read(std::string_view text) const {
@@ -129,7 +135,7 @@ TextInput read_text_input(const Source& source, size_t longest, const std::strin
   const Source::Text json = tower.text("tokenizer.json");
   TextInput input{.tokenizer = language::Tokenizer::open(
                       {reinterpret_cast<const char*>(json.bytes.data()), json.bytes.size()},
-                      tower.where("tokenizer.json"))};
+                      tower.where("tokenizer.json"), model_type.starts_with("siglip2"))};
   input.most = longest;
   const auto config = read_if_there(tower, "tokenizer_config.json");
   if (config) {
@@ -142,10 +148,9 @@ TextInput read_text_input(const Source& source, size_t longest, const std::strin
     if (left != (truncation && truncation->left))
       config->fail("truncation_side", "that of tokenizer.json's truncation, or right without one");
   }
-  if (source.has("modules.json")) read_sentence_settings(source, tower, input);
-  input.lower = model_type.starts_with("siglip2");
+  if (source.has("modules.json")) read_sentence_settings(source, tower, longest, input);
   if (model_type.starts_with("siglip"))
-    read_padding(config, tower.where("tokenizer_config.json"), input);
+    read_padding(config, tower.where("tokenizer_config.json"), model_type, input);
   return input;
 }
 

@@ -18,8 +18,7 @@ struct TextInput {
   language::Tokenizer tokenizer;
   std::string prompt = {};  // stands before every text
   size_t most = 0;          // tokens of a text, those of the template among them; 0: any
-  bool lower = false;       // SigLIP 2's: in lower case
-  bool canonical = false;   // SigLIP's: and without ASCII punctuation, in single spaces
+  bool canonical = false;   // SigLIP's: in lower case, without ASCII punctuation, in single spaces
   /// SigLIP's: every text is brought to `most` tokens, which is how the model was trained.
   bool padded = false, pad_left = false, pads_hidden = false;
   uint32_t pad = 0;

@@ -71,7 +71,8 @@ void print_json(const FileInfo& info) {
 
 std::string amount_text(const Amount& amount) {
   return right(std::to_string(amount.tensors), 9) + right(std::to_string(amount.weights), 14) +
-         right(megabytes(amount.bytes), 12) + right(fixed(amount.bits_per_weight(), 2), 13);
+         right(megabytes(amount.bytes), 12) + right(fixed(amount.bits_per_weight(), 2), 13) +
+         right(fixed(amount.bits_per_weight() / 16 * 100, 1) + " %", 10);
 }
 
 void print_text(const FileInfo& info) {
@@ -92,7 +93,7 @@ void print_text(const FileInfo& info) {
   }
   out += '\n';
   out += bold(left("part", 10) + right("tensors", 9) + right("weights", 14) + right("MB", 12) +
-              right("bits/weight", 13)) +
+              right("bits/weight", 13) + right("of FP16", 10)) +
          "\n";
   for (const auto& [part, amount] : info.parts) {
     out += left(std::string(name(part)), 10) + amount_text(amount) + "\n";

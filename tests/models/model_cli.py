@@ -37,7 +37,7 @@ with tempfile.TemporaryDirectory() as name:
     assert info["parts"]["other"]["tensors"] == 5
     assert info["metadata"]["general.architecture"] == '"sterna"'
     text = run("info", small)
-    assert "m.q8_0" in text and "bits/weight" in text and "\x1b" not in text
+    assert "m.q8_0" in text and "bits/weight" in text and "of FP16" in text and "\x1b" not in text
     assert json.loads(run("info", golden / "package.safetensors", "--json"))["format"] == "safetensors"
 
     # Files that are no models, or broken ones: exit code 3, and the name of the file.

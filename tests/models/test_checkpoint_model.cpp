@@ -5,6 +5,7 @@
 #include <tests/support/folder.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -228,6 +229,48 @@ TEST_CASE("texts that are cut off are told") {
   CHECK(fault(folder / "bert").find("tokenizer.json") != std::string::npos);
   CHECK(fault(folder / "composed").find("composed/text: expected tokenizer.json") !=
         std::string::npos);
+}
+
+TEST_CASE("sentence-transformers: where texts are cut off") {
+  // max_seq_length stands in the place of the tokenizer's limit; without it the config's counts too.
+  const auto whole = [](const char* name, const std::vector<std::array<const char*, 3>>& edits) {
+    const test::Folder scratch;
+    std::filesystem::copy(kGolden / "texts" / name, scratch / "m",
+                          std::filesystem::copy_options::recursive);
+    for (const auto& [file, key, value] : edits) {
+      std::ifstream in(scratch / "m" / file);
+      auto json = nlohmann::json::parse(in);
+      json[key] = nlohmann::json::parse(value);
+      std::ofstream(scratch / "m" / file) << json;
+    }
+    const auto model = CheckpointModel::open(scratch / "m");
+    size_t words = 0;
+    for (std::string text = "a"; model.reads_whole(text) && words < 200; text += " a") ++words;
+    return words;
+  };
+  constexpr const char *kTokenizer = "tokenizer_config.json", *kSentence = "sentence_bert_config.json";
+  const size_t template_ids = 2;  // [CLS], [SEP]
+  CHECK(whole("sentence_bert", {{kTokenizer, "model_max_length", "9"}}) == 9 - template_ids);
+  CHECK(whole("sentence_bert", {{kTokenizer, "model_max_length", "6"},
+                                {kSentence, "max_seq_length", "14"}}) == 14 - template_ids);
+  const size_t far = whole("sentence_qwen3", {{kTokenizer, "model_max_length", "131072"},
+                                              {"config.json", "max_position_embeddings", "64"}});
+  CHECK(far < 64);
+  CHECK(far > 32);
+}
+
+TEST_CASE("Siglip2Tokenizer's texts are in lower case, but for its own tokens") {
+  const auto model = CheckpointModel::open(kGolden / "texts/siglip2");
+  Session session(1);
+  const auto embedding = [&](const char* text) {
+    std::vector<float> out(model.dim());
+    model.embed(text, out, session);
+    return out;
+  };
+  CHECK(embedding("A CAT") == embedding("a cat"));
+  CHECK(embedding("A [MASK] B") == embedding("a [MASK] b"));
+  CHECK(embedding("a [mask] b") != embedding("a [MASK] b"));
+  CHECK(embedding("a <EOS> b") != embedding("a <eos> b"));
 }
 
 TEST_CASE("SiglipTokenizer's texts lose their punctuation, capitals and spaces first") {

@@ -33,7 +33,10 @@ class Tokenizer {
  public:
   /// Reads the text of a file as hostile: at most 64 MiB, 32 levels of nesting. Throws
   /// sterna::Error "FILE_NAME: node.of[3].type: expected ..., found ...".
-  static Tokenizer open(std::string_view json, std::string_view file_name);
+  /// `lower_case`: the normalizer brings texts to lower case first, as Siglip2Tokenizer adds to its
+  /// file's; added tokens that it does not reach keep their case.
+  static Tokenizer open(std::string_view json, std::string_view file_name,
+                        bool lower_case = false);
   static Tokenizer load(const std::filesystem::path& file);
 
   Tokenizer(Tokenizer&&) noexcept;
