@@ -170,7 +170,7 @@ Calibrated ModelCalibration::run() {
       if (place.row != 0 ||
           std::find(block.maps.begin(), block.maps.end(), place.name) == block.maps.end())
         return;
-      moments.try_emplace(place.name, linear.k()).first->second.add(x);
+      rounded_.see(place.name, x, moments.try_emplace(place.name, linear.k()).first->second);
     });
     for (const std::string& name : block.maps) round(name, moments.at(name));
   }

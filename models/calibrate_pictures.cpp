@@ -23,8 +23,10 @@ constexpr const char* kMaps[] = {"qkv", "attn_out", "mlp_up", "mlp_down"};  // a
 
 /// Sees the inputs of one map, known by the address of its weights.
 struct Watch : nn::MapObserver {
-  Watch(nn::Workspace& workspace, const std::byte* weights, size_t k)
-      : workspace(workspace), weights(weights), moments(k) {
+  Watch(nn::Workspace& workspace, const RoundedMaps& rounded, const std::string& name,
+        const quant::WeightView& map)
+      : workspace(workspace), rounded(rounded), name(name), weights(map.data.data()),
+        moments(map.k) {
     workspace.observe(this);
   }
   ~Watch() override { workspace.observe(nullptr); }
@@ -32,10 +34,12 @@ struct Watch : nn::MapObserver {
   Watch& operator=(const Watch&) = delete;
 
   void see(const quant::Linear& linear, Mat<const float> x) override {
-    if (linear.weight().data.data() == weights) moments.add(x);
+    if (linear.weight().data.data() == weights) rounded.see(name, x, moments);
   }
 
   nn::Workspace& workspace;
+  const RoundedMaps& rounded;
+  const std::string& name;
   const std::byte* weights;
   InputMoments moments;
 };
@@ -175,7 +179,7 @@ template <class Bind, class Pass>
 void PictureCalibration::round(const std::vector<Map>& maps, Bind&& bind, Pass&& pass) {
   for (const Map& map : maps) {
     const quant::WeightView& w = map.weights;
-    Watch watch(session_.workspace, w.data.data(), w.k);
+    Watch watch(session_.workspace, rounded_, map.name, w);
     pass();
     const std::span values(reinterpret_cast<const float*>(w.data.data()), w.m * w.k);
     rounded_.round(map.name, values, w.m, w.k, *map.rule, watch.moments);

@@ -45,6 +45,15 @@ quant::WeightView PackedStore::keep(quant::Type type, size_t m, size_t k,
   return {type, m, k, {data, packed.data.size()}, scale, group};
 }
 
+void RoundedMaps::see(const std::string& name, nn::Mat<const float> x,
+                      InputMoments& moments) const {
+  try {
+    moments.add(x);
+  } catch (const Error& e) {
+    throw Error(file_ + ": tensor " + in_quotes(name) + ": " + e.what());
+  }
+}
+
 void RoundedMaps::round(const std::string& name, std::span<const float> w, size_t m, size_t k,
                         const QuantizeRule& rule, const InputMoments& moments) {
   const quant::Type type = quant::parse_type(rule.type);

@@ -20,7 +20,7 @@
 
 namespace sterna::models {
 
-/// The rule that stores a linear map as integers which gptq() can choose (i8, t2, t5), or nullptr.
+/// The rule that stores a linear map as integers that gptq() can choose (i8, ternary), or nullptr.
 const QuantizeRule* rounding_rule(std::span<const QuantizeRule> rules, std::string_view name,
                                   const Role* role = nullptr);
 
@@ -47,6 +47,9 @@ class RoundedMaps {
  public:
   /// `file` is what errors start with.
   explicit RoundedMaps(std::string file) : file_(std::move(file)) {}
+
+  /// moments.add(x) of what goes into the map `name`. Throws sterna::Error naming file and tensor.
+  void see(const std::string& name, nn::Mat<const float> x, InputMoments& moments) const;
 
   /// Rounds the map `name`, W [m, k], as `rule` says, for the least error on the inputs that
   /// `moments` is of, and notes what that gained. Throws sterna::Error naming file and tensor.
