@@ -5,7 +5,8 @@ The learning rate is constant after warm-up and falls linearly to zero over the 
 averaged weights of a rate that is not yet small are as good, and what follows learns the training photos by heart.
 
 `--from` goes on from a finished checkpoint instead, to sharpen what is still vague: colours, numbers and places are asked for more often, and
-what the checkpoint says of renamed photos is kept (learning without forgetting, arXiv 1606.09282) so that names are not lost by it.
+what the checkpoint says of renamed photos is kept (learning without forgetting, arXiv 1606.09282) so that names are not lost by it. With
+`--mode float` it goes on from the weights that a ternary checkpoint computes with: the same function, which may then leave them.
 """
 
 import argparse
