@@ -28,8 +28,8 @@ struct Vnni : Base {
 
 // What one token takes: unit f goes to sum f mod size(kShift). Fields stay where they lie in the
 // byte, in sums of their own that are shifted down at the end, exactly: |sum| <= 192 * 127 *
-// kMaxInputs / 4 < 2^31. Codes that are whole numbers of t5 share two sums, which with both halves
-// of a panel leaves registers for what takes them apart: five had all ten spilled in every block.
+// kMaxInputs / 4 < 2^31. The codes of t5, which need no shift, share three sums: five a half had
+// all ten spilled in every block (128 GOPS on a Zen 5, three 133, two 122: too few for the latency).
 struct VnniT2 : Vnni<T2> {
   static constexpr int kShift[] = {0, 2, 4, 6};
   template <int f>
@@ -39,7 +39,7 @@ struct VnniT2 : Vnni<T2> {
 };
 
 struct VnniT5 : Vnni<T5> {
-  static constexpr int kShift[] = {0, 0};
+  static constexpr int kShift[] = {0, 0, 0};
   template <int f>
   static __m256i scaled_unit(const Block& b) {
     return b.code[f];

@@ -5,8 +5,8 @@ many of both in loops of `_mm512_dpbusd_epi32`, at half the speed, which no test
     tests/quant/hot_loops.py BINARY [--show]
 
 A hot loop is an innermost loop with at least eight instructions that multiply, in a function of quant/. Exits with 1, and
-the loops, if for each instruction that multiplies one has more than half a move between vector register and stack (two with
-the 16 registers of AVX2, where constants stay in memory), or one and a half copies; with 77 where there is nothing to read
+the loops, if for each instruction that multiplies one has more than half a move between vector register and stack (two and a
+half with the 16 registers of AVX2, where constants stay in memory), or one and a half copies; with 77 where there is nothing to read
 (no objdump, not x86-64).
 """
 import argparse
@@ -69,7 +69,7 @@ def main():
                 continue
             seen += 1
             spills, copies = sum(bool(STACK.match(i)) for i in loop), sum(bool(COPY.match(i)) for i in loop)
-            most = 0.5 if any("%zmm" in i for i in loop) else 2
+            most = 0.5 if any("%zmm" in i for i in loop) else 2.5
             wrong = spills > most * products or copies > 1.5 * products
             bad += wrong
             if wrong or args.show:
