@@ -62,9 +62,10 @@ Options describe() {
   return options;
 }
 
-/// Every file that is read, but for those that lists name.
+/// Every file that is read, but for those that lists name. What is named beside --text are texts.
 std::vector<std::string> inputs_of(const Options& options, const cxxopts::ParseResult& args) {
-  std::vector<std::string> names = options.positionals();
+  std::vector<std::string> names;
+  if (args.count("text") == 0) names = options.positionals();
   for (const char* list : {"list", "text-file"}) {
     if (args.count(list) == 0) continue;
     const auto& files = args[list].as<std::vector<std::string>>();

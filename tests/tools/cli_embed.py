@@ -221,6 +221,8 @@ class Embed(CommandTest):
         for arguments in (["--list", "list.jsonl", "-o", "list.npy"], ["@list.jsonl", "-o", "list.jsonl"],
                           ["--text-file", "list.jsonl", "-o", "list.jsonl"]):
             self.check_error(BAD_USAGE, "list.jsonl", "embed", *arguments)
+        for _ in range(2):  # a text, not a file
+            self.check(DONE, "embed", "--text", "words.npy", "-o", "words.npy")
         self.check_error(BAD_USAGE, picture.name, "ask", picture, "what is it?", "--html", picture)
         self.assertEqual((self.folder / "list.jsonl").read_text(), f"{picture}\n")
         self.assertTrue(picture.read_bytes().startswith(b"\x89PNG"))
