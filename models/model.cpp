@@ -302,9 +302,8 @@ void Model::generate(std::span<const float> predicted, size_t top, Answer& out,
     decoder::agree_articles(next.text);
     next.score = std::exp(best[i].log_probability);
     // Two that differ in an article alone are one text now: the more probable one stays.
-    const auto before = out.candidates.begin() + static_cast<ptrdiff_t>(n);
-    n += std::find_if(out.candidates.begin(), before,
-                      [&](const Candidate& c) { return c.text == next.text; }) == before;
+    const auto same = [&](const Candidate& c) { return c.text == next.text; };
+    if (std::ranges::none_of(std::span(out.candidates).first(n), same)) ++n;
   }
   out.candidates.resize(n);
   out.text = out.candidates[0].text;

@@ -60,10 +60,9 @@ int model_check_command(int argc, char** argv) {
   if (!args) return kDone;
   const Common common = options.common(*args);
   const auto& names = options.positionals();
-  if (names.size() + (common.model.empty() ? 0 : 1) != 1) {
-    throw UsageError("expected one MODEL, as a name or as --model, found " +
-                     std::to_string(names.size() + (common.model.empty() ? 0 : 1)));
-  }
+  const size_t named = names.size() + (common.model.empty() ? 0 : 1);
+  if (named != 1)
+    throw UsageError("expected one MODEL, as a name or as --model, found " + std::to_string(named));
   if (args->count("golden") != 1) throw UsageError("expected --golden FILE");
   models::CheckOptions how;
   how.isa = common.isa;

@@ -80,6 +80,34 @@ void check_against_double(const Weights& w, const std::vector<float>& x, size_t 
   }
 }
 
+// Every instruction set gives the bits that the scalar kernels give.
+void check_every_isa(const WeightView& w, const std::vector<float>& x, size_t n) {
+  const auto expected = apply(Linear(w, {}, Isa::scalar), x, n);
+  for (const Isa isa : isas()) {
+    CAPTURE(name(isa));
+    CAPTURE(name(w.type));
+    CAPTURE(w.k);
+    CAPTURE(w.group);
+    CAPTURE(n);
+    REQUIRE(same_bits(apply(Linear(w, {}, isa), x, n), expected));
+  }
+}
+
+// f(weights, x, n) with every product at its largest, of one sign, and with the codes of a broken
+// file too.
+template <class F>
+void for_largest_products(F&& f) {
+  const size_t m = 17, k = 2049;
+  for (const Type type : kIntegers) {
+    Weights w(type, std::vector<float>(m * k, 1.0f), m, k);
+    for (const int byte : {-1, 0, 255}) {  // -1: as packed
+      if (byte >= 0) std::fill(w.packed.data.begin(), w.packed.data.end(), std::byte(byte));
+      for (const size_t n : std::initializer_list<size_t>{1, 7, 20})
+        for (const float input : {1.0f, -1.0f}) f(w, std::vector<float>(n * k, input), n);
+    }
+  }
+}
+
 struct Shape {
   size_t m, k, n;
 };
@@ -148,15 +176,7 @@ TEST_CASE("the same bits for long inputs and many tokens, which kernels take pie
         const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
         for (const size_t n : std::initializer_list<size_t>{7, 17, 150}) {
           const auto x = normal(n * k, static_cast<unsigned>(n));
-          const auto expected = apply(Linear(w.view, {}, Isa::scalar), x, n);
-          for (Isa isa : isas()) {
-            CAPTURE(name(isa));
-            CAPTURE(name(type));
-            CAPTURE(k);
-            CAPTURE(group);
-            CAPTURE(n);
-            REQUIRE(same_bits(apply(Linear(w.view, {}, isa), x, n), expected));
-          }
+          check_every_isa(w.view, x, n);
         }
       }
     }
@@ -242,42 +262,16 @@ TEST_CASE("bytes that no packer writes read the same everywhere") {
       const std::vector<uint16_t> scale(m * group_count(k, group), f32_to_f16(0.25f));
       const WeightView view{type, m, k, data, scale, group};
       // One token, a tile, several tiles, and enough of them for AMX.
-      for (const size_t n : std::initializer_list<size_t>{1, 5, 9, 40}) {
-        const auto x = normal(n * k, 11);
-        const auto reference = apply(Linear(view, {}, Isa::scalar), x, n);
-        for (Isa isa : isas()) {
-          CAPTURE(name(isa));
-          CAPTURE(name(type));
-          CAPTURE(n);
-          CAPTURE(group);
-          CHECK(same_bits(apply(Linear(view, {}, isa), x, n), reference));
-        }
-      }
+      for (const size_t n : std::initializer_list<size_t>{1, 5, 9, 40})
+        check_every_isa(view, normal(n * k, 11), n);
     }
   }
 }
 
 TEST_CASE("every product at its largest, of one sign, with the codes of a broken file too") {
-  const size_t m = 17, k = 2049;
-  for (const Type type : kIntegers) {
-    Weights w(type, std::vector<float>(m * k, 1.0f), m, k);
-    for (const int byte : {-1, 0, 255}) {  // -1: as packed
-      if (byte >= 0) std::fill(w.packed.data.begin(), w.packed.data.end(), std::byte(byte));
-      for (const size_t n : std::initializer_list<size_t>{1, 7, 20}) {
-        for (const float input : {1.0f, -1.0f}) {
-          const std::vector<float> x(n * k, input);
-          const auto reference = apply(Linear(w.view, {}, Isa::scalar), x, n);
-          for (Isa isa : isas()) {
-            CAPTURE(name(isa));
-            CAPTURE(name(type));
-            CAPTURE(byte);
-            CAPTURE(n);
-            CHECK(same_bits(apply(Linear(w.view, {}, isa), x, n), reference));
-          }
-        }
-      }
-    }
-  }
+  for_largest_products([](const Weights& w, const std::vector<float>& x, size_t n) {
+    check_every_isa(w.view, x, n);
+  });
 }
 
 TEST_CASE("zero, tiny, infinite and NaN tokens") {
@@ -434,20 +428,8 @@ TEST_CASE("kernels for CPUs with fewer extensions, or of another maker") {
         check_other(other, type, broken, x, n);
       }
     }
-    // Every product at its largest, of one sign, with the codes of a broken file too.
-    const size_t m = 17, k = 2049;
-    for (const Type type : kIntegers) {
-      for (const size_t n : std::initializer_list<size_t>{1, 7}) {
-        for (const float input : {1.0f, -1.0f}) {
-          const std::vector<float> x(n * k, input);
-          Weights w(type, std::vector<float>(m * k, 1.0f), m, k);
-          check_other(other, type, w, x, n);
-          for (const int byte : {0, 255}) {
-            std::fill(w.packed.data.begin(), w.packed.data.end(), static_cast<std::byte>(byte));
-            check_other(other, type, w, x, n);
-          }
-        }
-      }
-    }
+    for_largest_products([&](const Weights& w, const std::vector<float>& x, size_t n) {
+      check_other(other, w.view.type, w, x, n);
+    });
   }
 }

@@ -117,7 +117,7 @@ class Model {
               Answer& out, Session& session) const;
 
   /// Words for an embedding that was predicted before, e.g. the average over a stretch of a stream.
-  /// The way into the decoder that chooses (generate() writes): session.decodes + 1. Throws Error for another width than dim().
+  /// Chooses (generate() writes): session.decodes + 1. Throws Error for another width than dim().
   void decode(std::span<const float> predicted, const AnswerTable* choices, size_t top, Answer& out,
               Session& session) const;
 
