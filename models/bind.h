@@ -1,6 +1,5 @@
 #pragma once
 
-#include <sterna/decoder/generator.h>
 #include <sterna/decoder/nearest.h>
 #include <sterna/language/text_encoder.h>
 #include <sterna/models/gguf.h>
@@ -12,7 +11,6 @@
 #include <sterna/vision/preprocess.h>
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,14 +66,7 @@ struct Decoder {
 };
 Decoder bind_decoder(const Gguf& file, size_t dim, quant::Isa isa);
 
-/// sterna.generator.*: what writes texts, if the file has it. `words` is the tokenizer's size.
-struct Writer {
-  decoder::Generator generator;
-  std::string_view question;  // that a caption answers
-  float sure_threshold = 0;   // what the probability a piece must reach
-  float caption_head_scale;   // PointerPredictor's head_scale of caption_question()
-};
+/// Decoder::vocabulary_head_scale.
 float vocabulary_head_scale(const Gguf& file);
-std::optional<Writer> bind_generator(const Gguf& file, size_t dim, size_t words, quant::Isa isa);
 
 }  // namespace sterna::models

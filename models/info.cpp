@@ -146,7 +146,9 @@ Part part_of(std::string_view tensor) noexcept {
   if (tensor.starts_with("predictor.")) return Part::predictor;
   if (tensor.starts_with("vision.")) return Part::tower;
   if (tensor.starts_with("language.")) return Part::text;
-  if (tensor.starts_with("decoder.") || tensor.starts_with("generator.")) return Part::decoder;
+  for (const char* scope : {"decoder.", "generator.", "prefix."}) {
+    if (tensor.starts_with(scope)) return Part::decoder;
+  }
   return Part::other;
 }
 

@@ -6,12 +6,12 @@
 #include <atomic>
 #include <cmath>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "bind.h"
 #include "text.h"
+#include "writer.h"
 
 namespace sterna {
 
@@ -45,17 +45,19 @@ models::Gguf open_checked(const std::filesystem::path& path) {
 }  // namespace
 
 struct Model::Impl {
-  Impl(const std::filesystem::path& from, quant::Isa isa)
+  Impl(const std::filesystem::path& from, const Options& options)
       : path(from),
+        isa(options.isa),
         file(open_checked(from)),
         preprocess(models::bind_preprocess(file)),
         text(models::bind_text(file, isa)),
         tower(models::bind_tower(file, preprocess, text.width(), isa)),
         predictor(models::bind_predictor(file, tower.width(), text.width(), isa)),
         decoder(models::bind_decoder(file, text.width(), isa)),
-        writer(models::bind_generator(file, text.width(), text.tokenizer().size(), isa)),
-        prompt(file.string("sterna.embed.prompt")),
-        isa(isa) {}
+        writer(options.writer.empty()
+                   ? models::bind_generator(file, text.width(), text.tokenizer(), isa)
+                   : models::bind_prefix(file, text.width(), options.writer, isa)),
+        prompt(file.string("sterna.embed.prompt")) {}
 
   size_t dim() const { return text.width(); }
   void check(const Scene& scene) const;
@@ -66,15 +68,15 @@ struct Model::Impl {
                Session& session, float head_scale = 1) const;
 
   std::filesystem::path path;
+  quant::Isa isa;
   models::Gguf file;  // before everything that views it
   vision::Preprocess preprocess;
   language::TextEncoder text;
   vision::HybridTower tower;
   predictor::PointerPredictor predictor;
   models::Decoder decoder;
-  std::optional<models::Writer> writer;
+  std::unique_ptr<const models::Writer> writer;
   std::string prompt;
-  quant::Isa isa;
   uint64_t id = next_id();
 };
 
@@ -94,7 +96,7 @@ void Model::Impl::check(std::span<const float> out, size_t rows) const {
 }
 
 const models::Writer& Model::Impl::writing() const {
-  if (writer) return *writer;
+  if (writer != nullptr) return *writer;
   throw Error(path.string() + ": the model has no generator: expected tensors generator.*");
 }
 
@@ -133,11 +135,11 @@ Model::~Model() = default;
 
 Model Model::open(const std::filesystem::path& path, const Options& options) {
   try {
-    return Model(std::make_unique<Impl>(path, options.isa));
+    return Model(std::make_unique<Impl>(path, options));
   } catch (const Error& e) {
     // Modules know their shapes, not the file these came from.
-    const std::string what = e.what(), name = path.string();
-    if (what.starts_with(name)) throw;
+    const std::string what = e.what(), name = path.string(), writer = options.writer.string();
+    if (what.starts_with(name) || (!writer.empty() && what.starts_with(writer))) throw;
     throw Error(name + ": " + what);
   }
 }
@@ -281,7 +283,7 @@ Answer Model::answer(const Scene& scene, std::string_view question, size_t top,
   return out;
 }
 
-bool Model::generates() const { return impl_->writer.has_value(); }
+bool Model::generates() const { return impl_->writer != nullptr; }
 std::string_view Model::caption_question() const { return impl_->writing().question; }
 
 void Model::generate(std::span<const float> predicted, size_t top, Answer& out,
@@ -291,15 +293,13 @@ void Model::generate(std::span<const float> predicted, size_t top, Answer& out,
   const size_t listed = std::clamp<size_t>(top, 1, decoder::Generator::kMostBeams);
   const auto best = session.workspace.array<decoder::GeneratedText>(std::max(listed, kBeams));
   ++session.decodes;
-  const size_t found =
-      writer.generator.generate(predicted, best, session.executor, session.workspace);
+  const size_t found = writer.generate(predicted, best, session.executor, session.workspace);
   if (found == 0) throw Error(path().string() + ": generator: expected numbers, found none");
   out.candidates.resize(std::min(listed, found));
   size_t n = 0;
   for (size_t i = 0; i < found && n < listed; ++i) {
     Candidate& next = out.candidates[n];
-    decoder::join(impl_->text.tokenizer(), best[i].ids, next.text);
-    decoder::agree_articles(next.text);
+    writer.spell(best[i].ids, next.text);
     next.score = std::exp(best[i].log_probability);
     // Two that differ in an article alone are one text now: the more probable one stays.
     const auto same = [&](const Candidate& c) { return c.text == next.text; };

@@ -62,6 +62,7 @@ const std::vector<QuantizeRule>& shipped() {
       {"vision.blocks.*.weight", "t5"},
       {"predictor.blocks.*.weight", "t5"},
       {"generator.blocks.*.weight", "t5"},
+      {"prefix.weight", "t5"},
       // Trained in float, and int8 loses little (cosine >= 0.999 to the original).
       {"language.blocks.*.weight", "i8"},
       {"language.token_embedding", "i8row"},

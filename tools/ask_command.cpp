@@ -193,6 +193,7 @@ int ask_command(int argc, char** argv) {
       "FILE")("where", "Tell which part of the picture the answer comes from")(
       "html", "Write a page with the pictures, and on them where answers come from",
       cxxopts::value<std::string>(), "FILE");
+  options.add_writer_option();
   options.epilogue(
       "Without choices the answer comes from the model's own vocabulary. When the model's\n"
       "confidence is low the answer is \"not sure\", with its best guesses. --model may be a\n"
@@ -207,6 +208,8 @@ int ask_command(int argc, char** argv) {
   if (shown.open && !choices.empty()) {
     throw UsageError("--open excludes --choices and --answers");
   }
+  if (!shown.open && !common.writer.empty())
+    throw UsageError("--writer: only --open has answers written");
   std::vector<std::string> names = options.positionals();
   if (args->count("html") != 0) {
     shown.html = (*args)["html"].as<std::string>();
@@ -241,6 +244,7 @@ int caption_command(int argc, char** argv) {
       "picture on standard input.\n");
   options.add_model_options();
   options.add()("top", "Show the N best captions", cxxopts::value<int>(), "N");
+  options.add_writer_option();
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);

@@ -15,6 +15,7 @@
 
 #include "counting_new.h"
 #include "models/bind.h"
+#include "models/writer.h"
 
 using namespace sterna;
 
@@ -41,7 +42,8 @@ void compare(const std::filesystem::path& path, const std::string& mode, double 
   const models::Gguf file = models::Gguf::open(path);
   for (const auto isa : test::isas()) {
     CAPTURE(quant::name(isa));
-    const auto writer = models::bind_generator(file, kDim, 1000, isa);
+    const auto words = models::bind_text_parts(file, isa).tokenizer;
+    const auto writer = models::bind_generator(file, kDim, words, isa);
     REQUIRE(writer);
     for (const size_t beams : {1UL, 3UL}) {
       for (size_t cue = 0; cue < kCues; ++cue) {
@@ -54,7 +56,7 @@ void compare(const std::filesystem::path& path, const std::string& mode, double 
         nn::Executor executor(1);
         nn::Workspace workspace;
         std::vector<decoder::GeneratedText> texts(beams);
-        const size_t found = writer->generator.generate(std::span(cues).subspan(cue * kDim, kDim),
+        const size_t found = writer->generate(std::span(cues).subspan(cue * kDim, kDim),
                                                         texts, executor, workspace);
         REQUIRE(found == want.shape[0]);
         for (size_t i = 0; i < found; ++i) {
@@ -89,13 +91,14 @@ TEST_CASE("the shipped types of a table and a prefix: close to the float ones") 
   const auto golden = models::Safetensors::open(kGolden / "tiny.safetensors");
   const models::Gguf file =
       models::Gguf::open(quantised(scratch, "generator.table=i8row,generator.prefix.weight=i8"));
-  const auto writer = models::bind_generator(file, kDim, 1000, quant::best_isa());
+  const auto words = models::bind_text_parts(file, quant::best_isa()).tokenizer;
+  const auto writer = models::bind_generator(file, kDim, words, quant::best_isa());
   REQUIRE(writer);
   nn::Executor executor(1);
   nn::Workspace workspace;
   for (const size_t i : {0UL, 2UL, 3UL, 6UL}) {
     decoder::GeneratedText text[1];
-    CHECK(writer->generator.generate(cue(i), text, executor, workspace) == 1);
+    CHECK(writer->generate(cue(i), text, executor, workspace) == 1);
     const float want = golden.at("float.score.1." + std::to_string(i)).floats()[0];
     CHECK(text[0].log_probability == doctest::Approx(want).epsilon(0.05));
   }

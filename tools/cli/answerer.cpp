@@ -106,9 +106,12 @@ class CheckpointAnswerer : public Answerer {
 
 std::unique_ptr<Answerer> open_answerer(const fs::path& path, const Common& common) {
   if (is_checkpoint(path)) {
+    if (!common.writer.empty())
+      throw Error(path.string() + ": a checkpoint has no prefix for the --writer to write with");
     return std::make_unique<CheckpointAnswerer>(CheckpointModel::open(path, {.isa = common.isa}));
   }
-  return std::make_unique<ModelAnswerer>(Model::open(path, {.isa = common.isa}));
+  return std::make_unique<ModelAnswerer>(
+      Model::open(path, {.isa = common.isa, .writer = common.writer}));
 }
 
 std::unique_ptr<Answerer> open_answerer(const Common& common) {

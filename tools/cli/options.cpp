@@ -30,6 +30,12 @@ void Options::add_model_options() {
       cxxopts::value<std::string>(), "NAME");
 }
 
+void Options::add_writer_option() {
+  has_writer_ = true;
+  options_.add_options()("writer", "Write with a language model (GGUF) that the model has a prefix for",
+                         cxxopts::value<std::string>(), "FILE");
+}
+
 std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {
   try {
     auto result = options_.parse(argc, argv);
@@ -50,6 +56,10 @@ Common Options::common(const cxxopts::ParseResult& args) const {
   common.json = args.count("json") != 0;
   if (!has_model_) return common;
   if (args.count("model") != 0) common.model = args["model"].as<std::string>();
+  if (has_writer_ && args.count("writer") != 0) {
+    common.writer = args["writer"].as<std::string>();
+    if (common.writer.empty()) throw UsageError("--writer: expected the name of a file");
+  }
   common.threads = args["threads"].as<int>();
   if (common.threads < 0 || common.threads > kMostThreads) {
     throw UsageError("--threads: expected 0 to " + std::to_string(kMostThreads) + ", found " +

@@ -18,6 +18,7 @@ struct Common {
   int threads = 0;    // 0: every core this process may use
   quant::Isa isa = quant::Isa::scalar;
   bool json = false;
+  std::string writer = {};  // a language model that writes in the model's place
 };
 
 /// The options of one verb: cxxopts with our help, the shared options and one-line errors.
@@ -35,6 +36,8 @@ class Options {
   cxxopts::OptionAdder add() { return options_.add_options(); }
   /// `--model`, `--threads`, `--isa`; `--json` and `--help` are always there.
   void add_model_options();
+  /// `--writer`, of verbs whose answers are written.
+  void add_writer_option();
   /// Lines printed after the options, e.g. examples.
   void epilogue(std::string text) { epilogue_ = std::move(text); }
 
@@ -55,6 +58,7 @@ class Options {
   cxxopts::Options options_;
   std::vector<std::string> positionals_;
   bool has_model_ = false;
+  bool has_writer_ = false;
 };
 
 /// "a, b,c" -> {"a", "b", "c"}: blanks around items are dropped; throws UsageError naming `option`

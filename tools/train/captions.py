@@ -20,8 +20,9 @@ from calibrate import HEAD_SCALES
 from config import CAPTION_QUESTION, EMBED
 from data import load_setting
 from evaluate import average_picture
-from generator import Corpus, Generator, beams, load_generator, text_of
+from generator import Corpus, beams, load_generator, text_of
 from measure import Item, predict, wilson
+from prefix import load_prefix
 from questions import PHOTO, Asker, with_articles
 from train import load_checkpoint
 
@@ -31,21 +32,34 @@ WIDTHS = (1, 3)
 class Writer:
     """Texts in the generator's spelling; `write` gives the best text and its confidence for each embedding."""
 
-    def __init__(self, net: Generator, setting):
+    at_once = 32  # embeddings
+
+    def __init__(self, net, setting):
         self.net, self.setting = net, setting
-        words = setting.text.tokenizer
-        self.piece = ["[SEP]"] + [words.id_to_token(i) for i in net.pieces]
 
     def write(self, embeddings: torch.Tensor, width: int) -> list[tuple[str, float]]:
         out = []
-        for e in embeddings.float():
-            rows, score = beams(self.net, e, width)[0]
-            out.append((text_of([self.piece[r] for r in rows]), float(np.exp(score))))
+        for e in embeddings.float().split(self.at_once):
+            out += [(self.text(found[0][0]), float(np.exp(found[0][1]))) for found in beams(self.net, e, width)]
         return out
+
+    def text(self, rows: list[int]) -> str:
+        words = self.setting.text.tokenizer
+        return text_of([words.id_to_token(self.net.pieces[r - 1]) for r in rows])
 
     def spelt(self, text: str) -> str:
         """As the generator would spell it: lower case, marks as text_of puts them."""
         return text_of(self.setting.text.tokenizer.encode(text).tokens[1:-1])
+
+
+class PrefixWriter(Writer):
+    """The same of a language model behind a prefix."""
+
+    def text(self, rows: list[int]) -> str:
+        return self.net.language[0].tokenizer.decode(rows)
+
+    def spelt(self, text: str) -> str:
+        return text.lower()
 
 
 def sure_threshold(confidence: np.ndarray, right: np.ndarray) -> float:
@@ -141,16 +155,20 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--generator", type=Path, help="default: WORK/generator.pt")
+    p.add_argument("--language-model", type=Path, help="write with it behind WORK/prefix.pt instead of with the generator (GGUF)")
     p.add_argument("--checkpoint", type=Path, help="default: WORK/ternary.pt; without it only round trips")
     p.add_argument("--parts", nargs="*", default=["eval", "scenes_held", "cuts_held"])
     p.add_argument("--most", type=int, default=400, help="texts and pictures of a part (default 400)")
     p.add_argument("--calibrate", action="store_true", help="only fit the head's weight and the threshold of being sure, on the calibration photos")
     a = p.parse_args()
     setting = load_setting(a.work)
-    writer = Writer(load_generator(a.generator or a.work / "generator.pt")[0], setting)
+    if a.language_model:
+        writer = PrefixWriter(load_prefix(a.work / "prefix.pt", a.language_model)[0], setting)
+    else:
+        writer = Writer(load_generator(a.generator or a.work / "generator.pt")[0], setting)
     checkpoint = a.checkpoint or a.work / "ternary.pt"
     net = load_checkpoint(checkpoint)[0] if checkpoint.exists() else None
-    fitted = a.work / "generator.json"
+    fitted = a.work / ("prefix.json" if a.language_model else "generator.json")
     if a.calibrate:
         return fitted.write_text(json.dumps(calibrated(writer, net, "dev" if setting.paths.photos else "scenes_held")))
     if net and fitted.exists():  # as Model::caption() weighs the head

@@ -94,6 +94,17 @@ class GeneratorConfig:
 
 
 @dataclass
+class PrefixConfig(GeneratorConfig):
+    prefix: int = 8  # positions of the language model that the embedding fills
+    seed: int = 20262
+    batch: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    warmup: int = 60
+    steps: int = 2400
+
+
+@dataclass
 class Paths:
     work: Path = Path("build/train")
     photos: Path | None = None

@@ -63,26 +63,33 @@ class Generator(nn.Module):
 
 
 @torch.no_grad()
-def beams(net: Generator, embedding: torch.Tensor, width: int = 1) -> list[tuple[list[int], float]]:
-    """Texts for one embedding [384], best first: (rows without the end, mean log-probability with it).
+def beams(net, embeddings: torch.Tensor, width: int = 1) -> list[list[tuple[list[int], float]]]:
+    """Texts for each embedding [n, 384], best first: (rows without the end, mean log-probability with it).
 
-    Beam search: of all continuations of the live texts the `width` most probable live on or, if they end, are done.
+    Beam search: of all continuations of an embedding's live texts the `width` most probable live on or, if they end, are done.
     """
-    live, done = [([], 0.0)], []
+    live, done = [[([], 0.0)] for _ in embeddings], [[] for _ in embeddings]
+    open_ = list(range(len(embeddings)))
     for _ in range(net.config.length):
-        rows = torch.tensor([r for r, _ in live], dtype=torch.long).reshape(len(live), -1)
-        p = net(embedding.expand(len(live), -1), rows)[:, -1].float()
+        owner = [k for k in open_ for _ in live[k]]
+        rows = torch.tensor([r for k in open_ for r, _ in live[k]], dtype=torch.long).reshape(len(owner), -1)
+        p = net(embeddings[owner], rows)[:, -1].float()
         if rows.shape[1] == 0:
             p[:, END] = -torch.inf  # a text has a piece
-        p = p.log_softmax(-1) + torch.tensor([s for _, s in live])[:, None]
-        top = p.flatten().topk(width)
-        grown = [(live[k // p.shape[1]][0] + [k % p.shape[1]], s) for s, k in zip(top.values.tolist(), top.indices.tolist())]
-        done += [(r[:-1], s / len(r)) for r, s in grown if r[-1] == END]
-        live = [(r, s) for r, s in grown if r[-1] != END]
-        if len(done) >= width or not live:
+        p = p.log_softmax(-1) + torch.tensor([s for k in open_ for _, s in live[k]])[:, None]
+        at = 0
+        for k in open_:
+            part = p[at:at + len(live[k])]
+            at += len(live[k])
+            top = part.flatten().topk(width)
+            grown = [(live[k][j // p.shape[1]][0] + [j % p.shape[1]], s) for s, j in zip(top.values.tolist(), top.indices.tolist())]
+            done[k] += [(r[:-1], s / len(r)) for r, s in grown if r[-1] == END]
+            live[k] = [(r, s) for r, s in grown if r[-1] != END]
+        open_ = [k for k in open_ if len(done[k]) < width and live[k]]
+        if not open_:
             break
-    done = done or [(r, s / len(r)) for r, s in live]  # cut at the most length
-    return sorted(done, key=lambda x: -x[1])[:width]
+    ended = [d or [(r, s / len(r)) for r, s in l] for d, l in zip(done, live)]  # cut at the most length
+    return [sorted(d, key=lambda x: -x[1])[:width] for d in ended]
 
 
 @torch.no_grad()
@@ -182,28 +189,25 @@ def load_generator(path: Path) -> tuple[Generator, dict]:
     return net.eval(), saved
 
 
-def progress(net: Generator, corpus: Corpus, chosen: list[int]) -> str:
+def progress(net, corpus: Corpus, chosen: list[int]) -> str:
     found = greedy(net, corpus.embeddings[chosen].float())
     return f"held-out exact {np.mean([f == corpus.rows[i] for f, i in zip(found, chosen)]):.3f}"
 
 
-def train(work: Path, c: GeneratorConfig):
-    torch.manual_seed(c.seed)
-    corpus = Corpus(load_setting(work))
-    kept, sample = np.flatnonzero(~corpus.held), np.flatnonzero(corpus.held)
+def fit(net, average, corpus: Corpus, c: GeneratorConfig, out: Path, about: dict, sample: int = 256):
+    """Trains `net`, which gives logits as Generator does; its averaged weights are `average`'s and, with `about`, `out`'s.
+    Resumes from the file beside it."""
+    kept, held = np.flatnonzero(~corpus.held), np.flatnonzero(corpus.held)
     kept = np.concatenate([kept, np.repeat(np.flatnonzero(corpus.common), 3)])
-    sample = np.random.default_rng(0).permutation(sample)[:256].tolist()
-    net = Generator(c, corpus.pieces)
-    print(f"generator: {(~corpus.held).sum()} texts, {corpus.held.sum()} held out, {len(corpus.pieces)} pieces, "
+    held = np.random.default_rng(0).permutation(held)[:sample].tolist()
+    opt, start, last, name = optimiser(net, c), 0, out.with_suffix(".last.pt"), out.stem
+    print(f"{name}: {(~corpus.held).sum()} texts, {corpus.held.sum()} held out, "
           f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, texts sha256 {corpus.digest}", flush=True)
-    average, opt, start = copy.deepcopy(net).eval(), optimiser(net, c), 0
-    last = work / "generator.last.pt"
     if last.exists():
         saved = torch.load(last, weights_only=False)
         net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
         print(f"resumed at step {start}", flush=True)
-    fuse()
     losses, clock, saved_at = [], time.time(), time.time()
     for step in range(start, c.steps):
         rng = torch.Generator().manual_seed(c.seed * 1000003 + step)
@@ -223,14 +227,21 @@ def train(work: Path, c: GeneratorConfig):
                 a.lerp_(b, 1 - keep)
         losses.append(loss.item())
         if (step + 1) % 20 == 0:
-            print(f"generator {step + 1}/{c.steps} loss {np.mean(losses[-20:]):.3f} {20 * c.batch / (time.time() - clock):.0f} texts/s", flush=True)
+            print(f"{name} {step + 1}/{c.steps} loss {np.mean(losses[-20:]):.3f} {20 * c.batch / (time.time() - clock):.0f} texts/s", flush=True)
             clock = time.time()
         if time.time() - saved_at > 240 or step + 1 == c.steps:
             save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
-            save(work / "generator.pt", {"config": vars(c), "pieces": corpus.pieces, "texts": corpus.digest, "step": step + 1,
-                                         "net": average.state_dict()})
-            print(f"generator {step + 1}: {progress(average, corpus, sample)}", flush=True)
+            save(out, {"config": vars(c), **about, "texts": corpus.digest, "step": step + 1, "net": average.state_dict()})
+            print(f"{name} {step + 1}: {progress(average, corpus, held)}", flush=True)
             saved_at = clock = time.time()
+
+
+def train(work: Path, c: GeneratorConfig):
+    torch.manual_seed(c.seed)
+    corpus = Corpus(load_setting(work))
+    net = Generator(c, corpus.pieces)
+    fuse("cpu")
+    fit(net, copy.deepcopy(net).eval(), corpus, c, work / "generator.pt", {"pieces": corpus.pieces})
 
 
 def main():

@@ -78,6 +78,9 @@ class Model {
  public:
   struct Options {
     quant::Isa isa = quant::best_isa();
+    /// A language model that generate() and caption() write with in the place of the model's own
+    /// generator: a GGUF of llama.cpp's, of the model that sterna.prefix.model names. Empty: none.
+    std::filesystem::path writer = {};
   };
   /// Maps `path` (GGUF); throws Error naming file and fault.
   static Model open(const std::filesystem::path& path, const Options& options);

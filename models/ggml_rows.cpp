@@ -1,0 +1,47 @@
+#include "ggml_rows.h"
+
+#include <sterna/models/safetensors.h>
+#include <sterna/quant/error.h>
+#include <sterna/quant/ggml_blocks.h>
+
+#include <optional>
+#include <string>
+
+#include "quantize_ternary.h"
+#include "stored.h"
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+std::optional<quant::GgmlBlock> small_block(GgmlType type) noexcept {
+  using quant::GgmlBlock;
+  for (const GgmlBlock kind : {GgmlBlock::q4_0, GgmlBlock::q4_1, GgmlBlock::q5_0, GgmlBlock::q5_1,
+                               GgmlBlock::q8_0}) {
+    if (ggml_type_name(type) == quant::name(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<float> read_rows(const GgufTensor& tensor, size_t first, size_t count) {
+  const size_t m = tensor.shape.empty() ? 1 : static_cast<size_t>(tensor.shape[0]);
+  const size_t k = static_cast<size_t>(tensor.elements()) / m, bytes = tensor.data.size() / m;
+  const auto data = tensor.data.subspan(first * bytes, count * bytes);
+  std::vector<float> out(count * k);
+  if (const auto type = plain_dtype(tensor.type))
+    return SafeTensor{tensor.name, *type, {count, k}, data}.floats();
+  if (const auto kind = ternary_block(tensor.type)) {
+    quant::dequantise_blocks(*kind, data, out);
+  } else if (const auto small = small_block(tensor.type)) {
+    quant::dequantise_blocks(*small, data, out);
+  } else {
+    throw Error("tensor " + in_quotes(tensor.name) +
+                ": expected f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, tq1_0 or tq2_0, found " +
+                ggml_type_name(tensor.type));
+  }
+  return out;
+}
+
+}  // namespace sterna::models

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <sterna/models/gguf.h>
+
+#include <cstddef>
+#include <vector>
+
+namespace sterna::models {
+
+/// Rows [first, first + count) of a matrix [m, k] in any type of ggml's that has numbers to read:
+/// f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, tq1_0 or tq2_0. Throws sterna::Error naming the
+/// tensor for another type.
+std::vector<float> read_rows(const GgufTensor& tensor, size_t first, size_t count);
+
+}  // namespace sterna::models

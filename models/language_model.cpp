@@ -1,0 +1,177 @@
+#include "language_model.h"
+
+#include <sterna/language/byte_pieces.h>
+#include <sterna/models/weights.h>
+#include <sterna/nn/executor.h>
+#include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include "blocks.h"
+#include "ggml_rows.h"
+#include "text.h"
+
+namespace sterna::models {
+namespace {
+
+constexpr size_t kRows = 64;  // of a map that are read and laid out at a time
+constexpr int64_t kControl = 3;  // llama.cpp: LLAMA_TOKEN_TYPE_CONTROL
+
+/// f(begin, end) for rows [0, m), on all cores; the first error is thrown.
+template <class F>
+void on_rows(size_t m, const F& f) {
+  static const nn::Executor executor;
+  std::mutex mutex;
+  std::string fault;
+  executor.for_ranges(m, kRows, [&](size_t begin, size_t end) {
+    try {
+      f(begin, end);
+    } catch (const Error& e) {
+      const std::lock_guard lock(mutex);
+      if (fault.empty()) fault = e.what();
+    }
+  });
+  if (!fault.empty()) throw Error(fault);
+}
+
+}  // namespace
+
+LanguageModel LanguageModel::open(const std::filesystem::path& path, quant::Isa isa,
+                                  quant::Type maps) {
+  return of(Gguf::open(path), isa, maps);
+}
+
+LanguageModel LanguageModel::of(Gguf file, quant::Isa isa, quant::Type maps) {
+  const std::string name = file.file();
+  try {
+    return LanguageModel(std::move(file), isa, maps);
+  } catch (const Error& e) {  // modules know their shapes, not the file these came from
+    const std::string what = e.what();
+    if (what.starts_with(name)) throw;
+    throw Error(name + ": " + what);
+  }
+}
+
+LanguageModel::LanguageModel(Gguf file, quant::Isa isa, quant::Type maps)
+    : file_(std::move(file)), isa_(isa), type_(maps) {
+  const auto expect = [&](std::string_view key, std::string_view wanted) {
+    if (file_.string(key) == wanted) return;
+    throw Error(std::string(key) + ": expected " + in_quotes(wanted) + ", found " +
+                in_quotes(file_.string(key)));
+  };
+  expect("general.architecture", "llama");
+  expect("tokenizer.ggml.model", "gpt2");
+  for (const char* more : {"output.weight", "rope_freqs.weight"}) {
+    if (file_.find(more) != nullptr)
+      throw Error("tensor " + in_quotes(more) + ": expected none: tables of their own for input " +
+                  "and output and stretched rotations are not supported");
+  }
+  width_ = file_.integer("llama.embedding_length", 1, kMostWidth);
+  const size_t layers = file_.integer("llama.block_count", 1, kMostLayers);
+  const size_t hidden = file_.integer("llama.feed_forward_length", 1, 4 * kMostWidth);
+  const size_t heads = file_.integer("llama.attention.head_count", 1, width_);
+  const size_t kv_heads = file_.integer("llama.attention.head_count_kv", 1, heads);
+  const size_t head = width_ / heads;
+  if (width_ % heads != 0 || heads % kv_heads != 0 || head % 2 != 0 || head > kMostHead) {
+    throw Error("llama.attention.head_count: expected heads of at most " +
+                std::to_string(kMostHead) + " columns, an even number of them, found " +
+                std::to_string(heads) + " heads, " + std::to_string(kv_heads) +
+                " of keys, in width " + std::to_string(width_));
+  }
+  file_.integer("llama.rope.dimension_count", head, head);
+  eps_ = static_cast<float>(file_.number("llama.attention.layer_norm_rms_epsilon"));
+  const double base = file_.has("llama.rope.freq_base") ? file_.number("llama.rope.freq_base") : 1e4;
+  if (!(eps_ >= 0 && eps_ <= 1) || !(base >= 1 && base <= 1e12))
+    throw Error("llama.rope.freq_base and norm epsilon: expected 1..1e12 and 0..1, found " +
+                std::to_string(base) + " and " + std::to_string(eps_));
+  frequencies_ = nn::rope_frequencies(head, base);
+  spellings_ = &file_.strings("tokenizer.ggml.tokens");
+  if (spellings_->empty() || spellings_->size() > kMostWords)
+    throw Error("tokenizer.ggml.tokens: expected 1.." + std::to_string(kMostWords) +
+                " pieces, found " + std::to_string(spellings_->size()));
+
+  const nn::GroupedAttention attention{
+      .heads = heads, .kv_heads = kv_heads,
+      .scale = 1.0F / std::sqrt(static_cast<float>(head)), .reach = {nn::Reach::kAll, 0}};
+  std::vector<nn::TransformerBlock> blocks;
+  for (size_t i = 0; i < layers; ++i) blocks.push_back(block(i, hidden, attention));
+  blocks_ = nn::Transformer(std::move(blocks), width_, isa_);
+  pieces_ = map("token_embd", size(), width_);
+  norm("output_norm");
+}
+
+nn::Norm LanguageModel::norm(const std::string& name) const {
+  return {nn::Norm::Kind::rms, Weights(file_).floats(name + ".weight", {width_}), {}, eps_};
+}
+
+nn::TransformerBlock LanguageModel::block(size_t i, size_t hidden,
+                                          const nn::GroupedAttention& attention) {
+  const std::string in = "blk." + std::to_string(i) + ".";
+  const size_t d = width_, narrow = d / attention.heads * attention.kv_heads;
+  nn::TransformerBlock b;
+  b.attention.residual.before = norm(in + "attn_norm");
+  b.attention.q = map(in + "attn_q", d, d);
+  b.attention.k = map(in + "attn_k", narrow, d);
+  b.attention.v = map(in + "attn_v", narrow, d);
+  b.attention.out = map(in + "attn_output", d, d);
+  b.attention.attention = attention;
+  b.attention.rotation = 0;
+  b.mlp.residual.before = norm(in + "ffn_norm");
+  b.mlp.gate = map(in + "ffn_gate", hidden, d);
+  b.mlp.up = map(in + "ffn_up", hidden, d);
+  b.mlp.down = map(in + "ffn_down", d, hidden);
+  b.mlp.activation = nn::Activation::silu;
+  return b;
+}
+
+quant::Linear LanguageModel::map(const std::string& name, size_t m, size_t k) {
+  const std::string full = name + ".weight";
+  const GgufTensor* tensor = file_.find(full);
+  if (tensor == nullptr || tensor->shape != std::vector<uint64_t>{m, k}) {
+    throw Error("tensor " + in_quotes(full) + ": expected " + shape_text(std::vector<uint64_t>{m, k}) +
+                ", found " + (tensor == nullptr ? "none" : shape_text(tensor->shape)));
+  }
+  const size_t bytes = quant::weight_bytes(type_, m, k);
+  const std::span<std::byte> data(memory_.bytes(bytes), bytes);
+  const std::span<uint16_t> scale = scales_.emplace_back(quant::is_integer(type_) ? m : 0);
+  on_rows(m, [&](size_t begin, size_t end) {
+    const std::vector<float> rows = read_rows(*tensor, begin, end - begin);
+    const size_t at = quant::weight_bytes(type_, begin, k);
+    quant::pack(type_, rows, end - begin, k, 0,
+                data.subspan(at, quant::weight_bytes(type_, end - begin, k)),
+                scale.empty() ? scale : scale.subspan(begin, end - begin));
+  });
+  return {{type_, m, k, data, scale, 0}, {}, isa_};
+}
+
+// llama.cpp's kinds of tokens tell which stand for no text.
+std::vector<uint32_t> LanguageModel::controls() const {
+  std::vector<uint32_t> ids;
+  const std::vector<int64_t> kinds = file_.integers("tokenizer.ggml.token_type");
+  for (size_t i = 0; i < std::min(kinds.size(), size()); ++i) {
+    if (kinds[i] == kControl) ids.push_back(static_cast<uint32_t>(i));
+  }
+  return ids;
+}
+
+decoder::PrefixDecoder::Weights LanguageModel::weights(const quant::Linear& prefix,
+                                                       uint32_t end) const {
+  std::vector<uint32_t> closed = controls();
+  std::erase(closed, end);
+  // llama.cpp lays q and k out so that neighbours turn together.
+  return {.prefix = prefix, .pieces = pieces_, .blocks = blocks_, .frequencies = frequencies_,
+          .pairing = nn::Pairing::neighbours, .norm = norm("output_norm"),
+          .closed = std::move(closed), .end = end};
+}
+
+void LanguageModel::join(std::span<const uint32_t> ids, std::string& out) const {
+  std::vector<std::string_view> pieces;
+  for (const uint32_t id : ids) pieces.push_back(spellings_->at(id));
+  out = language::join_byte_level(pieces);
+}
+
+}  // namespace sterna::models

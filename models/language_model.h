@@ -1,0 +1,60 @@
+#pragma once
+
+#include <sterna/decoder/prefix_decoder.h>
+#include <sterna/models/gguf.h>
+#include <sterna/nn/transformer.h>
+#include <sterna/nn/workspace.h>
+#include <sterna/quant/linear.h>
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sterna::models {
+
+/// A causal language model as llama.cpp's files hold it: general.architecture "llama" (Llama,
+/// SmolLM2, ...) with pieces of byte-level BPE and one table for both ends. Its maps, in f32, f16,
+/// bf16 or ggml's blocks of 32, are laid out anew when it is opened, on all cores, a scale a row.
+/// Immutable then; what it gives views it. Throws sterna::Error naming file and fault.
+class LanguageModel {
+ public:
+  static LanguageModel open(const std::filesystem::path& path, quant::Isa isa,
+                            quant::Type maps = quant::Type::i8);
+  static LanguageModel of(Gguf file, quant::Isa isa, quant::Type maps = quant::Type::i8);
+
+  const std::string& file() const { return file_.file(); }
+  std::string_view name() const { return file_.string("general.name"); }
+  size_t width() const { return width_; }
+  size_t size() const { return spellings_->size(); }  // of its vocabulary
+
+  /// What a PrefixDecoder wants of it. Control pieces are closed, but for `end`.
+  decoder::PrefixDecoder::Weights weights(const quant::Linear& prefix, uint32_t end) const;
+
+  /// The text of pieces; `out` is overwritten. Bytes that are no UTF-8 become U+FFFD.
+  void join(std::span<const uint32_t> ids, std::string& out) const;
+
+ private:
+  LanguageModel(Gguf file, quant::Isa isa, quant::Type maps);
+  nn::TransformerBlock block(size_t i, size_t hidden, const nn::GroupedAttention& attention);
+  quant::Linear map(const std::string& name, size_t m, size_t k);
+  nn::Norm norm(const std::string& name) const;
+  std::vector<uint32_t> controls() const;
+
+  Gguf file_;
+  quant::Isa isa_;
+  quant::Type type_;
+  size_t width_ = 0;
+  float eps_ = 0;
+  const std::vector<std::string_view>* spellings_ = nullptr;
+  nn::Workspace memory_;  // the maps, in huge pages
+  std::deque<std::vector<uint16_t>> scales_;
+  quant::Linear pieces_;
+  nn::Transformer blocks_;
+  std::vector<float> frequencies_;
+};
+
+}  // namespace sterna::models

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+/// ggml's blocks of 32 weights (ggml-common.h: block_q4_0 .. block_q8_0), as llama.cpp's files hold
+/// them. They are read, not multiplied: a map of them is laid out anew as formats.h says.
+///
+/// All numbers little-endian, d and m fp16. qs of 4 bits: byte j holds code j in its low and code
+/// j + 16 in its high half; qh: bit j is the fifth bit of code j.
+///   q4_0, 18 bytes: d, qs[16]; weight = (code - 8) d      q4_1, 20: d, m, qs[16]; code d + m
+///   q5_0, 22 bytes: d, qh, qs[16]; (code - 16) d          q5_1, 24: d, m, qh, qs[16]; code d + m
+///   q8_0, 34 bytes: d, 32 signed bytes; weight = byte d
+namespace sterna::quant {
+
+enum class GgmlBlock { q4_0, q4_1, q5_0, q5_1, q8_0 };
+
+inline constexpr size_t kGgmlBlockWeights = 32;
+
+std::string_view name(GgmlBlock kind) noexcept;
+size_t block_bytes(GgmlBlock kind) noexcept;
+
+/// The weights of n blocks, with ggml's rounding (dequantize_row_q4_0 .. q8_0: a product, then a
+/// sum, in f32); out holds n * 32. Throws sterna::Error for other sizes.
+void dequantise_blocks(GgmlBlock kind, std::span<const std::byte> blocks, std::span<float> out);
+
+}  // namespace sterna::quant
