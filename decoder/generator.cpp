@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "beam_caches.h"
 #include "beam_search.h"
 
 namespace sterna::decoder {
@@ -25,30 +26,11 @@ constexpr SizeCheck expect{"generator"};
 /// The texts under way and what the network keeps of them; memory of one frame.
 struct Generator::Search {
   BeamSearch beams;
-  Mat<float> x;                           // [beams, d]: the live texts' last position
-  std::span<nn::KeyValues> cache, spare;  // [blocks]; a beam's past follows it from one to the other
+  Mat<float> x;  // [beams, d]: the live texts' last position
+  BeamCaches caches;
 
   Search(size_t most, size_t length, size_t positions, size_t blocks, size_t d, Workspace& w)
-      : beams(most, length, w), x(w.mat<float>(most, d)) {
-    for (std::span<nn::KeyValues>* list : {&cache, &spare}) {
-      *list = w.array<nn::KeyValues>(blocks);
-      for (nn::KeyValues& kv : *list) {
-        kv = {w.mat<float>(most * positions, 2 * d), positions, 0};
-      }
-    }
-  }
-
-  /// After beams.step(): each live text takes over the past of the one it grew from.
-  void take_over() {
-    for (size_t b = 0; b < cache.size(); ++b) {
-      spare[b].past = cache[b].past;
-      for (size_t i = 0; i < beams.live().size(); ++i) {
-        const Mat<float> from = cache[b].sequence(beams.live()[i].parent, cache[b].past);
-        std::copy_n(from.data, from.rows * from.cols, spare[b].sequence(i, from.rows).data);
-      }
-    }
-    std::swap(cache, spare);
-  }
+      : beams(most, length, w), x(w.mat<float>(most, d)), caches(most, positions, blocks, d, w) {}
 };
 
 Generator::Generator(Weights weights, size_t length, quant::Isa isa)
@@ -72,8 +54,9 @@ Generator::Generator(Weights weights, size_t length, quant::Isa isa)
 void Generator::run_blocks(Mat<float> x, Search& s, const Executor& executor,
                            Workspace& workspace) const {
   for (size_t b = 0; b < weights_.blocks.size(); ++b) {
-    weights_.blocks[b].step(x, s.cache[b], executor, workspace, isa_);
-    ++s.cache[b].past;
+    nn::KeyValues& cache = s.caches.now()[b];
+    weights_.blocks[b].step(x, cache, executor, workspace, isa_);
+    ++cache.past;
   }
 }
 
@@ -116,7 +99,7 @@ void Generator::grow(Search& s, const Executor& executor, Workspace& workspace) 
   }
   nn::softmax(p, p, executor, isa_);
   s.beams.step(p);
-  s.take_over();
+  s.caches.follow(s.beams);
 }
 
 size_t Generator::generate(std::span<const float> embedding, std::span<GeneratedText> best,

@@ -5,9 +5,11 @@
 #include <sterna/quant/formats.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 
+#include "beam_caches.h"
 #include "beam_search.h"
 
 namespace sterna::decoder {
@@ -22,11 +24,25 @@ constexpr SizeCheck expect{"prefix decoder"};
 
 }  // namespace
 
+/// The texts under way and what the language model keeps of them; memory of one frame.
+struct PrefixDecoder::Search {
+  BeamSearch beams;
+  Mat<float> x;  // [beams, d]: the live texts' last position
+  BeamCaches caches;
+
+  Search(const PrefixDecoder& of, size_t most, Workspace& w)
+      : beams(most, of.length_, w),
+        x(w.mat<float>(most, of.weights_.blocks.width())),
+        caches(most, of.weights_.prefix.m() / x.cols + of.length_, of.weights_.blocks.blocks(),
+               of.weights_.blocks.key_width(0), w) {}
+};
+
 PrefixDecoder::PrefixDecoder(Weights weights, size_t length, quant::Isa isa)
     : weights_(std::move(weights)), length_(length), isa_(isa) {
   const Weights& w = weights_;
   const size_t d = w.blocks.width(), v = w.pieces.m();
-  if (d == 0 || length < 2) throw Error("prefix decoder: expected a width, a length above 1");
+  if (w.blocks.blocks() == 0 || d == 0 || length < 2)
+    throw Error("prefix decoder: expected blocks, a width, a length above 1");
   if (w.prefix.m() == 0 || w.prefix.m() % d != 0) {
     throw Error("prefix decoder: prefix outputs: expected a multiple of " + std::to_string(d) +
                 ", found " + std::to_string(w.prefix.m()));
@@ -46,7 +62,7 @@ uint32_t PrefixDecoder::piece_of(uint32_t row) const {
 }
 
 // x [d] = E[id]: the panel of rows that it lies in is read, and one of them taken.
-void PrefixDecoder::add_piece(uint32_t id, float* x, Workspace& workspace) const {
+void PrefixDecoder::copy_piece(uint32_t id, float* x, Workspace& workspace) const {
   const quant::WeightView& all = weights_.pieces.weight();
   const Workspace::Frame frame(workspace);
   const size_t first = id / quant::kPanelRows * quant::kPanelRows, k = all.k;
@@ -62,39 +78,59 @@ void PrefixDecoder::add_piece(uint32_t id, float* x, Workspace& workspace) const
   std::copy_n(read.row(id - first), k, x);
 }
 
-void PrefixDecoder::last_states(Mat<const float> lead, const BeamSearch& beams, Mat<float> z,
-                                const Executor& executor, Workspace& workspace) const {
-  const Workspace::Frame frame(workspace);
-  const auto live = beams.live();
-  const size_t d = z.cols, n = live.size(), each = lead.rows + beams.pieces(), t = n * each;
-  const Mat<float> x = workspace.mat<float>(t, d);
-  const auto positions = workspace.array<uint32_t>(t), starts = workspace.array<uint32_t>(n + 1);
-  for (size_t i = 0; i < n; ++i) {
-    starts[i + 1] = static_cast<uint32_t>((i + 1) * each);
-    for (size_t j = 0; j < each; ++j) positions[i * each + j] = static_cast<uint32_t>(j);
-    std::copy_n(lead.data, lead.rows * d, x.row(i * each));
-    for (size_t j = 0; j < beams.pieces(); ++j)
-      add_piece(piece_of(live[i].rows[j]), x.row(i * each + lead.rows + j), workspace);
-  }
-  const size_t turned = 2 * weights_.frequencies.size();
+nn::Rotation PrefixDecoder::rotation(std::span<const uint32_t> positions,
+                                     Workspace& workspace) const {
+  const size_t t = positions.size(), turned = 2 * weights_.frequencies.size();
   const Mat<float> cos = workspace.mat<float>(t, turned), sin = workspace.mat<float>(t, turned);
   nn::fill_rotation(weights_.frequencies, positions, weights_.pairing, cos, sin);
-  const nn::Rotation rotation{cos, sin, weights_.pairing};
-  weights_.blocks.forward(x, {starts, positions}, {&rotation, 1}, executor, workspace);
-  for (size_t i = 0; i < n; ++i) std::copy_n(x.row((i + 1) * each - 1), d, z.row(i));
-  nn::apply(weights_.norm, z, z, executor, isa_);
+  return {cos, sin, weights_.pairing};
 }
 
-void PrefixDecoder::probabilities(Mat<float> z, bool may_end, Mat<float> p,
-                                  const Executor& executor, Workspace& workspace) const {
+// The positions that the embedding fills; the last one stays in s.x.
+void PrefixDecoder::lead(std::span<const float> embedding, Search& s, const Executor& executor,
+                         Workspace& workspace) const {
+  const Workspace::Frame frame(workspace);
+  const size_t d = s.x.cols, p = weights_.prefix.m() / d;
+  const Mat<float> x = workspace.mat<float>(p, d);
+  nn::apply(weights_.prefix, {embedding.data(), 1, embedding.size()}, {x.data, 1, p * d}, executor,
+            workspace);
+  const auto positions = workspace.array<uint32_t>(p);
+  std::iota(positions.begin(), positions.end(), 0U);
+  const nn::Rotation turn = rotation(positions, workspace);
+  weights_.blocks.start(x, s.caches.now(), {&turn, 1}, executor, workspace);
+  std::copy_n(x.row(p - 1), d, s.x.data);
+}
+
+// The last piece of every live text.
+void PrefixDecoder::follow(Search& s, const Executor& executor, Workspace& workspace) const {
+  const Workspace::Frame frame(workspace);
+  const auto live = s.beams.live();
+  const size_t p = weights_.prefix.m() / s.x.cols, at = s.beams.pieces() - 1;
+  for (size_t i = 0; i < live.size(); ++i)
+    copy_piece(piece_of(live[i].rows[at]), s.x.row(i), workspace);
+  const auto positions = workspace.array<uint32_t>(live.size());
+  std::ranges::fill(positions, static_cast<uint32_t>(p + at));
+  const nn::Rotation turn = rotation(positions, workspace);
+  weights_.blocks.step(s.x.slice_rows(0, live.size()), s.caches.now(), {&turn, 1}, executor,
+                       workspace);
+}
+
+void PrefixDecoder::grow(Search& s, const Executor& executor, Workspace& workspace) const {
   constexpr float kNever = -1e30F;
+  const Workspace::Frame frame(workspace);
+  const size_t n = s.beams.live().size();
+  const Mat<float> z = workspace.mat<float>(n, s.x.cols);
+  const Mat<float> p = workspace.mat<float>(n, weights_.pieces.m());
+  nn::apply(weights_.norm, s.x.slice_rows(0, n), z, executor, isa_);
   nn::apply(weights_.pieces, z, p, executor, workspace);
-  for (size_t i = 0; i < p.rows; ++i) {
+  for (size_t i = 0; i < n; ++i) {
     for (const uint32_t id : weights_.closed) p.row(i)[id] = kNever;
     std::swap(p.row(i)[BeamSearch::kEnd], p.row(i)[weights_.end]);
-    if (!may_end) p.row(i)[BeamSearch::kEnd] = kNever;
+    if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = kNever;  // a text has a piece
   }
   nn::softmax(p, p, executor, isa_);
+  s.beams.step(p);
+  s.caches.follow(s.beams);
 }
 
 size_t PrefixDecoder::generate(std::span<const float> embedding, std::span<GeneratedText> best,
@@ -106,20 +142,14 @@ size_t PrefixDecoder::generate(std::span<const float> embedding, std::span<Gener
   }
   const Mat<uint32_t> ids = workspace.mat<uint32_t>(best.size(), length_);  // the caller's
   const Workspace::Frame frame(workspace);
-  const size_t d = weights_.blocks.width(), v = weights_.pieces.m();
-  const Mat<float> lead = workspace.mat<float>(weights_.prefix.m() / d, d);
-  const Mat<float> z = workspace.mat<float>(best.size(), d);
-  const Mat<float> p = workspace.mat<float>(best.size(), v);
-  BeamSearch beams(best.size(), length_, workspace);
-  nn::apply(weights_.prefix, {embedding.data(), 1, embedding.size()}, {lead.data, 1, lead.rows * d},
-            executor, workspace);
-  while (!beams.finished()) {
-    const size_t n = beams.live().size();
-    last_states(lead, beams, z.slice_rows(0, n), executor, workspace);
-    probabilities(z.slice_rows(0, n), beams.pieces() > 0, p.slice_rows(0, n), executor, workspace);
-    beams.step(p.slice_rows(0, n));
+  Search s(*this, best.size(), workspace);
+  lead(embedding, s, executor, workspace);
+  grow(s, executor, workspace);
+  while (!s.beams.finished()) {
+    follow(s, executor, workspace);
+    grow(s, executor, workspace);
   }
-  const auto texts = beams.result();
+  const auto texts = s.beams.result();
   for (size_t i = 0; i < texts.size(); ++i) {
     for (size_t k = 0; k < texts[i].pieces; ++k) ids.row(i)[k] = piece_of(texts[i].rows[k]);
     best[i] = {{ids.row(i), texts[i].pieces}, texts[i].score};

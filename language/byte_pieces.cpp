@@ -29,7 +29,8 @@ std::string join_byte_level(std::span<const std::string_view> pieces) {
     while (!piece.empty()) {
       const utf8::Decoded letter = utf8::decode(piece);
       const size_t size = letter.size == 0 ? 1 : letter.size;
-      const int byte = letter.size == 0 || letter.code >= kLetters ? -1 : letter_bytes()[letter.code];
+      const bool known = letter.size != 0 && letter.code < kLetters;
+      const int byte = known ? letter_bytes()[letter.code] : -1;
       if (byte >= 0) {
         out += static_cast<char>(byte);
       } else {

@@ -84,9 +84,10 @@ LanguageModel::LanguageModel(Gguf file, quant::Isa isa, quant::Type maps)
   }
   file_.integer("llama.rope.dimension_count", head, head);
   eps_ = static_cast<float>(file_.number("llama.attention.layer_norm_rms_epsilon"));
-  const double base = file_.has("llama.rope.freq_base") ? file_.number("llama.rope.freq_base") : 1e4;
+  const std::string base_key = "llama.rope.freq_base";
+  const double base = file_.has(base_key) ? file_.number(base_key) : 1e4;
   if (!(eps_ >= 0 && eps_ <= 1) || !(base >= 1 && base <= 1e12))
-    throw Error("llama.rope.freq_base and norm epsilon: expected 1..1e12 and 0..1, found " +
+    throw Error(base_key + " and norm epsilon: expected 1..1e12 and 0..1, found " +
                 std::to_string(base) + " and " + std::to_string(eps_));
   frequencies_ = nn::rope_frequencies(head, base);
   spellings_ = &file_.strings("tokenizer.ggml.tokens");
@@ -132,8 +133,9 @@ quant::Linear LanguageModel::map(const std::string& name, size_t m, size_t k) {
   const std::string full = name + ".weight";
   const GgufTensor* tensor = file_.find(full);
   if (tensor == nullptr || tensor->shape != std::vector<uint64_t>{m, k}) {
-    throw Error("tensor " + in_quotes(full) + ": expected " + shape_text(std::vector<uint64_t>{m, k}) +
-                ", found " + (tensor == nullptr ? "none" : shape_text(tensor->shape)));
+    throw Error("tensor " + in_quotes(full) + ": expected " +
+                shape_text(std::vector<uint64_t>{m, k}) + ", found " +
+                (tensor == nullptr ? "none" : shape_text(tensor->shape)));
   }
   const size_t bytes = quant::weight_bytes(type_, m, k);
   const std::span<std::byte> data(memory_.bytes(bytes), bytes);

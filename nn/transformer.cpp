@@ -118,9 +118,10 @@ void Transformer::join(const Residual& residual, Mat<float> y, Mat<float> x,
   apply(residual.after, x, x, executor, isa_);
 }
 
-void Transformer::attend(const SelfAttention& part, Mat<float> x, const Sequences& sequences,
+template <class See>
+void Transformer::attend(const SelfAttention& part, Mat<float> x,
                          std::span<const Rotation> rotations, const Executor& executor,
-                         Workspace& workspace) const {
+                         Workspace& workspace, const See& see) const {
   const Workspace::Frame frame(workspace);
   const size_t t = x.rows, wide = part.q.m(), narrow = part.k.m();
   const size_t heads = part.attention.heads, kv_heads = part.attention.kv_heads, c = wide / heads;
@@ -146,7 +147,7 @@ void Transformer::attend(const SelfAttention& part, Mat<float> x, const Sequence
     rotate(q, heads, rotation, executor);
     rotate(k, kv_heads, rotation, executor);
   }
-  nn::attention(q, k, v, part.attention, sequences, o, executor, workspace, isa_);
+  see(q, k, v, o);
   apply(part.out, o, y, executor, workspace, isa_, second_digit(part.out, x.cols <= kNarrow));
   join(part.residual, y, x, executor);
 }
@@ -184,13 +185,7 @@ void Transformer::transform(const Mlp& part, Mat<float> x, const Executor& execu
   join(part.residual, y, x, executor);
 }
 
-void Transformer::forward(Mat<float> x, const Sequences& sequences,
-                          std::span<const Rotation> rotations, const Executor& executor,
-                          Workspace& workspace, size_t depth) const {
-  if (depth != kAll && depth > blocks()) {
-    throw Error("transformer: expected at most its " + std::to_string(blocks()) +
-                " blocks, found " + std::to_string(depth));
-  }
+void Transformer::check(Mat<const float> x, std::span<const Rotation> rotations) const {
   if (x.cols != width_) {
     throw Error("transformer: expected tokens of width " + std::to_string(width_) + ", found " +
                 std::to_string(x.cols));
@@ -199,6 +194,23 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
     throw Error("transformer: expected " + std::to_string(rotations_) + " rotations, found " +
                 std::to_string(rotations.size()));
   }
+  for (const Rotation& r : rotations) {
+    if (r.cos.rows != r.sin.rows || (r.cos.rows != 0 && r.cos.rows != x.rows)) {
+      throw Error("transformer: expected rotations of " + std::to_string(x.rows) +
+                  " tokens, found " + std::to_string(r.cos.rows) + " and " +
+                  std::to_string(r.sin.rows));
+    }
+  }
+}
+
+void Transformer::forward(Mat<float> x, const Sequences& sequences,
+                          std::span<const Rotation> rotations, const Executor& executor,
+                          Workspace& workspace, size_t depth) const {
+  if (depth != kAll && depth > blocks()) {
+    throw Error("transformer: expected at most its " + std::to_string(blocks()) +
+                " blocks, found " + std::to_string(depth));
+  }
+  check(x, rotations);
   const auto [starts, positions, hidden] = sequences;
   if (!rises(starts, x.rows))
     throw Error("transformer: expected starts that rise from 0 to " + std::to_string(x.rows));
@@ -206,13 +218,6 @@ void Transformer::forward(Mat<float> x, const Sequences& sequences,
     if (n != 0 && n != x.rows) {
       throw Error("transformer: expected positions and flags of " + std::to_string(x.rows) +
                   " tokens, found " + std::to_string(n));
-    }
-  }
-  for (const Rotation& r : rotations) {
-    if (r.cos.rows != r.sin.rows || (r.cos.rows != 0 && r.cos.rows != x.rows)) {
-      throw Error("transformer: expected rotations of " + std::to_string(x.rows) +
-                  " tokens, found " + std::to_string(r.cos.rows) + " and " +
-                  std::to_string(r.sin.rows));
     }
   }
   const Workspace::Frame frame(workspace);
@@ -242,8 +247,98 @@ void Transformer::pass(Mat<float> x, const Sequences& sequences,
                        std::span<const Rotation> rotations, const Executor& executor,
                        Workspace& workspace, size_t depth) const {
   for (size_t i = 0; i < std::min(depth, blocks()); ++i) {
-    attend(blocks_[i].attention, x, sequences, rotations, executor, workspace);
+    const SelfAttention& part = blocks_[i].attention;
+    attend(part, x, rotations, executor, workspace,
+           [&](Mat<const float> q, Mat<const float> k, Mat<const float> v, Mat<float> o) {
+             attention(q, k, v, part.attention, sequences, o, executor, workspace, isa_);
+           });
     transform(blocks_[i].mlp, x, executor, workspace);
+  }
+}
+
+void Transformer::check(std::span<const KeyValues> caches, size_t sequences,
+                        size_t positions) const {
+  if (caches.size() != blocks()) {
+    throw Error("transformer: expected caches of " + std::to_string(blocks()) +
+                " blocks, found " + std::to_string(caches.size()));
+  }
+  for (size_t i = 0; i < blocks(); ++i) {
+    const Reach reach = blocks_[i].attention.attention.reach;
+    if (reach.back != Reach::kAll || reach.ahead != 0) {
+      throw Error("transformer: block " + std::to_string(i) +
+                  ": expected one that sees all behind a position and nothing ahead");
+    }
+    const KeyValues& kv = caches[i];
+    if (kv.rows.cols != 2 * key_width(i) || kv.rows.rows < sequences * kv.capacity ||
+        kv.capacity < kv.past + positions) {
+      throw Error("transformer: block " + std::to_string(i) + ": expected a cache of " +
+                  std::to_string(sequences) + " x " + std::to_string(kv.past + positions) +
+                  " rows of " + std::to_string(2 * key_width(i)) + " numbers, found " +
+                  std::to_string(kv.rows.rows) + " rows of " + std::to_string(kv.rows.cols));
+    }
+  }
+}
+
+namespace {
+
+/// A position's key and value into a row of a cache.
+void keep(const float* key, const float* value, size_t width, float* row) {
+  std::copy_n(key, width, row);
+  std::copy_n(value, width, row + width);
+}
+
+}  // namespace
+
+void Transformer::start(Mat<float> x, std::span<KeyValues> caches,
+                        std::span<const Rotation> rotations, const Executor& executor,
+                        Workspace& workspace) const {
+  check(x, rotations);
+  for (KeyValues& kv : caches) kv.past = 0;
+  check(caches, 1, x.rows);
+  const Workspace::Frame frame(workspace);
+  const auto positions = workspace.array<uint32_t>(x.rows), starts = workspace.array<uint32_t>(2);
+  for (size_t i = 0; i < x.rows; ++i) positions[i] = static_cast<uint32_t>(i);
+  starts[1] = static_cast<uint32_t>(x.rows);
+  for (size_t b = 0; b < blocks(); ++b) {
+    const SelfAttention& part = blocks_[b].attention;
+    attend(part, x, rotations, executor, workspace,
+           [&](Mat<const float> q, Mat<const float> k, Mat<const float> v, Mat<float> o) {
+             const Mat<float> kept = caches[b].sequence(0, x.rows);
+             for (size_t i = 0; i < x.rows; ++i) keep(k.row(i), v.row(i), k.cols, kept.row(i));
+             attention(q, k, v, part.attention, {starts, positions}, o, executor, workspace, isa_);
+           });
+    transform(blocks_[b].mlp, x, executor, workspace);
+    caches[b].past = x.rows;
+  }
+}
+
+void Transformer::step(Mat<float> x, std::span<KeyValues> caches,
+                       std::span<const Rotation> rotations, const Executor& executor,
+                       Workspace& workspace) const {
+  check(x, rotations);
+  check(caches, x.rows, 1);
+  static const Executor alone(1);  // a position's attention is too little to share out
+  for (size_t b = 0; b < blocks(); ++b) {
+    const SelfAttention& part = blocks_[b].attention;
+    KeyValues& cache = caches[b];
+    attend(part, x, rotations, executor, workspace,
+           [&](Mat<const float> q, Mat<const float> k, Mat<const float> v, Mat<float> o) {
+             const GroupedAttention& a = part.attention;
+             const size_t c = q.cols / a.heads, group = a.heads / a.kv_heads, narrow = k.cols;
+             for (size_t i = 0; i < x.rows; ++i) {
+               const Mat<float> seen = cache.sequence(i, cache.past + 1);
+               keep(k.row(i), v.row(i), narrow, seen.row(cache.past));
+               // The heads that share keys are the rows of one attention.
+               for (size_t j = 0; j < a.kv_heads; ++j) {
+                 const size_t at = j * group * c;
+                 attention({q.row(i) + at, group, c}, seen.slice_cols(j * c, c),
+                           seen.slice_cols(narrow + j * c, c), 1, a.scale,
+                           {o.row(i) + at, group, c}, alone, workspace, isa_);
+               }
+             }
+           });
+    transform(blocks_[b].mlp, x, executor, workspace);
+    ++cache.past;
   }
 }
 

@@ -184,21 +184,22 @@ TEST_CASE("a language model that does not fit is named, with what was expected")
     CAPTURE(text);
     CHECK(text.starts_with(start));
   };
+  const auto fault = [&](const std::string& what) { starts(open(other), other.string() + what); };
   changed(other, llama, "general.name", std::string_view("Large llama"));
   starts(open(other), other.string() + ": expected the language model that the prefix of " +
                           with.string() + " was trained for, \"Tiny llama\" of width 64");
   changed(other, llama, "general.architecture", std::string_view("gemma"));
-  starts(open(other), other.string() + ": general.architecture: expected \"llama\", found \"gemma\"");
+  fault(": general.architecture: expected \"llama\", found \"gemma\"");
   changed(other, llama, "llama.attention.head_count", uint64_t{3});
-  starts(open(other), other.string() + ": llama.attention.head_count: expected heads of at most");
+  fault(": llama.attention.head_count: expected heads of at most");
   changed(other, llama, "llama.feed_forward_length", uint64_t{95});
-  starts(open(other), other.string() + ": tensor \"blk.0.ffn_gate.weight\": expected [95, 64], found");
+  fault(": tensor \"blk.0.ffn_gate.weight\": expected [95, 64], found");
   changed(other, llama, "llama.block_count", uint64_t{3});
-  starts(open(other), other.string() + ": tensor \"blk.2.attn_norm.weight\" is missing");
+  fault(": tensor \"blk.2.attn_norm.weight\" is missing");
   changed(other, llama, "llama.attention.layer_norm_rms_epsilon", -1.0);
-  starts(open(other), other.string() + ": llama.rope.freq_base and norm epsilon: expected");
+  fault(": llama.rope.freq_base and norm epsilon: expected");
   changed(other, prefix);
-  starts(open(other), other.string() + ": general.architecture: expected \"llama\", found \"sterna\"");
+  fault(": general.architecture: expected \"llama\", found \"sterna\"");
   starts(open(scratch / "none.gguf"), (scratch / "none.gguf").string());
   starts(error([&] { Model::open(kTiny, {.writer = kLlama}); }),
          kTiny.string() + ": the model has no prefix for a language model");

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sterna/nn/transformer.h>
 #include <sterna/quant/error.h>
+#include <tests/support/worse.h>
 
 #include <cmath>
 #include <functional>
@@ -54,6 +55,15 @@ struct Fixture {
     return b;
   }
 };
+
+/// The largest difference of two matrices' numbers.
+float furthest(nn::Mat<const float> a, nn::Mat<const float> b) {
+  float far = 0;
+  for (size_t i = 0; i < a.rows; ++i)
+    for (size_t j = 0; j < a.cols; ++j)
+      far = test::worse(far, std::abs(a.row(i)[j] - b.row(i)[j]));
+  return far;
+}
 
 }  // namespace
 
@@ -127,6 +137,75 @@ TEST_CASE_FIXTURE(Fixture, "rotations of fewer tokens are refused, in one group 
     CHECK_THROWS_AS(forward(cos, sin), Error);
     CHECK_THROWS_AS(forward(all, sin), Error);
     CHECK_NOTHROW(forward(all, all));
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a causal text a part at a time: forward()'s numbers") {
+  const std::vector<nn::TransformerBlock> wide = {block(), block()};
+  const size_t lead = 5, t = 12, texts = 3, keys = kv_heads * c;
+  for (const auto isa : test::isas()) {
+    std::vector<nn::TransformerBlock> causal = wide;
+    for (auto& b : causal) b.attention.attention.reach = {nn::Reach::kAll, 0};
+    const nn::Transformer net(causal, d, isa);
+    // Three texts that begin alike.
+    std::vector<uint32_t> starts, positions(texts * t);
+    for (uint32_t i = 0; i <= texts; ++i) starts.push_back(i * t);
+    for (uint32_t i = 0; i < texts * t; ++i) positions[i] = i % t;
+    auto parts = test::random(texts * t, d, 7);
+    for (size_t i = 1; i < texts; ++i)
+      std::copy_n(parts.data.begin(), lead * d, parts.view().row(i * t));
+    const auto frequencies = nn::rope_frequencies(4, 50);
+    for (const auto pairing : {nn::Pairing::halves, nn::Pairing::neighbours}) {
+      test::Owned cos(texts * t, 4), sin(texts * t, 4);
+      nn::fill_rotation(frequencies, positions, pairing, cos.view(), sin.view());
+      const auto turned = [&](size_t first, size_t n) {
+        return nn::Rotation{cos.view().slice_rows(first, n), sin.view().slice_rows(first, n),
+                            pairing};
+      };
+      auto want = parts;
+      const nn::Rotation all = turned(0, texts * t);
+      net.forward(want.view(), {starts, positions}, {&all, 1}, one, workspace);
+
+      std::list<test::Owned> rows;
+      std::vector<nn::KeyValues> caches;
+      for (size_t b = 0; b < 2; ++b)
+        caches.push_back({rows.emplace_back(texts * t, 2 * keys).view(), t, 0});
+      test::Owned first(lead, d);
+      std::copy_n(parts.data.begin(), lead * d, first.data.begin());
+      const nn::Rotation at_first = turned(0, lead);
+      net.start(first.view(), caches, {&at_first, 1}, two, workspace);
+      CHECK(furthest(first.view(), want.view().slice_rows(0, lead)) < 1e-5);
+      for (auto& kv : caches) {
+        CHECK(kv.past == lead);
+        for (size_t i = 1; i < texts; ++i)
+          std::copy_n(kv.sequence(0, lead).data, lead * 2 * keys, kv.sequence(i, lead).data);
+      }
+      for (size_t at = lead; at < t; ++at) {
+        test::Owned next(texts, d), turn_cos(texts, 4), turn_sin(texts, 4);
+        for (size_t i = 0; i < texts; ++i) {
+          std::copy_n(parts.view().row(i * t + at), d, next.view().row(i));
+          std::copy_n(cos.view().row(at), 4, turn_cos.view().row(i));
+          std::copy_n(sin.view().row(at), 4, turn_sin.view().row(i));
+        }
+        const nn::Rotation turn{turn_cos.view(), turn_sin.view(), pairing};
+        net.step(next.view(), caches, {&turn, 1}, two, workspace);
+        for (size_t i = 0; i < texts; ++i) {
+          CHECK(furthest(next.view().slice_rows(i, 1),
+                            want.view().slice_rows(i * t + at, 1)) < 1e-5);
+        }
+      }
+      // Full caches, others, and blocks that look elsewhere.
+      test::Owned x(texts, d);
+      const nn::Rotation turn = turned(0, texts);
+      CHECK_THROWS_AS(net.step(x.view(), caches, {&turn, 1}, one, workspace), Error);
+      CHECK_THROWS_AS(net.step(x.view(), std::span(caches).first(1), {&turn, 1}, one, workspace),
+                      Error);
+      caches[1].rows.cols = keys;
+      CHECK_THROWS_AS(net.start(x.view(), caches, {&turn, 1}, one, workspace), Error);
+      caches[1].rows.cols = 2 * keys;
+      const nn::Transformer near(wide, d, isa);
+      CHECK_THROWS_AS(near.start(x.view(), caches, {&turn, 1}, one, workspace), Error);
+    }
   }
 }
 

@@ -32,7 +32,8 @@ void Options::add_model_options() {
 
 void Options::add_writer_option() {
   has_writer_ = true;
-  options_.add_options()("writer", "Write with a language model (GGUF) that the model has a prefix for",
+  options_.add_options()("writer",
+                         "Write with a language model (GGUF) that the model has a prefix for",
                          cxxopts::value<std::string>(), "FILE");
 }
 

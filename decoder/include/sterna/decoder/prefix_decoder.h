@@ -14,8 +14,8 @@
 namespace sterna::decoder {
 
 /// Decoding by a causal language model that was never trained for it: a linear map makes of the
-/// embedding e what stands before the text, as vectors among the model's own pieces' (ClipCap, arXiv
-/// 2111.09734; the map trained on texts alone, tools/train/prefix.py):
+/// embedding e what stands before the text, as vectors among the model's own pieces' (ClipCap,
+/// arXiv 2111.09734; the map trained on texts alone, tools/train/prefix.py):
 ///   x_0..p-1 = W e + b,  x_p+i = E[piece_i];  z = norm(blocks(x)), causal
 ///   p(piece | e, pieces before) = softmax_j (z . E_j)
 /// A text has at least one piece, and none that is `closed`. Const after construction, shared by
@@ -40,18 +40,18 @@ class PrefixDecoder {
   size_t dim() const { return weights_.prefix.k(); }
   size_t length() const { return length_; }
 
-  /// As Generator::generate; ids are the language model's. Texts are run through the model whole for
-  /// each of their pieces: they are short, and a pass is bound by reading the weights.
+  /// As Generator::generate; ids are the language model's.
   size_t generate(std::span<const float> embedding, std::span<GeneratedText> best,
                   const nn::Executor& executor, nn::Workspace& workspace) const;
 
  private:
-  void add_piece(uint32_t id, float* x, nn::Workspace& workspace) const;
-  /// z [live, d] of the last position of every live text; lead [p, d].
-  void last_states(nn::Mat<const float> lead, const class BeamSearch& beams, nn::Mat<float> z,
-                   const nn::Executor& executor, nn::Workspace& workspace) const;
-  void probabilities(nn::Mat<float> z, bool may_end, nn::Mat<float> p,
-                     const nn::Executor& executor, nn::Workspace& workspace) const;
+  struct Search;
+  void lead(std::span<const float> embedding, Search& s, const nn::Executor& executor,
+            nn::Workspace& workspace) const;
+  void follow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
+  void grow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
+  nn::Rotation rotation(std::span<const uint32_t> positions, nn::Workspace& workspace) const;
+  void copy_piece(uint32_t id, float* x, nn::Workspace& workspace) const;
   uint32_t piece_of(uint32_t row) const;
 
   Weights weights_;

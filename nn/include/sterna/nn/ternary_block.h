@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sterna/nn/executor.h>
+#include <sterna/nn/key_values.h>
 #include <sterna/nn/mat.h>
 #include <sterna/nn/workspace.h>
 #include <sterna/quant/linear.h>
@@ -11,18 +12,6 @@
 #include <string>
 
 namespace sterna::nn {
-
-/// Keys and values of the positions that a causal sequence has run through, of one block: room for
-/// `capacity` positions of each of `sequences`. The memory is the caller's.
-struct KeyValues {
-  Mat<float> rows;  // [sequences * capacity, 2d]: keys, then values
-  size_t capacity = 0;
-  size_t past = 0;  // positions that each sequence has behind it
-
-  Mat<float> sequence(size_t i, size_t count) const {
-    return rows.slice_rows(i * capacity, count);
-  }
-};
 
 /// A pre-norm transformer block with BitNet's sub-norms, without biases (BitNet
 /// b1.58, arXiv 2402.17764; sub-norms as in BitNet b1.58 2B4T, arXiv 2504.12285; squared ReLU). The

@@ -2,6 +2,7 @@
 
 #include <sterna/nn/activation.h>
 #include <sterna/nn/attention.h>
+#include <sterna/nn/key_values.h>
 #include <sterna/nn/precise_linear.h>
 #include <sterna/nn/rope.h>
 
@@ -80,12 +81,28 @@ class Transformer {
   void forward(Mat<float> x, const Sequences& sequences, std::span<const Rotation> rotations,
                const Executor& executor, Workspace& workspace, size_t depth = kAll) const;
 
+  /// Causal text, a part at a time, through all blocks, each of which must see all that is behind a
+  /// position and nothing ahead. `caches` [blocks] have keys of the blocks' widths; `rotations` are
+  /// those of the rows of x. The numbers of forward() over whole sequences, up to rounding.
+  /// start: x [t, d], the first t positions of sequence 0; their keys and values are kept, and
+  /// `past` becomes t. step: x [n, d], the next position of each of n sequences, and `past` grows
+  /// by one. Throw sterna::Error for other shapes, and where there is no room left.
+  void start(Mat<float> x, std::span<KeyValues> caches, std::span<const Rotation> rotations,
+             const Executor& executor, Workspace& workspace) const;
+  void step(Mat<float> x, std::span<KeyValues> caches, std::span<const Rotation> rotations,
+            const Executor& executor, Workspace& workspace) const;
+  /// Columns of the keys of block `i`, and of its values.
+  size_t key_width(size_t i) const { return blocks_[i].attention.k.m(); }
+
  private:
   void pass(Mat<float> x, const Sequences& sequences, std::span<const Rotation> rotations,
             const Executor& executor, Workspace& workspace, size_t depth) const;
-  void attend(const SelfAttention& part, Mat<float> x, const Sequences& sequences,
-              std::span<const Rotation> rotations, const Executor& executor,
-              Workspace& workspace) const;
+  void check(Mat<const float> x, std::span<const Rotation> rotations) const;
+  void check(std::span<const KeyValues> caches, size_t sequences, size_t positions) const;
+  /// see(q, k, v, o): o = what the queries see.
+  template <class See>
+  void attend(const SelfAttention& part, Mat<float> x, std::span<const Rotation> rotations,
+              const Executor& executor, Workspace& workspace, const See& see) const;
   void transform(const Mlp& part, Mat<float> x, const Executor& executor,
                  Workspace& workspace) const;
   void join(const Residual& residual, Mat<float> y, Mat<float> x, const Executor& executor) const;
