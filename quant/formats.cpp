@@ -104,9 +104,16 @@ uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
   expect_half(wanted <= kMostScale, wanted);
   const uint16_t scale = ternary ? half_scale(wanted) : int8_scale(w, count, top);
   const float s = f16_to_f32(scale), limit = ternary ? 1.0f : 127.0f;
+  if (!(s > 0)) {
+    std::fill_n(q, count, int8_t{0});
+    return scale;
+  }
+  // Adding 1.5 * 2^23 leaves no bits behind the point: the sum rounds half to even, as nearbyint()
+  // does, which is a call.
+  constexpr float kNoFraction = 12582912.0f;
   for (size_t i = 0; i < count; ++i) {
-    const float r = s > 0 ? std::nearbyint(w[i] / s) : 0.0f;
-    q[i] = static_cast<int8_t>(std::clamp(r, -limit, limit));
+    const float r = std::clamp(w[i] / s, -limit, limit);
+    q[i] = static_cast<int8_t>((r + kNoFraction) - kNoFraction);
   }
   return scale;
 }
@@ -123,21 +130,20 @@ void check_finite(Type type, std::span<const float> w, size_t m, size_t k) {
 // Writes integers q [k] as row `row` of a panel whose bytes are all zero-weights so far.
 void place_row(Type type, const int8_t* q, size_t k, size_t row, uint8_t* panel) {
   if (is_sparse(type)) return place_sparse_row(type, {q, k}, row, panel);
+  if (type == Type::i8) {
+    for (size_t c = 0; c < k; c += 4) {
+      uint8_t* const four = panel + c * kPanelRows + row * 4;
+      for (size_t i = 0; i < std::min<size_t>(4, k - c); ++i)
+        four[i] = static_cast<uint8_t>(q[c + i] + 128);
+    }
+    return;
+  }
   const size_t inputs = block_inputs(type);
   for (size_t c = 0; c < k; ++c) {
     const size_t field = c % inputs / 4;
     uint8_t& byte = panel[c / inputs * kLineBytes + row * 4 + c % 4];
-    switch (type) {
-      case Type::i8:
-        byte = static_cast<uint8_t>(q[c] + 128);
-        break;
-      case Type::t2:
-        byte = static_cast<uint8_t>(byte + q[c] * (1 << 2 * field));
-        break;
-      default:
-        byte = static_cast<uint8_t>(byte + q[c] * kPowersOf3[field]);
-        break;
-    }
+    const int unit = type == Type::t2 ? 1 << 2 * field : kPowersOf3[field];
+    byte = static_cast<uint8_t>(byte + q[c] * unit);
   }
 }
 

@@ -39,6 +39,7 @@ int model(const Common& common, const cxxopts::ParseResult& args, const std::str
   options.model = find_model(common.model);
   options.picture = picture;
   if (args.count("prompt") != 0) options.question = args["prompt"].as<std::string>();
+  options.writer = common.writer;
   options.isa = common.isa;
   options.threads = common.threads;
   options.json = common.json;
@@ -182,6 +183,7 @@ int bench_command(int argc, char** argv) {
                   "giant: a stack of ternary blocks with dummy weights, written, mapped and run.\n"
                   "decode: score against decodes on a long labelled stream, for every policy.");
   options.add_model_options();
+  options.add_writer_option();
   options.add()("params", "giant: about how many weights (1e9)",
                 cxxopts::value<double>()->default_value("1e9"), "N");
   options.add()("format", "giant: t2, t5, t34 or t14",

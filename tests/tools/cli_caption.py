@@ -5,6 +5,7 @@ from harness import BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE,
 
 KEYS = ["image", "question", "answer", "confidence", "candidates", "sure", "decodes", "ms"]
 WITHOUT = SOURCE / "tests/golden/tower/tiny.gguf"
+LLAMA = SOURCE / "tests/golden/language_model/llama.gguf"
 
 
 class Caption(CommandTest):
@@ -78,6 +79,19 @@ class Caption(CommandTest):
                           ["ask", CAT, "what?", "--open", "--choices", "a,b"]]:
             with self.subTest(arguments=arguments):
                 self.check_error(BAD_USAGE, "--help'", *arguments)
+
+    def test_a_writer_that_does_not_fit(self):
+        self.write("broken.gguf", b"GGUF")
+        for file, what in [(LLAMA, "found \"Tiny llama\""), (self.folder / "broken.gguf", "expected"),
+                           (self.folder / "none.gguf", "none.gguf"), (WITHOUT, "general.architecture")]:
+            for arguments in [["caption", CAT], ["ask", CAT, "what?", "--open"]]:
+                with self.subTest(file=file, arguments=arguments):
+                    result = self.check_error(UNUSABLE, [file.name, what], *arguments, "--writer", file)
+                    self.assertEqual(result.out, "")
+        self.check_error(UNUSABLE, [WITHOUT.name, "no prefix for a language model"], "caption", CAT,
+                         "--model", WITHOUT, "--writer", LLAMA)
+        self.check_error(BAD_USAGE, "--open", "ask", CAT, "what?", "--writer", LLAMA)
+        self.check_error(BAD_USAGE, "--writer", "caption", CAT, "--writer", "")
 
     def test_a_model_without_a_generator(self):
         for arguments in [["caption", CAT], ["ask", CAT, "what?", "--open"]]:

@@ -200,6 +200,18 @@ double throughput(const BenchModelOptions& o, const Model& model, int threads) {
   return images / seconds;
 }
 
+/// Captions written by a language model in the generator's place.
+void writer_stages(const BenchModelOptions& o, const Scene& scene, const Report& report) {
+  const Model::Options options{.isa = o.isa, .writer = o.writer};
+  report.stage("open model with writer",
+               measure(std::min(o.rounds, 5), [&] { Model::open(o.model, options); }));
+  const Model model = Model::open(o.model, options);
+  Session session(1);
+  Answer answer;
+  report.stage("caption by writer",
+               measure(o.rounds, [&] { model.caption(scene, 1, answer, session); }));
+}
+
 }  // namespace
 
 int bench_model(const BenchModelOptions& o) {
@@ -223,6 +235,10 @@ int bench_model(const BenchModelOptions& o) {
   report.stage("predict + answer", measure(o.rounds, [&] {
                  model.answer(scene, o.question, nullptr, 5, answer, session);
                }));
+  if (model.generates()) {
+    report.stage("caption", measure(o.rounds, [&] { model.caption(scene, 1, answer, session); }));
+  }
+  if (!o.writer.empty()) writer_stages(o, scene, report);
   const auto whole = [&] {
     const vision::Image again = vision::decode_file(o.picture);
     session.question.model = 0;  // as asked for the first time

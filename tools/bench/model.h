@@ -13,6 +13,7 @@ struct BenchModelOptions {
   std::filesystem::path model;
   std::filesystem::path picture;
   std::string question = "what is in the picture?";
+  std::filesystem::path writer = {};  // a language model to write captions with, too
   quant::Isa isa = quant::best_isa();
   int threads = 0;     // of the throughput part; 0: every core
   int rounds = 30;     // each stage measured this often; best and median are shown
