@@ -1,3 +1,4 @@
+#include <sterna/nn/head_limit.h>
 #include <sterna/quant/error.h>
 
 #include <algorithm>
@@ -10,7 +11,7 @@ namespace sterna::models {
 
 namespace {
 
-constexpr size_t kMostHead = 256;  // columns, of nn::attention
+using nn::kMostHead;
 constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096, kMostTokens = 1 << 20;
 
 void expect_kind(const Gguf& file, std::string_view key, std::string_view kind) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sterna/nn/head_limit.h>
 #include <sterna/nn/transformer.h>
 
 #include <functional>
@@ -63,8 +64,8 @@ inline void set_qkv_bias(BlockSizes& sizes, bool bias) {
 
 inline constexpr size_t kMostWidth = 65536, kMostLayers = 4096, kMostTokens = 1 << 20,
                         kMostWords = 1 << 24, kMostPixels = 1 << 16, kMostPatch = 256,
-                        kMostFrames = 4096,
-                        kMostHead = 256;  // of nn::attention
+                        kMostFrames = 4096;
+using nn::kMostHead;
 
 /// hidden_size, num_attention_heads, intermediate_size (where `hidden` isn't given), and a scale of
 /// 1 / sqrt(head). Absent keys have BERT base's and ViT base's values, as in transformers, unless

@@ -36,8 +36,8 @@ void check(Mat<const float> q, Mat<const float> k, Mat<const float> v, size_t he
     return std::string(what) + " [" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
   };
   const size_t d = q.cols;
-  if (heads == 0 || d % heads != 0 || d / heads > kMaxHeadDim)
-    throw Error("attention: expected a width of heads x at most " + std::to_string(kMaxHeadDim) +
+  if (heads == 0 || d % heads != 0 || d / heads > kMostHead)
+    throw Error("attention: expected a width of heads x at most " + std::to_string(kMostHead) +
                 ", found width " + std::to_string(d) + " and " + std::to_string(heads) + " heads");
   if (kv_heads == 0 || heads % kv_heads != 0)
     throw Error("attention: expected a number of key heads that divides " + std::to_string(heads) +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sterna/nn/head_limit.h>
 #include <sterna/quant/isa.h>
 
 #include <cstddef>
@@ -48,14 +49,12 @@ struct Kernels {
   void (*pack_keys)(const float* k, size_t ldk, size_t keys, size_t dim, float* kt) noexcept;
   /// vp[c][j] = v[c][j], zeros for c up to a multiple of 16 and j up to a multiple of 16.
   void (*pack_values)(const float* v, size_t ldv, size_t keys, size_t dim, float* vp) noexcept;
-  /// out[i] = softmax(scale * q[i] kt) vp for `rows` queries; dim <= kMaxHeadDim. `mask` may be
+  /// out[i] = softmax(scale * q[i] kt) vp for `rows` queries; dim <= kMostHead. `mask` may be
   /// null; a query that sees no key gives zeros.
   void (*attend)(const float* q, size_t ldq, size_t rows, const float* kt, const float* vp,
                  size_t keys, size_t dim, float scale, const KeyMask* mask, float* out,
                  size_t ldo) noexcept;
 };
-
-inline constexpr size_t kMaxHeadDim = 256;
 
 /// The table for `isa`, which the CPU must have (quant::has_isa).
 const Kernels& kernels(quant::Isa isa) noexcept;

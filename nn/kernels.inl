@@ -244,7 +244,7 @@ inline void attend_rows(const float* q, size_t ldq, const float* kt, const float
                         size_t ldo) {
   const size_t wide = (dim + 15) / 16 * 16;
   alignas(64) float score[R * kKeys];
-  alignas(64) float o[R * kMaxHeadDim];
+  alignas(64) float o[R * kMostHead];
   float top[R], total[R];
   for (size_t r = 0; r < R; ++r) top[r] = kLowest, total[r] = 0.0f;
   std::memset(o, 0, R * wide * sizeof(float));
