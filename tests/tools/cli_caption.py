@@ -5,6 +5,7 @@ from harness import BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE,
 
 KEYS = ["image", "question", "answer", "confidence", "candidates", "sure", "decodes", "ms"]
 WITHOUT = SOURCE / "tests/golden/tower/tiny.gguf"
+SHIPPED = SOURCE / "models/sterna-nano.gguf"  # has a prefix
 LLAMA = SOURCE / "tests/golden/language_model/llama.gguf"
 
 
@@ -86,7 +87,8 @@ class Caption(CommandTest):
                            (self.folder / "none.gguf", "none.gguf"), (WITHOUT, "general.architecture")]:
             for arguments in [["caption", CAT], ["ask", CAT, "what?", "--open"]]:
                 with self.subTest(file=file, arguments=arguments):
-                    result = self.check_error(UNUSABLE, [file.name, what], *arguments, "--writer", file)
+                    result = self.check_error(UNUSABLE, [file.name, what], *arguments,
+                                              "--model", SHIPPED, "--writer", file)
                     self.assertEqual(result.out, "")
         self.check_error(UNUSABLE, [WITHOUT.name, "no prefix for a language model"], "caption", CAT,
                          "--model", WITHOUT, "--writer", LLAMA)
