@@ -100,7 +100,8 @@ class Usage(CommandTest):
     def test_a_closed_pipe_ends_it_quietly(self):
         self.pictures("p", 40)
         process = subprocess.Popen([STERNA, "embed", "p"], cwd=self.folder, env=environment(),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   bufsize=0, pipesize=4096)  # less than what it prints
         process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read()
