@@ -55,10 +55,10 @@ PrefixDecoder::PrefixDecoder(Weights weights, size_t length, quant::Isa isa)
   }
 }
 
-// BeamSearch calls the end row 0: the piece that is 0 takes the end's place.
-uint32_t PrefixDecoder::piece_of(uint32_t row) const {
-  if (row == BeamSearch::kEnd) return weights_.end;
-  return row == weights_.end ? BeamSearch::kEnd : row;
+// BeamSearch calls the end row 0: the piece that is 0 takes the end's place, and the other way.
+uint32_t PrefixDecoder::swapped(uint32_t piece) const {
+  if (piece == BeamSearch::kEnd) return weights_.end;
+  return piece == weights_.end ? BeamSearch::kEnd : piece;
 }
 
 // x [d] = E[id]: the panel of rows that it lies in is read, and one of them taken.
@@ -107,7 +107,7 @@ void PrefixDecoder::follow(Search& s, const Executor& executor, Workspace& works
   const auto live = s.beams.live();
   const size_t p = weights_.prefix.m() / s.x.cols, at = s.beams.pieces() - 1;
   for (size_t i = 0; i < live.size(); ++i)
-    copy_piece(piece_of(live[i].rows[at]), s.x.row(i), workspace);
+    copy_piece(swapped(live[i].rows[at]), s.x.row(i), workspace);
   const auto positions = workspace.array<uint32_t>(live.size());
   std::ranges::fill(positions, static_cast<uint32_t>(p + at));
   const nn::Rotation turn = rotation(positions, workspace);
@@ -129,6 +129,10 @@ void PrefixDecoder::grow(Search& s, const Executor& executor, Workspace& workspa
     if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = kNever;  // a text has a piece
   }
   nn::softmax(p, p, executor, isa_);
+  for (size_t i = 0; i < n; ++i) {  // of a file that closes all pieces, each would have a share
+    for (const uint32_t id : weights_.closed) p.row(i)[swapped(id)] = 0;
+    if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = 0;
+  }
   s.beams.step(p);
   s.caches.follow(s.beams);
 }
@@ -151,7 +155,7 @@ size_t PrefixDecoder::generate(std::span<const float> embedding, std::span<Gener
   }
   const auto texts = s.beams.result();
   for (size_t i = 0; i < texts.size(); ++i) {
-    for (size_t k = 0; k < texts[i].pieces; ++k) ids.row(i)[k] = piece_of(texts[i].rows[k]);
+    for (size_t k = 0; k < texts[i].pieces; ++k) ids.row(i)[k] = swapped(texts[i].rows[k]);
     best[i] = {{ids.row(i), texts[i].pieces}, texts[i].score};
   }
   return texts.size();

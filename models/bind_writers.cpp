@@ -14,6 +14,7 @@ namespace sterna::models {
 namespace {
 
 constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096, kMostLength = 4096, kMostPrefix = 1024;
+constexpr uint64_t kMostPositions = 1024;  // of a language model's text, the prefix among them
 
 std::vector<uint32_t> bind_pieces(const Gguf& file, size_t words) {
   const std::string key = "sterna.generator.pieces";
@@ -123,21 +124,27 @@ std::unique_ptr<const Writer> bind_prefix(const Gguf& file, size_t dim,
                 in_quotes(scope + ".kind") + " and tensors prefix.*");
   }
   expect_kind(file, scope + ".kind", "llama");
-  const size_t length = file.integer(scope + ".length", 2, kMostLength);
-  const size_t positions = file.integer(scope + ".positions", 1, kMostPrefix);
+  const size_t positions = file.integer(scope + ".positions", 1, kMostPositions - 2);
+  const size_t length = file.integer(scope + ".length", 2, kMostPositions - positions);
   const size_t d = file.integer(scope + ".width", 1, kMostWidth);
   const size_t words = file.integer(scope + ".vocabulary", 1);
   const auto end = static_cast<uint32_t>(file.integer(scope + ".end", 0, words - 1));
   const quant::Linear prefix =
       bind_linear(Weights(file), "prefix", positions * d, dim, true, isa);
   LanguageModel language = LanguageModel::open(path, isa);
-  const std::string_view model = file.string(scope + ".model");
-  if (language.name() != model || language.width() != d || language.size() != words) {
+  const std::string_view digest = file.string(scope + ".digest");
+  if (language.digest() != digest || language.width() != d || language.size() != words) {
     throw Error(language.file() + ": expected the language model that the prefix of " +
-                file.file() + " was trained for, " + in_quotes(model) + " of width " +
+                file.file() + " was trained for, " + in_quotes(file.string(scope + ".model")) +
+                " with a last norm of digest " + in_quotes(digest) + ", width " +
                 std::to_string(d) + " and " + std::to_string(words) + " pieces, found " +
-                in_quotes(language.name()) + " of width " + std::to_string(language.width()) +
-                " and " + std::to_string(language.size()));
+                in_quotes(language.name()) + " with " + in_quotes(language.digest()) + ", " +
+                std::to_string(language.width()) + " and " + std::to_string(language.size()));
+  }
+  if (positions + length > language.positions()) {
+    throw Error(language.file() + ": llama.context_length: expected at least " +
+                std::to_string(positions + length) + ", found " +
+                std::to_string(language.positions()));
   }
   auto writer =
       std::make_unique<PrefixWriter>(std::move(language), prefix, end, length, isa);

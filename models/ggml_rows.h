@@ -7,9 +7,11 @@
 
 namespace sterna::models {
 
-/// Rows [first, first + count) of a matrix [m, k] in any type of ggml's that has numbers to read:
-/// f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, tq1_0 or tq2_0. Throws sterna::Error naming the
-/// tensor for another type.
+/// That the numbers of a tensor can be read: f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, tq1_0
+/// or tq2_0. Throws sterna::Error naming the tensor for another type.
+void expect_numbers(const GgufTensor& tensor);
+
+/// Rows [first, first + count) of a matrix [m, k]. Throws as expect_numbers().
 std::vector<float> read_rows(const GgufTensor& tensor, size_t first, size_t count);
 
 }  // namespace sterna::models

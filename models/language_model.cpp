@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <mutex>
 #include <utility>
 
@@ -29,13 +30,22 @@ void on_rows(size_t m, const F& f) {
   std::string fault;
   executor.for_ranges(m, kRows, [&](size_t begin, size_t end) {
     try {
-      f(begin, end);
+      for (; begin < end; begin += kRows) f(begin, std::min(begin + kRows, end));
     } catch (const Error& e) {
       const std::lock_guard lock(mutex);
       if (fault.empty()) fault = e.what();
     }
   });
   if (!fault.empty()) throw Error(fault);
+}
+
+/// FNV-1a, 64 bits, in hexadecimal.
+std::string fnv1a(std::span<const std::byte> bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const std::byte b : bytes) hash = (hash ^ std::to_integer<uint64_t>(b)) * 0x100000001b3;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
 }
 
 }  // namespace
@@ -65,11 +75,7 @@ LanguageModel::LanguageModel(Gguf file, quant::Isa isa, quant::Type maps)
   };
   expect("general.architecture", "llama");
   expect("tokenizer.ggml.model", "gpt2");
-  for (const char* more : {"output.weight", "rope_freqs.weight"}) {
-    if (file_.find(more) != nullptr)
-      throw Error("tensor " + in_quotes(more) + ": expected none: tables of their own for input " +
-                  "and output and stretched rotations are not supported");
-  }
+  if (const char* key = "llama.rope.scaling.type"; file_.has(key)) expect(key, "none");
   width_ = file_.integer("llama.embedding_length", 1, kMostWidth);
   const size_t layers = file_.integer("llama.block_count", 1, kMostLayers);
   const size_t hidden = file_.integer("llama.feed_forward_length", 1, 4 * kMostWidth);
@@ -102,11 +108,20 @@ LanguageModel::LanguageModel(Gguf file, quant::Isa isa, quant::Type maps)
   for (size_t i = 0; i < layers; ++i) blocks.push_back(block(i, hidden, attention));
   blocks_ = nn::Transformer(std::move(blocks), width_, isa_);
   pieces_ = map("token_embd", size(), width_);
-  norm("output_norm");
+  norm_ = norm("output_norm");
+  digest_ = fnv1a(std::as_bytes(norm_.gain));
+  for (const GgufTensor& tensor : file_.tensors()) {  // it would have a say in what is written
+    if (!read_.contains(tensor.name))
+      throw Error("tensor " + in_quotes(tensor.name) + ": expected none of this name");
+  }
 }
 
-nn::Norm LanguageModel::norm(const std::string& name) const {
-  return {nn::Norm::Kind::rms, Weights(file_).floats(name + ".weight", {width_}), {}, eps_};
+nn::Norm LanguageModel::norm(const std::string& name) {
+  read_.insert(name + ".weight");
+  const std::span<const float> gain = Weights(file_).floats(name + ".weight", {width_});
+  if (!std::ranges::all_of(gain, [](float g) { return std::isfinite(g); }))
+    throw Error("tensor " + in_quotes(name + ".weight") + ": expected finite numbers");
+  return {nn::Norm::Kind::rms, gain, {}, eps_};
 }
 
 nn::TransformerBlock LanguageModel::block(size_t i, size_t hidden,
@@ -137,11 +152,15 @@ quant::Linear LanguageModel::map(const std::string& name, size_t m, size_t k) {
                 shape_text(std::vector<uint64_t>{m, k}) + ", found " +
                 (tensor == nullptr ? "none" : shape_text(tensor->shape)));
   }
+  read_.insert(full);
+  expect_numbers(*tensor);  // of other types the shape says nothing about the file's size
   const size_t bytes = quant::weight_bytes(type_, m, k);
   const std::span<std::byte> data(memory_.bytes(bytes), bytes);
   const std::span<uint16_t> scale = scales_.emplace_back(quant::is_integer(type_) ? m : 0);
   on_rows(m, [&](size_t begin, size_t end) {
     const std::vector<float> rows = read_rows(*tensor, begin, end - begin);
+    if (!std::ranges::all_of(rows, [](float w) { return std::isfinite(w); }))
+      throw Error("tensor " + in_quotes(full) + ": expected finite numbers");
     const size_t at = quant::weight_bytes(type_, begin, k);
     quant::pack(type_, rows, end - begin, k, 0,
                 data.subspan(at, quant::weight_bytes(type_, end - begin, k)),
@@ -166,7 +185,7 @@ decoder::PrefixDecoder::Weights LanguageModel::weights(const quant::Linear& pref
   std::erase(closed, end);
   // llama.cpp lays q and k out so that neighbours turn together.
   return {.prefix = prefix, .pieces = pieces_, .blocks = blocks_, .frequencies = frequencies_,
-          .pairing = nn::Pairing::neighbours, .norm = norm("output_norm"),
+          .pairing = nn::Pairing::neighbours, .norm = norm_,
           .closed = std::move(closed), .end = end};
 }
 

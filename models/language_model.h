@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,19 +31,23 @@ class LanguageModel {
   const std::string& file() const { return file_.file(); }
   std::string_view name() const { return file_.string("general.name"); }
   size_t width() const { return width_; }
+  /// Of its last norm, which is the same in every precision: which model this is.
+  const std::string& digest() const { return digest_; }
+  /// Positions it was trained for.
+  size_t positions() const { return file_.integer("llama.context_length", 1, 1 << 30); }
   size_t size() const { return spellings_->size(); }  // of its vocabulary
 
   /// What a PrefixDecoder wants of it. Control pieces are closed, but for `end`.
   decoder::PrefixDecoder::Weights weights(const quant::Linear& prefix, uint32_t end) const;
 
-  /// The text of pieces; `out` is overwritten. Bytes that are no UTF-8 become U+FFFD.
+  /// The text of pieces; `out` is overwritten. Allocates. Bytes that are no UTF-8 become U+FFFD.
   void join(std::span<const uint32_t> ids, std::string& out) const;
 
  private:
   LanguageModel(Gguf file, quant::Isa isa, quant::Type maps);
   nn::TransformerBlock block(size_t i, size_t hidden, const nn::GroupedAttention& attention);
   quant::Linear map(const std::string& name, size_t m, size_t k);
-  nn::Norm norm(const std::string& name) const;
+  nn::Norm norm(const std::string& name);
   std::vector<uint32_t> controls() const;
 
   Gguf file_;
@@ -55,6 +61,9 @@ class LanguageModel {
   quant::Linear pieces_;
   nn::Transformer blocks_;
   std::vector<float> frequencies_;
+  nn::Norm norm_;
+  std::set<std::string, std::less<>> read_;  // names of tensors
+  std::string digest_;
 };
 
 }  // namespace sterna::models

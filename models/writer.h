@@ -21,7 +21,7 @@ namespace sterna::models {
 class Writer {
  public:
   virtual ~Writer() = default;
-  /// As decoder::Generator::generate().
+  /// As decoder::Generator::generate(); behind a prefix it allocates.
   virtual size_t generate(std::span<const float> embedding,
                           std::span<decoder::GeneratedText> best, const nn::Executor& executor,
                           nn::Workspace& workspace) const = 0;
@@ -38,7 +38,7 @@ std::unique_ptr<const Writer> bind_generator(const Gguf& file, size_t dim,
                                              const language::WordPiece& tokenizer, quant::Isa isa);
 
 /// sterna.prefix.*, with the language model in `path`: GGUF of the one that the file's prefix was
-/// trained for, in any precision.
+/// trained for, in any precision; sterna.prefix.digest tells (LanguageModel::digest).
 std::unique_ptr<const Writer> bind_prefix(const Gguf& file, size_t dim,
                                           const std::filesystem::path& path, quant::Isa isa);
 

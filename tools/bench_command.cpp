@@ -230,6 +230,8 @@ int bench_command(int argc, char** argv) {
   if (!what.empty() && what[0] == "turns") return turns(common, what);
   if (what.size() == 1 && what[0] == "kernels") return kernels(common, args->count("isa") != 0);
   if (what.size() == 2 && what[0] == "model") return model(common, *args, what[1]);
+  if (!common.writer.empty() && what[0] != "model")
+    throw UsageError("--writer: only bench model has captions written");
   if (what.size() == 1 && what[0] == "giant") return giant(common, *args);
   if (what.size() == 1 && what[0] == "decode") return decode(common, *args);
   throw UsageError("expected kernels, towers FOLDER, model PICTURE, giant, or decode" +

@@ -73,16 +73,24 @@ def write_language_model():
             add(f"blk.{i}.{name}.weight", normal(m, k, sigma=2 / math.sqrt(k)), kind)
     add("output_norm.weight", normal(WIDTH, sigma=0.2, mean=1))
     w.write_header_to_file(), w.write_kv_data_to_file(), w.write_tensors_to_file(), w.close()
-    return pieces, {n: v[:8] for n, v in read.items() if n.startswith(("blk.0.", "token_embd")) and v.ndim == 2}
+    return pieces, {n: v[:8] for n, v in read.items() if n.startswith(("blk.0.", "token_embd")) and v.ndim == 2}, fnv1a(read["output_norm.weight"].tobytes())
 
 
-def write_prefix(pieces, weight, bias):
+def fnv1a(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return f"{value:016x}"
+
+
+def write_prefix(pieces, weight, bias, digest):
     w = gguf.GGUFWriter(OUT / "prefix.gguf", "sterna")
     w.add_string("sterna.prefix.kind", "llama")
     w.add_string("sterna.prefix.model", "Tiny llama")
     w.add_string("sterna.prefix.question", "what is it?")
     for key, value in {"positions": PREFIX, "width": WIDTH, "vocabulary": len(pieces), "end": END, "length": LENGTH}.items():
         w.add_uint32(f"sterna.prefix.{key}", value)
+    w.add_string("sterna.prefix.digest", digest)
     w.add_float32("sterna.prefix.sure_threshold", 0.1)
     w.add_tensor("prefix.weight", weight)
     w.add_tensor("prefix.bias", bias)
@@ -129,9 +137,9 @@ def search(net, lead, beams):
 
 def main():
     OUT.mkdir(exist_ok=True)
-    pieces, golden = write_language_model()
+    pieces, golden, digest = write_language_model()
     weight, bias = normal(PREFIX * WIDTH, DIM, sigma=1.0), normal(PREFIX * WIDTH, sigma=0.3)
-    write_prefix(pieces, weight, bias)
+    write_prefix(pieces, weight, bias, digest)
     net = AutoModelForCausalLM.from_pretrained(OUT, gguf_file="llama.gguf", dtype=torch.float32,
                                                quantization_config=GgufConfig(dequantize=True)).eval()
     cues = normal(CUES, DIM)

@@ -10,6 +10,9 @@
 #include <tests/support/folder.h>
 
 #include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,7 +48,8 @@ std::vector<float> cue(size_t i) {
 /// A copy of `from` without metadata `but`, with other text under `key`, and what `more` holds too.
 std::filesystem::path changed(const std::filesystem::path& out, const Gguf& from,
                               std::string_view key = "", const models::GgufValue& value = {},
-                              const Gguf* more = nullptr, std::string_view but = "") {
+                              const Gguf* more = nullptr, std::string_view but = "",
+                              const models::GgufTensor& extra = {}) {
   models::GgufWriter writer(out);
   std::vector<const Gguf*> files = {&from};
   if (more != nullptr) files.push_back(more);
@@ -59,10 +63,34 @@ std::filesystem::path changed(const std::filesystem::path& out, const Gguf& from
   if (!key.empty()) writer.set(key, value);
   for (const Gguf* file : files)
     for (const auto& t : file->tensors()) writer.declare(t.name, t.type, t.shape);
+  if (!extra.name.empty()) writer.declare(extra.name, extra.type, extra.shape);
   for (const Gguf* file : files)
     for (const auto& t : file->tensors()) writer.write(t.data);
+  if (!extra.name.empty()) writer.write(std::vector<std::byte>(extra.elements() * 4));
   writer.commit();
   return out;
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A copy with `value` in the place of the bytes that lie `after` bytes behind `part`'s start.
+template <class T>
+void altered(const std::filesystem::path& out, std::string_view part, size_t after, T value) {
+  std::string bytes = bytes_of(kLlama);
+  const size_t at = bytes.find(part);
+  REQUIRE(at != std::string::npos);
+  std::memcpy(bytes.data() + at + after, &value, sizeof value);
+  std::ofstream(out, std::ios::binary) << bytes;
+}
+
+/// The same of the first number of the f32 tensor `name`.
+void altered(const std::filesystem::path& out, const Gguf& from, std::string_view name,
+             float first) {
+  const auto data = from.find(name)->data;
+  altered(out, {reinterpret_cast<const char*>(data.data()), data.size()}, 0, first);
 }
 
 /// What the best of three texts is, with maps in int8.
@@ -185,9 +213,35 @@ TEST_CASE("a language model that does not fit is named, with what was expected")
     CHECK(text.starts_with(start));
   };
   const auto fault = [&](const std::string& what) { starts(open(other), other.string() + what); };
-  changed(other, llama, "general.name", std::string_view("Large llama"));
+  // The model is known by its last norm, whatever it is called.
+  changed(other, llama, "general.name", std::string_view("Another name"));
+  CHECK_NOTHROW(Model::open(with, {.writer = other}));
+  altered(other, llama, "output_norm.weight", 1.5F);
   starts(open(other), other.string() + ": expected the language model that the prefix of " +
-                          with.string() + " was trained for, \"Tiny llama\" of width 64");
+                          with.string() + " was trained for, \"Tiny llama\" with");
+  for (const char* name : {"output_norm.weight", "blk.1.ffn_norm.weight"}) {
+    altered(other, llama, name, std::nanf(""));
+    fault(": tensor \"" + std::string(name) + "\": expected finite numbers");
+  }
+  // Of a type that nobody knows the shape says nothing about the file's size.
+  const std::string name = "blk.0.attn_q.weight";
+  altered(other, name, name.size() + 4 + 2 * 8, uint32_t{77});
+  fault(": tensor \"" + name + "\": expected f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, "
+        "tq1_0 or tq2_0, found type 77");
+  for (size_t percent = 0; percent < 100; percent += 9) {
+    const std::string bytes = bytes_of(kLlama);
+    std::ofstream(other, std::ios::binary) << bytes.substr(0, bytes.size() * percent / 100);
+    fault("");
+  }
+  changed(other, llama, "", {}, nullptr, "", {"output.weight", models::GgmlType::f32, {1}, {}});
+  fault(": tensor \"output.weight\": expected none of this name");
+  changed(other, llama, "", {}, nullptr, "",
+          {"blk.0.attn_q.bias", models::GgmlType::f32, {64}, {}});
+  fault(": tensor \"blk.0.attn_q.bias\": expected none of this name");
+  changed(other, llama, "llama.rope.scaling.type", std::string_view("yarn"));
+  fault(": llama.rope.scaling.type: expected \"none\", found \"yarn\"");
+  changed(other, llama, "llama.context_length", uint64_t{10});
+  fault(": llama.context_length: expected at least 11, found 10");
   changed(other, llama, "general.architecture", std::string_view("gemma"));
   fault(": general.architecture: expected \"llama\", found \"gemma\"");
   changed(other, llama, "llama.attention.head_count", uint64_t{3});

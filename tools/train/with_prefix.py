@@ -1,6 +1,6 @@
 """Copies a model file and adds what lets a language model write for it: WORK/prefix.pt as prefix.*, sterna.prefix.*.
 
-Everything else stays byte for byte what it is; `sterna model quantize --types prefix.weight=t5,*=keep` packs what is new.
+With WORK/prefix.json of captions.py --calibrate. Everything else stays byte for byte what it is; `sterna model quantize --types prefix.weight=t5,*=keep` packs what is new.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def copied(source: gguf.GGUFReader, path: Path) -> gguf.GGUFWriter:
     w = gguf.GGUFWriter(str(path), source.fields["general.architecture"].contents())
     w.add_custom_alignment(source.alignment)
     for name, field in source.fields.items():
-        if name in SKIPPED or name == "general.alignment" or name.startswith(("sterna.prefix.", "sterna.tensor.prefix.")):
+        if name in SKIPPED or name == "general.alignment" or name.startswith(("sterna.prefix.", "sterna.tensor.prefix.", "sterna.card.prefix")):
             continue
         kind = field.types[0]
         w.add_key_value(name, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
@@ -30,6 +30,14 @@ def copied(source: gguf.GGUFReader, path: Path) -> gguf.GGUFWriter:
         if not tensor.name.startswith("prefix."):
             w.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     return w
+
+
+def digest(data: bytes) -> str:
+    """FNV-1a, 64 bits: the last norm, which every precision of a language model has in f32, tells which model it is."""
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 % 2 ** 64
+    return f"{value:016x}"
 
 
 def prefix_weights(saved: dict, length: float) -> dict[str, np.ndarray]:
@@ -48,7 +56,7 @@ def main():
     saved = torch.load(a.work / "prefix.pt", map_location="cpu", weights_only=False)
     c, language = PrefixConfig(**saved["config"]), gguf.GGUFReader(a.language_model)
     found = a.work / "prefix.json"
-    fitted = json.loads(found.read_text()) if found.exists() else {"sure_threshold": 0.5, "caption_head_scale": 1.0}
+    fitted = json.loads(found.read_text()) if found.exists() else {"sure_threshold": 0.5}
     table = next(t for t in language.tensors if t.name == "token_embd.weight")
     rows = gguf.dequantize(table.data, table.tensor_type)
     w, s = copied(gguf.GGUFReader(a.model), a.out), "sterna.prefix"
@@ -58,8 +66,10 @@ def main():
     w.add_string(f"{s}.question", CAPTION_QUESTION)
     for key, value in {"positions": c.prefix, "width": rows.shape[1], "vocabulary": rows.shape[0], "end": 0, "length": c.length}.items():
         w.add_uint32(f"{s}.{key}", value)
-    for key in ("sure_threshold", "caption_head_scale"):
-        w.add_float32(f"{s}.{key}", float(fitted[key]))
+    for key, value in fitted.items():
+        w.add_float32(f"{s}.{key}", float(value))
+    norm = next(t for t in language.tensors if t.name == "output_norm.weight")
+    w.add_string(f"{s}.digest", digest(norm.data.astype("<f4").tobytes()))
     w.add_string("sterna.card.prefix", json.dumps({"seed": c.seed, "steps": saved["step"], "texts": saved["texts"]}))
     for name, value in prefix_weights(saved, float(np.sqrt(np.mean(rows.astype(np.float64) ** 2)))).items():
         w.add_tensor(name, np.ascontiguousarray(value))

@@ -40,7 +40,8 @@ class PrefixDecoder {
   size_t dim() const { return weights_.prefix.k(); }
   size_t length() const { return length_; }
 
-  /// As Generator::generate; ids are the language model's.
+  /// As Generator::generate, but that reading a piece's vector allocates a little; ids are the
+  /// language model's.
   size_t generate(std::span<const float> embedding, std::span<GeneratedText> best,
                   const nn::Executor& executor, nn::Workspace& workspace) const;
 
@@ -52,7 +53,7 @@ class PrefixDecoder {
   void grow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
   nn::Rotation rotation(std::span<const uint32_t> positions, nn::Workspace& workspace) const;
   void copy_piece(uint32_t id, float* x, nn::Workspace& workspace) const;
-  uint32_t piece_of(uint32_t row) const;
+  uint32_t swapped(uint32_t piece) const;
 
   Weights weights_;
   size_t length_ = 0;
