@@ -69,8 +69,4 @@ Ternary regrouped(const Ternary& t, size_t group) {
   return out;
 }
 
-void read_blocks(const GgufTensor& tensor, std::vector<float>& out) {
-  quant::dequantise_blocks(*ternary_block(tensor.type), tensor.data, out);
-}
-
 }  // namespace sterna::models

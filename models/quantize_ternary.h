@@ -33,7 +33,4 @@ Ternary ternary(const StoredTensor& s);
 /// sterna::Error otherwise.
 Ternary regrouped(const Ternary& t, size_t group);
 
-/// The weights of tq1_0 or tq2_0 data as float; `out` holds every element.
-void read_blocks(const GgufTensor& tensor, std::vector<float>& out);
-
 }  // namespace sterna::models

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "ggml_rows.h"
 #include "quantize_rules.h"
 #include "quantize_ternary.h"
 #include "text.h"
@@ -38,12 +39,11 @@ bool takes_ternary(const std::string& type) {
 
 std::vector<float> floats(const TensorJob& job) {
   if (!job.floats) {
+    const GgufTensor& data = *job.source->data;
+    if (!job.source->layout && !job.source->row_table)  // ggml's blocks
+      return read_rows(data, 0, data.shape.empty() ? 1 : static_cast<size_t>(data.shape[0]));
     std::vector<float> out(static_cast<size_t>(job.elements()));
-    if (job.source->layout || job.source->row_table) {
-      read_quantised(*job.source, out);
-    } else {
-      read_blocks(*job.source->data, out);  // ggml's
-    }
+    read_quantised(*job.source, out);
     return out;
   }
   return SafeTensor{job.name, *job.floats, job.shape, job.data}.floats();
