@@ -159,12 +159,15 @@ quant::Linear LanguageModel::map(const std::string& name, size_t m, size_t k) {
   const std::span<uint16_t> scale = scales_.emplace_back(quant::is_integer(type_) ? m : 0);
   on_rows(m, [&](size_t begin, size_t end) {
     const std::vector<float> rows = read_rows(*tensor, begin, end - begin);
-    if (!std::ranges::all_of(rows, [](float w) { return std::isfinite(w); }))
-      throw Error("tensor " + in_quotes(full) + ": expected finite numbers");
     const size_t at = quant::weight_bytes(type_, begin, k);
-    quant::pack(type_, rows, end - begin, k, 0,
-                data.subspan(at, quant::weight_bytes(type_, end - begin, k)),
-                scale.empty() ? scale : scale.subspan(begin, end - begin));
+    try {
+      quant::pack(type_, rows, end - begin, k, 0,
+                  data.subspan(at, quant::weight_bytes(type_, end - begin, k)),
+                  scale.empty() ? scale : scale.subspan(begin, end - begin));
+    } catch (const Error& e) {
+      throw Error("tensor " + in_quotes(full) + ", rows from " + std::to_string(begin) + ": " +
+                  e.what());
+    }
   });
   return {{type_, m, k, data, scale, 0}, {}, isa_};
 }

@@ -223,6 +223,9 @@ TEST_CASE("a language model that does not fit is named, with what was expected")
     altered(other, llama, name, std::nanf(""));
     fault(": tensor \"" + std::string(name) + "\": expected finite numbers");
   }
+  const auto map = llama.find("blk.1.ffn_gate.weight")->data;  // f16
+  altered(other, {reinterpret_cast<const char*>(map.data()), map.size()}, 0, uint16_t{0x7e00});
+  fault(": tensor \"blk.1.ffn_gate.weight\", rows from 0: ");
   // Of a type that nobody knows the shape says nothing about the file's size.
   const std::string name = "blk.0.attn_q.weight";
   altered(other, name, name.size() + 4 + 2 * 8, uint32_t{77});
