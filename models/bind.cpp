@@ -19,6 +19,8 @@ nn::RowTable bind_table(const Weights& weights, std::string_view name, size_t ro
   const TableView t = weights.table(name, rows, cols);
   if (!t.i8.empty()) return nn::RowTable::int8(t.i8, t.scale, t.rows, t.cols, isa);
   if (!t.f16.empty()) return nn::RowTable::half(t.f16, t.rows, t.cols, isa);
+  if (!t.q4_0.empty()) return nn::RowTable::q4_0(t.q4_0, t.rows, t.cols, isa);
+  if (!t.packed.data.empty()) return nn::RowTable::packed(t.packed, isa);
   return {t.f32, t.rows, t.cols, isa};
 }
 

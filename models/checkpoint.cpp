@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "laid_out.h"
 #include "quantize_ternary.h"
 #include "shard_index.h"
 #include "stored.h"
@@ -20,9 +21,9 @@ bool HeldTensor::is_floats() const {
 }
 
 std::string HeldTensor::text() const {
-  const std::string type(map                  ? quant::name(map->type)
-                         : !row_scale.empty() ? std::string_view("i8row")
-                                              : name(plain.dtype));
+  const std::string type = map    ? std::string(quant::name(map->type))
+                           : rows ? rows->type()
+                                  : std::string(name(plain.dtype));
   return type + " " + shape_text(plain.shape);
 }
 
@@ -79,8 +80,8 @@ Checkpoint::Checkpoint(std::shared_ptr<const Gguf> file, std::string prefix,
     held.plain = {s.name.substr(prefix_.size()), Dtype::i8, s.shape, tensor.data};
     if (s.layout) {
       held.map = view_of(*gguf_, s);
-    } else if (s.row_table) {
-      held.row_scale = scales_of(*gguf_, s);
+    } else if (LaidOut::wants(s)) {
+      held.rows = s;
     } else if (const auto type = plain_dtype(tensor.type)) {
       held.plain.dtype = *type;
     } else if (ternary_block(tensor.type) && s.shape.size() > 1) {
@@ -158,6 +159,15 @@ quant::WeightView Checkpoint::stay(quant::Type type, size_t m, size_t k, size_t 
   std::copy(packed.data.begin(), packed.data.end(), packed_.begin());
   std::copy(packed.scale.begin(), packed.scale.end(), scales_.back().begin());
   return view;
+}
+
+std::span<const uint16_t> Checkpoint::scales(const HeldTensor& tensor) const {
+  return scales_of(*gguf_, *tensor.rows);
+}
+
+quant::WeightView Checkpoint::laid_out(const HeldTensor& tensor) const {
+  const size_t m = static_cast<size_t>(tensor.plain.shape[0]);
+  return gguf_->laid_out().map(*tensor.rows, m, static_cast<size_t>(tensor.rows->elements()) / m);
 }
 
 quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k) {

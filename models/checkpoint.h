@@ -27,11 +27,11 @@
 namespace sterna::models {
 
 /// A tensor of a checkpoint, wherever it lies: plain numbers as in a safetensors file, a linear map
-/// in one of quant's layouts, or an i8row table.
+/// in one of quant's layouts, or what is in i8row or q4_0: a table, or a map.
 struct HeldTensor {
   SafeTensor plain;  // name and shape always; dtype and data of plain numbers
   std::optional<quant::WeightView> map = {};
-  std::span<const uint16_t> row_scale = {};  // [rows] of a table whose `plain` is I8
+  std::optional<StoredTensor> rows = {};     // in i8row or q4_0: a table, or a map to lay out anew
   size_t file = 0;
 
   /// Whether these are rows or a vector of F32, F16 or BF16.
@@ -71,6 +71,10 @@ class Checkpoint {
   std::span<const float> floats(const HeldTensor& tensor);
   /// Memory that lives as long as this object.
   std::vector<float>& keep(std::vector<float> numbers);
+  /// The scales of a tensor in i8row.
+  std::span<const uint16_t> scales(const HeldTensor& tensor) const;
+  /// The map that `tensor`, in i8row or q4_0, is: as bf16.
+  quant::WeightView laid_out(const HeldTensor& tensor) const;
   /// w [m, k] in the format of blocks, a scale a row.
   quant::WeightView pack(std::span<const float> w, size_t m, size_t k);
   /// Rows [first, first + m) of `map`: a view where they begin and end with panels, else a copy of

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gguf_parser.h"
+#include "laid_out.h"
 #include "sterna/models/mapped_file.h"
 #include "text.h"
 
@@ -33,7 +34,7 @@ std::string kind_of(const GgufValue& value) {
 
 }  // namespace
 
-Gguf::Gguf() = default;
+Gguf::Gguf() : laid_out_(std::make_unique<LaidOut>()) {}
 Gguf::Gguf(Gguf&&) noexcept = default;
 Gguf& Gguf::operator=(Gguf&&) noexcept = default;
 Gguf::~Gguf() = default;

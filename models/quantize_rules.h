@@ -17,7 +17,7 @@ struct Format {
   bool layout = false;     // of quant's, for linear maps
   bool groups = false;     // inputs may share a scale in groups
   bool row_table = false;  // for tables that are looked up by row
-  bool blocks = false;     // of ggml's, for linear maps
+  size_t block = 0;        // of ggml's: weights of a block, for linear maps
 };
 /// Throws sterna::Error that names those there are.
 const Format& format_of(std::string_view type);

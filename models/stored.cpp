@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "text.h"
 
@@ -81,7 +82,7 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
     }
     if (quant::is_integer(*out.layout)) scales = rows * quant::group_count(cols, out.group);
   } else if (const GgufTensor* const scale = scale_of(file, tensor.name);
-             tensor.shape.size() == 2 && scale != nullptr && scale->type == GgmlType::f16) {
+             tensor.shape.size() >= 2 && scale != nullptr && scale->type == GgmlType::f16) {
     out.row_table = true;
     scales = tensor.shape[0];
   }
@@ -144,10 +145,17 @@ void read_quantised(const StoredTensor& tensor, std::span<float> out) {
                       out);
     return;
   }
-  const size_t cols = static_cast<size_t>(tensor.shape[1]);
-  for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = quant::f16_to_f32(scale[i / cols]) *
-             static_cast<float>(static_cast<int8_t>(tensor.data->data[i]));
+  read_table_rows(tensor, 0, out);
+}
+
+void read_table_rows(const StoredTensor& tensor, size_t first, std::span<float> out) {
+  const size_t cols = static_cast<size_t>(tensor.elements() / tensor.shape[0]);
+  for (size_t row = first; !out.empty(); ++row, out = out.subspan(cols)) {
+    uint16_t scale;  // at any address
+    std::memcpy(&scale, tensor.scale->data.data() + row * sizeof scale, sizeof scale);
+    const auto codes = tensor.data->data.subspan(row * cols, cols);
+    quant::lookup_row({reinterpret_cast<const int8_t*>(codes.data()), cols}, scale,
+                      out.first(cols));
   }
 }
 

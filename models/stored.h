@@ -22,7 +22,7 @@ inline constexpr uint64_t kMostFloatInputs = uint64_t{1} << 20;
 ///   sterna.tensor.NAME.type = "bf16" | "i8" | "t2" | "t5" | "t34" | "t14"
 ///   sterna.tensor.NAME.rows, .cols, .group (inputs that share a scale; 0 or absent: the row)
 /// and, for the integer types, its scales in a second tensor NAME.scale (F16, [rows * groups]).
-/// A table of rows ("i8row") is a plain I8 matrix NAME [rows, cols] with NAME.scale F16 [rows].
+/// "i8row" is a plain I8 tensor NAME [rows, ...] with NAME.scale F16 [rows].
 ///
 /// What GGUF has no room for is in metadata, too: names of more than 63 bytes, and shapes of more
 /// than four dimensions, which are stored as [first, product of the others]:
@@ -58,6 +58,9 @@ std::vector<uint16_t> copied_scales(const StoredTensor& tensor);
 /// The weights of a tensor with a layout, or of a table of rows, as float, row-major; `out` holds
 /// every element.
 void read_quantised(const StoredTensor& tensor, std::span<float> out);
+
+/// Rows from `first` on of an i8row tensor, as many as `out` holds.
+void read_table_rows(const StoredTensor& tensor, size_t first, std::span<float> out);
 
 /// What safetensors call a plain type of GGUF; nullopt for types they lack.
 std::optional<Dtype> plain_dtype(GgmlType type) noexcept;

@@ -1,6 +1,7 @@
 #include "tensor_job.h"
 
 #include <sterna/quant/formats.h>
+#include <sterna/quant/ggml_blocks.h>
 #include <sterna/quant/half.h>
 
 #include <cmath>
@@ -18,14 +19,18 @@ std::string rule_text(const QuantizeRule& rule) {
                    (rule.group == 0 ? "" : "/" + std::to_string(rule.group)));
 }
 
+bool is_integer(const Format& format) {
+  return format.layout && quant::is_integer(quant::parse_type(format.name));
+}
+
 /// What of a model's tensor may change, where its role is known.
 std::optional<std::string> refusal(Use use, const Format& format) {
-  if (use <= Use::map) {
-    if (format.row_table) return "expected f32, f16, bf16 or an integer layout for " +
-                                 std::string(name(use));
-  } else if (use == Use::table) {
-    if (format.layout || format.blocks) return "expected i8row, f32 or f16 for a table";
-  } else if (format.layout || format.blocks || format.row_table) {
+  if (use <= Use::map) return {};
+  if (use == Use::table) {
+    const bool looked_up = format.row_table || format.name == "q4_0" || is_integer(format);
+    if ((format.layout || format.block != 0) && !looked_up)
+      return "expected an integer layout, i8row, q4_0, f32 or f16 for a table";
+  } else if (format.layout || format.block != 0 || format.row_table) {
     return "expected f32 or f16 for numbers that are no linear map (the pattern @maps stands for "
            "linear maps alone)";
   }
@@ -96,6 +101,11 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
   // A table whose rows are looked up has an int8 of its own.
   if (job.rule.type == "i8" && job.rule.group == 0 && job.role && job.role->use == Use::table)
     job.rule.type = "i8row";
+  if (const size_t block = format_of(job.rule.type).block;
+      block != 0 && !job.rule.otherwise.empty() && !job.shape.empty() &&
+      job.shape.back() % block != 0) {
+    job.rule.type = job.rule.otherwise;
+  }
   const std::string& type = job.rule.type;
   const Format& format = format_of(type);
   const auto fail = [&](const std::string& fault) {
@@ -111,22 +121,23 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
   if (job.keep) return;
 
   job.ternary = job.source && is_ternary(*job.source) && takes_ternary(type);
-  const bool widens = type == "f32" && job.source && (job.source->layout || job.source->row_table);
+  const bool widens = type == "f32" && job.source &&
+                      (job.source->layout || job.source->row_table || job.plain == GgmlType::q4_0);
   if (!job.floats && !job.ternary && !ternary_block(job.plain) && !widens)
     fail("expected f32, f16, bf16, tq1_0 or tq2_0 (others only widen, to f32)");
   if (job.role) {
     if (const auto fault = refusal(job.role->use, format)) fail(*fault);
   }
-  if (format.row_table && job.shape.size() != 2) fail("expected two dimensions");
-  if (format.layout && job.shape.size() < 2) fail("expected two or more dimensions");
+  if ((format.layout || format.row_table) && job.shape.size() < 2)
+    fail("expected two or more dimensions");
   // A layout is laid out anew by rows and columns; what is plain keeps the shape that it has.
   if (job.source && job.source->layout) job.plain_shape = job.shape;
   const auto& shape = job.plain_shape;
-  if (format.blocks && (shape.empty() || shape.back() % quant::kTernaryBlockWeights != 0))
-    fail("expected rows of a multiple of 256 weights");
+  if (format.block != 0 && (shape.empty() || shape.back() % format.block != 0))
+    fail("expected rows of a multiple of " + std::to_string(format.block) + " weights");
   if (!job.shape.empty()) job.rows = job.shape[0];
   job.cols = job.elements() / job.rows;
-  if ((format.layout || format.blocks) && type != "bf16" && job.cols > quant::kMaxInputs)
+  if ((format.layout || format.block != 0) && type != "bf16" && job.cols > quant::kMaxInputs)
     fail("expected at most " + std::to_string(quant::kMaxInputs) + " inputs");
   if (format.layout && job.cols > kMostFloatInputs)
     fail("expected at most " + std::to_string(kMostFloatInputs) + " inputs");
@@ -147,6 +158,7 @@ void declare(TensorJob& job, GgufWriter& out) {
                            : i8row           ? GgmlType::i8
                            : type == "f32"   ? GgmlType::f32
                            : type == "f16"   ? GgmlType::f16
+                           : type == "q4_0"  ? GgmlType::q4_0
                            : type == "tq1_0" ? GgmlType::tq1_0
                                              : GgmlType::tq2_0;
     out.declare(name, plain, job.plain_shape);
@@ -222,6 +234,10 @@ void write(const TensorJob& job, const Calibrated& calibrated, GgufWriter& out) 
       std::vector<std::byte> packed(static_cast<size_t>(job.report.bytes_after));
       quant::pack_blocks(*blocks, w, packed);
       out.write(packed);
+    } else if (type == "q4_0") {
+      std::vector<std::byte> blocks(static_cast<size_t>(job.report.bytes_after));
+      quant::quantise_q4_0(w, blocks);
+      out.write(blocks);
     } else if (type == "f32") {
       write_all(w);
     } else if (type == "f16") {

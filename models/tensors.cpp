@@ -119,9 +119,13 @@ quant::WeightView Tensors::matrix(std::string_view name, size_t m, size_t k, siz
   bool fits = shape.size() >= 2 && shape[0] == m && m != 0;
   for (size_t i = 1; fits && i < shape.size(); ++i)
     fits = !__builtin_mul_overflow(cols, shape[i], &cols);
-  if ((!t.map && !t.is_floats()) || !fits || cols != k) wrong(t, expected);
+  const bool anew = !t.map && t.rows;
+  if ((!t.map && !anew && !t.is_floats()) || !fits || cols != k) wrong(t, expected);
   file_->note(t, packed_ ? Use::block_map : Use::map, part_);
-  if (t.map) return first == 0 && count == m ? *t.map : file_->rows_of(*t.map, first, count);
+  if (t.map || anew) {
+    const quant::WeightView map = anew ? file_->laid_out(t) : *t.map;
+    return first == 0 && count == m ? map : file_->rows_of(map, first, count);
+  }
   const auto w = file_->floats(t).subspan(first * k, count * k);
   file_->place(t, first, w);
   if (packed_) return file_->pack(w, count, k);
@@ -147,15 +151,18 @@ nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) con
   const std::string expected =
       "a table [" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
   const HeldTensor& t = tensor(full(name), expected);
-  const bool int8 = !t.row_scale.empty();
-  if (t.plain.shape != std::vector<uint64_t>{rows, cols} || (!int8 && !t.is_floats()))
+  const bool integers = t.map && quant::is_integer(t.map->type);
+  if (t.plain.shape != std::vector<uint64_t>{rows, cols} ||
+      (!integers && !t.rows && !t.is_floats()))
     wrong(t, expected);
   file_->note(t, Use::table, Part::table);
+  if (integers) return nn::RowTable::packed(*t.map, isa_);
   const std::byte* data = t.plain.data.data();
-  if (int8) {
+  if (t.rows && t.rows->row_table) {
     const std::span codes(reinterpret_cast<const int8_t*>(data), rows * cols);
-    return nn::RowTable::int8(codes, t.row_scale, rows, cols, isa_);
+    return nn::RowTable::int8(codes, file_->scales(t), rows, cols, isa_);
   }
+  if (t.rows) return nn::RowTable::q4_0(t.plain.data, rows, cols, isa_);
   // Halves are looked up where they lie: a row of them gives the numbers of a row of floats.
   if (t.plain.dtype != Dtype::f32 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
     const std::span halves(reinterpret_cast<const uint16_t*>(data), rows * cols);

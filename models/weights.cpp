@@ -2,6 +2,7 @@
 
 #include <sterna/quant/formats.h>
 
+#include "laid_out.h"
 #include "stored.h"
 #include "text.h"
 
@@ -52,14 +53,26 @@ std::span<const T> Weights::data(const GgufTensor& tensor) const {
   return {reinterpret_cast<const T*>(tensor.data.data()), tensor.data.size() / sizeof(T)};
 }
 
+template <class Make>
+auto Weights::laid_out(const GgufTensor& tensor, Make&& make) const {
+  try {
+    return make(file_->laid_out());
+  } catch (const Error& e) {
+    throw Error(file_->file() + ": tensor " + in_quotes(tensor.name) + ": " + e.what());
+  }
+}
+
 quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) const {
   const std::string expected = "a linear map " + matrix_text(m, k);
   const GgufTensor& t = tensor(name, expected);
   const StoredTensor s = stored(*file_, t);
   const bool plain = !s.layout && t.type == GgmlType::f32;
-  if (!plain && !s.layout) wrong(t, expected + " in f32, bf16, i8, t2, t5, t34 or t14", s.text());
+  const bool anew = LaidOut::wants(s);
+  if (!plain && !anew && !s.layout)
+    wrong(t, expected + " in f32, bf16, i8, t2, t5, t34, t14, q4_0 or i8row", s.text());
   const uint64_t rows = s.shape.empty() ? 1 : s.shape[0];
   if (rows != m || s.elements() / rows != k) wrong(t, expected, s.text());
+  if (anew) return laid_out(t, [&](LaidOut& out) { return out.map(s, m, k); });
 
   quant::WeightView view;
   view.type = plain ? quant::Type::f32 : *s.layout;
@@ -86,9 +99,11 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
 
 std::span<const float> Weights::floats(std::string_view name,
                                        std::initializer_list<uint64_t> shape) const {
-  const std::string expected = "f32 " + shape_text(std::span(shape.begin(), shape.size()));
+  const std::string expected = "f32 or f16 " + shape_text(std::span(shape.begin(), shape.size()));
   const GgufTensor& t = tensor(name, expected);
   const bool same = std::equal(shape.begin(), shape.end(), t.shape.begin(), t.shape.end());
+  if (same && t.type == GgmlType::f16)
+    return laid_out(t, [&](LaidOut& out) { return out.floats(t); });
   if (t.type != GgmlType::f32 || !same) wrong(t, expected, stored(*file_, t).text());
   return data<float>(t);
 }
@@ -110,8 +125,13 @@ TableView Weights::table(std::string_view name, size_t rows, size_t cols) const 
     view.f32 = data<float>(t);
   } else if (t.type == GgmlType::f16) {
     view.f16 = data<uint16_t>(t);
+  } else if (t.type == GgmlType::q4_0) {
+    data<uint16_t>(t);  // aligned
+    view.q4_0 = t.data;
+  } else if (s.layout && quant::is_integer(*s.layout)) {
+    view.packed = view_of(*file_, s);
   } else {
-    wrong(t, expected + " in f32, f16 or i8row", s.text());
+    wrong(t, expected + " in f32, f16, i8row, q4_0, i8, t2, t5, t34 or t14", s.text());
   }
   return view;
 }

@@ -82,6 +82,13 @@ uint16_t int8_scale(const float* w, size_t count, float top) {
   return best;
 }
 
+// The magnitude of weights that are ternary already, -s, 0 and +s; 0 if they are not.
+float ternary_magnitude(std::span<const float> w, float top) {
+  const bool ternary =
+      std::ranges::all_of(w, [top](float x) { return x == 0 || std::fabs(x) == top; });
+  return ternary && f16_to_f32(half_scale(top)) == top ? top : 0;
+}
+
 // Integers q of weights w that share the scale returned.
 uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
   const auto expect_half = [&](bool fits, float wanted) {
@@ -100,7 +107,10 @@ uint16_t quantise_group(Type type, const float* w, size_t count, int8_t* q) {
     top = std::max(top, std::fabs(w[i]));
   }
   const bool ternary = type != Type::i8;
-  const float wanted = ternary ? static_cast<float>(sum / static_cast<double>(count)) : top / 127;
+  const float exact = ternary ? ternary_magnitude({w, count}, top) : 0;
+  const float wanted = exact > 0 ? exact
+                       : ternary ? static_cast<float>(sum / static_cast<double>(count))
+                                 : top / 127;
   expect_half(wanted <= kMostScale, wanted);
   const uint16_t scale = ternary ? half_scale(wanted) : int8_scale(w, count, top);
   const float s = f16_to_f32(scale), limit = ternary ? 1.0f : 127.0f;
@@ -161,16 +171,23 @@ void check_patterns(Type type, std::span<const int8_t> q, size_t m, size_t k) {
 }
 
 void pack_bf16(std::span<const float> w, size_t m, size_t k, uint8_t* out) {
+  constexpr uint32_t kNotFinite = 0x7f80;
   const size_t panel_bytes = weight_bytes(Type::bf16, kPanelRows, k);
   for (size_t r = 0; r < m; ++r) {
-    uint8_t* panel = out + r / kPanelRows * panel_bytes;
-    for (size_t c = 0; c < k; ++c) {
-      const uint16_t h = f32_to_bf16(w[r * k + c]);
-      if (!std::isfinite(bf16_to_f32(h)))
-        fail(Type::bf16, m, k,
-             "expected numbers of bf16's range, found " + std::to_string(w[r * k + c]));
-      std::memcpy(panel + c / 2 * kLineBytes + r % kPanelRows * 4 + c % 2 * 2, &h, 2);
+    uint8_t* lane = out + r / kPanelRows * panel_bytes + r % kPanelRows * 4;
+    const float* row = &w[r * k];
+    bool fits = true;
+    for (size_t c = 0; c < k; c += 2, lane += kLineBytes) {
+      const uint32_t low = f32_to_bf16(row[c]), high = c + 1 < k ? f32_to_bf16(row[c + 1]) : 0;
+      fits = fits && (low & kNotFinite) != kNotFinite && (high & kNotFinite) != kNotFinite;
+      const uint32_t both = low | high << 16;
+      std::memcpy(lane, &both, sizeof both);
     }
+    if (fits) continue;
+    const float* bad = std::find_if(row, row + k, [](float x) {
+      return !std::isfinite(bf16_to_f32(f32_to_bf16(x)));
+    });
+    fail(Type::bf16, m, k, "expected numbers of bf16's range, found " + std::to_string(*bad));
   }
 }
 
@@ -299,24 +316,26 @@ void check_room(const WeightView& w, size_t found) {
 
 }  // namespace
 
+void unpack_row(const WeightView& w, size_t row, size_t first, std::span<int8_t> out) noexcept {
+  const size_t inputs = block_inputs(w.type), blocks = (w.k + inputs - 1) / inputs;
+  const auto* panel = reinterpret_cast<const uint8_t*>(w.data.data()) +
+                      row / kPanelRows * blocks * block_bytes(w.type);
+  const size_t lane = row % kPanelRows;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const size_t c = first + i;
+    const int q = is_sparse(w.type)
+                      ? sparse_panel_weight(w.type, panel, lane, c)
+                      : integer_weight(w.type, panel[c / inputs * kLineBytes + 4 * lane + c % 4],
+                                       c % inputs / 4);
+    out[i] = static_cast<int8_t>(q);
+  }
+}
+
 void unpack_integers(const WeightView& w, std::span<int8_t> out) {
   check(w);
   check_room(w, out.size());
   if (!is_integer(w.type)) fail(w.type, w.m, w.k, "expected an integer type");
-  const size_t inputs = block_inputs(w.type);
-  const size_t panel_bytes = weight_bytes(w.type, kPanelRows, w.k);
-  const auto* data = reinterpret_cast<const uint8_t*>(w.data.data());
-  for (size_t r = 0; r < w.m; ++r) {
-    const uint8_t* panel = data + r / kPanelRows * panel_bytes;
-    const size_t row = r % kPanelRows;
-    for (size_t c = 0; c < w.k; ++c) {
-      const int q = is_sparse(w.type)
-                        ? sparse_panel_weight(w.type, panel, row, c)
-                        : integer_weight(w.type, panel[c / inputs * kLineBytes + 4 * row + c % 4],
-                                         c % inputs / 4);
-      out[r * w.k + c] = static_cast<int8_t>(q);
-    }
-  }
+  for (size_t r = 0; r < w.m; ++r) unpack_row(w, r, 0, out.subspan(r * w.k, w.k));
 }
 
 void dequantise(const WeightView& w, std::span<float> out) {

@@ -3,9 +3,12 @@
 #include <sterna/quant/error.h>
 #include <sterna/quant/half.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 
 namespace sterna::quant {
@@ -54,6 +57,61 @@ void read_bytes(const std::byte* p, float* out) noexcept {
     out[j] = static_cast<float>(std::to_integer<int8_t>(p[j])) * d;
 }
 
+using Block = std::span<const float, kGgmlBlockWeights>;
+
+int code_of(float w, float inverse) noexcept {
+  constexpr float kNoFraction = 12582912.0F;  // 1.5 * 2^23: adding it rounds, half to even
+  return static_cast<int>(std::clamp(w * inverse, -8.0F, 7.0F) + kNoFraction - kNoFraction);
+}
+
+float squared_error(Block w, float d) noexcept {
+  float sum = 0;
+  for (const float x : w) {
+    const float e = x - static_cast<float>(code_of(x, 1 / d)) * d;
+    sum += e * e;
+  }
+  return sum;
+}
+
+// The d, an fp16 number, whose squared error is least; 0 of zeros, or where none is above zero.
+uint16_t best_step(Block w, float top) {
+  uint16_t best = 0;
+  float least = std::numeric_limits<float>::infinity();
+  for (int code = -8; code <= 7; ++code) {
+    if (code == 0) continue;
+    const uint16_t half = f32_to_f16(top / static_cast<float>(code));
+    const float d = f16_to_f32(half);
+    if (d == 0) continue;
+    const float error = squared_error(w, d);
+    if (error >= least) continue;
+    least = error;
+    best = half;
+  }
+  return best;
+}
+
+void write_nibbles(Block w, std::byte* p) {
+  const float top = *std::ranges::max_element(w, {}, [](float x) { return std::fabs(x); });
+  constexpr float kMostTop = 65504;  // of fp16
+  if (!(std::fabs(top) <= kMostTop))
+    throw Error("q4_0 blocks: expected numbers up to 65504 (fp16), found " + std::to_string(top));
+  const uint16_t half = best_step(w, top);
+  const float d = f16_to_f32(half), inverse = d == 0 ? 0 : 1 / d;
+  std::memcpy(p, &half, sizeof half);
+  for (size_t j = 0; j < kHalf; ++j) {
+    const int low = code_of(w[j], inverse) + 8, high = code_of(w[j + kHalf], inverse) + 8;
+    p[sizeof half + j] = static_cast<std::byte>(low | high << 4);
+  }
+}
+
+void expect_sizes(GgmlBlock kind, size_t bytes, size_t weights) {
+  const size_t n = weights / kGgmlBlockWeights, each = block_bytes(kind);
+  if (weights % kGgmlBlockWeights == 0 && bytes % each == 0 && bytes / each == n) return;
+  throw Error(std::string(name(kind)) + " blocks: expected " + std::to_string(each) +
+              " bytes for each 32 weights, found " + std::to_string(bytes) + " bytes for " +
+              std::to_string(weights) + " weights");
+}
+
 }  // namespace
 
 std::string_view name(GgmlBlock kind) noexcept {
@@ -67,13 +125,8 @@ size_t block_bytes(GgmlBlock kind) noexcept {
 }
 
 void dequantise_blocks(GgmlBlock kind, std::span<const std::byte> blocks, std::span<float> out) {
+  expect_sizes(kind, blocks.size(), out.size());
   const size_t n = out.size() / kGgmlBlockWeights, bytes = block_bytes(kind);
-  if (out.size() % kGgmlBlockWeights != 0 || blocks.size() % bytes != 0 ||
-      blocks.size() / bytes != n) {
-    throw Error(std::string(name(kind)) + " blocks: expected " + std::to_string(bytes) +
-                " bytes for each 32 weights, found " + std::to_string(blocks.size()) +
-                " bytes for " + std::to_string(out.size()) + " weights");
-  }
   for (size_t i = 0; i < n; ++i) {
     const std::byte* from = blocks.data() + i * bytes;
     float* to = out.data() + i * kGgmlBlockWeights;
@@ -83,6 +136,18 @@ void dequantise_blocks(GgmlBlock kind, std::span<const std::byte> blocks, std::s
       read_nibbles(kNibbles[static_cast<size_t>(kind)], from, to);
     }
   }
+}
+
+void quantise_q4_0(std::span<const float> w, std::span<std::byte> blocks) {
+  expect_sizes(GgmlBlock::q4_0, blocks.size(), w.size());
+  for (const float x : w) {
+    if (!std::isfinite(x))
+      throw Error("q4_0 blocks: expected finite numbers, found " + std::to_string(x));
+  }
+  const size_t bytes = block_bytes(GgmlBlock::q4_0);
+  for (size_t i = 0; i < w.size() / kGgmlBlockWeights; ++i)
+    write_nibbles(w.subspan(i * kGgmlBlockWeights).first<kGgmlBlockWeights>(),
+                  blocks.data() + i * bytes);
 }
 
 }  // namespace sterna::quant

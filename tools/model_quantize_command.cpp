@@ -74,10 +74,12 @@ int model_quantize_command(int argc, char** argv) {
       "IN OUT [--type RULE]... [--calibrate FILE]... [--golden FILE]",
       "Rewrite a GGUF, Sterna's own or one that `model convert` wrote, with other number\n"
       "formats. For the latter, the cosines of its outputs before and after are reported.\n"
-      "Formats: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, tq1_0, tq2_0; i8, t2, t5,\n"
-      "t34 and t14 take a group of inputs that share a scale (t5/128). t34 and t14 keep three\n"
-      "and one of each four weights: for models trained so. tq1_0 and tq2_0 are llama.cpp's;\n"
-      "they are read, too. What is quantised already can become f32 (`--types '*=f32'`: the\n"
+      "Formats: keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, q4_0, tq1_0, tq2_0; i8, t2,\n"
+      "t5, t34 and t14 take a group of inputs that share a scale (t5/128). t34 and t14 keep\n"
+      "three and one of each four weights: for models trained so. q4_0, tq1_0 and tq2_0 are\n"
+      "llama.cpp's; they are read, too. q4_0 and i8row are small in the file, and maps in them\n"
+      "are laid out as bf16 when it is opened; `q4_0|i8row` is i8row where rows are no multiple\n"
+      "of 32. What is quantised already can become f32 (`--types '*=f32'`: the\n"
       "numbers that Sterna computes with), of ternary formats another ternary one. The first\n"
       "pattern that matches a tensor's name wins, and a tensor that none matches is kept.");
   options.add()("types", "Rules; `shipped` stands for those of the default model",

@@ -63,18 +63,19 @@ with tempfile.TemporaryDirectory() as name:
     # Calibration: reads texts, writes the same layout, names what is wrong with the texts.
     tower, texts = golden.parent / "tower" / "tiny.gguf", folder / "texts.txt"
     texts.write_text("a dog\n\nwhat is this?\r\n猫\n!!\n", encoding="utf-8")
-    run("quantize", tower, folder / "plain.gguf")
-    report = json.loads(run("quantize", tower, folder / "calibrated.gguf", "--calibrate", texts, "--json"))
+    int8 = ("--types", "language.*.bias=keep,language.blocks.*norm.weight=f16,language.blocks.*.weight=i8,shipped")
+    run("quantize", tower, folder / "plain.gguf", *int8)
+    report = json.loads(run("quantize", tower, folder / "calibrated.gguf", "--calibrate", texts, "--json", *int8))
     assert report["file_after"] == (folder / "plain.gguf").stat().st_size
     assert len(report["calibrated"]) == 8
     assert all(0 <= m["error"] <= m["nearest"] for m in report["calibrated"]), report["calibrated"]
-    text = run("quantize", tower, folder / "calibrated.gguf", "--calibrate", texts, "--threads", "2")
+    text = run("quantize", tower, folder / "calibrated.gguf", "--calibrate", texts, "--threads", "2", *int8)
     assert "to nearest" in text and "language.blocks.1.mlp_down.weight" in text
 
     def refused(content):
         if content is not None:
             (folder / "bad.txt").write_bytes(content)
-        return run("quantize", tower, folder / "no.gguf", "--calibrate", folder / "bad.txt", code=3)
+        return run("quantize", tower, folder / "no.gguf", "--calibrate", folder / "bad.txt", *int8, code=3)
 
     assert "bad.txt: can't be opened: No such file" in refused(None)
     assert "bad.txt: the file is empty" in refused(b"")
@@ -82,7 +83,7 @@ with tempfile.TemporaryDirectory() as name:
     assert "bad.txt: line 2: expected UTF-8" in refused(b"fine\nnot \xff fine\n")
     assert "found a folder" in run("quantize", tower, folder / "no.gguf", "--calibrate", folder, code=3)
     assert "calibration: expected" in run("quantize", folder / "plain.gguf", folder / "no.gguf",
-                                          "--calibrate", texts, code=3)
+                                          "--calibrate", texts, *int8, code=3)
     assert not (folder / "no.gguf").exists()
     run("quantize", tower, folder / "no.gguf", "--calibrate", texts, "--threads", "-1", code=2)
 
@@ -94,11 +95,11 @@ with tempfile.TemporaryDirectory() as name:
                      f'{{"image": "{picture}", "question": "a dog?", "choices": ["yes", "no"]}}\n'
                      '{"image": "base.jpg", "question": "red"}\n', encoding="utf-8")
     calibrated = folder / "calibrated.gguf"
-    report = json.loads(run("quantize", tower, calibrated, "--calibrate", asked, "--json"))
+    report = json.loads(run("quantize", tower, calibrated, "--calibrate", asked, "--json", *int8))
     assert report["file_after"] == (folder / "plain.gguf").stat().st_size
     assert len(report["calibrated"]) == 12
     assert all(0 <= m["error"] <= m["refitted"] <= m["nearest"] for m in report["calibrated"])
-    both = json.loads(run("quantize", tower, calibrated, "--calibrate", texts, "--calibrate", asked, "--json"))
+    both = json.loads(run("quantize", tower, calibrated, "--calibrate", texts, "--calibrate", asked, "--json", *int8))
     assert [m["name"] for m in both["calibrated"][8:]] == [m["name"] for m in report["calibrated"]]
     assert "least squares" in run("quantize", tower, calibrated, "--calibrate", asked, "--threads", "2")
     reply = subprocess.run([sterna, "ask", picture, "what is this?", "--model", calibrated, "--json"],
@@ -119,7 +120,7 @@ with tempfile.TemporaryDirectory() as name:
     assert "gone.jpg: can't be opened: No such file" in unasked(line + '{"image": "gone.jpg", "question": "red"}\n')
     assert "texts.txt" in unasked('{"image": "texts.txt", "question": "red"}\n')
     assert "expected rules that store f32 maps" in run(
-        "quantize", folder / "plain.gguf", folder / "no.gguf", "--calibrate", asked, code=3)
+        "quantize", folder / "plain.gguf", folder / "no.gguf", "--calibrate", asked, *int8, code=3)
     assert "one file of inputs" in run("quantize", tower, folder / "no.gguf", "--calibrate", "a.safetensors",
                                        "--calibrate", "b.safetensors", code=2)
     assert not (folder / "no.gguf").exists()

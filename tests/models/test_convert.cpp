@@ -125,9 +125,10 @@ TEST_CASE("rules that make no sense for a tensor are refused by name, and nothin
   };
   has(refused("bert", "*=t5"), "numbers that are no linear map");
   has(refused("bert", "*LayerNorm.weight=t5"), "LayerNorm.weight\": rule \"*LayerNorm.weight=t5\"");
-  has(refused("bert", "*word_embeddings.weight=t5"), "expected i8row, f32 or f16 for a table");
-  has(refused("bert", "@tables=bf16"), "expected i8row, f32 or f16 for a table");
-  has(refused("bert", "*query.weight=i8row"), "a linear map of a block, found f32 [");
+  has(refused("bert", "@tables=bf16"),
+      "expected an integer layout, i8row, q4_0, f32 or f16 for a table");
+  has(refused("bert", "@tables=tq2_0"), "for a table");
+  has(refused("bert", "*LayerNorm.weight=i8row"), "numbers that are no linear map");
   has(refused("siglip2_vision", "*patch_embedding.weight=i8"), "no linear map");
   CHECK_THROWS_WITH_AS(parse_rules("@norms=f16"),
                        "rule \"@norms=f16\": expected a pattern, or @maps, @blocks, @predictor, "

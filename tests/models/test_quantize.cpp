@@ -34,7 +34,7 @@ const std::vector<Plain> tensors = {
     {"vision.stem.head.bias", {24}},
     {"language.blocks.0.mlp_up.weight", {20, 33}},
     {"language.token_embedding", {50, 12}},
-    {"predictor.head.weight", {12, 40}},
+    {"predictor.head.weight", {12, 64}},
     {"decoder.answers", {5, 12}},
 };
 
@@ -78,6 +78,10 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+// A text tower that was not trained ternary.
+const std::string kInt8Text =
+    "language.*.bias=keep,language.blocks.*norm.weight=f16,language.blocks.*.weight=i8,shipped";
+
 }  // namespace
 
 TEST_CASE("globs") {
@@ -102,6 +106,10 @@ TEST_CASE("rules") {
   CHECK(rules[0].type == "t5");
   CHECK(rules[0].group == 128);
   CHECK(rules[1].type == "i8row");
+  const auto either = parse_rules("a=q4_0|i8row");
+  CHECK(either[0].type == "q4_0");
+  CHECK(either[0].otherwise == "i8row");
+  CHECK(contains(error([] { parse_rules("a=q4_0|"); }), "expected type keep, f32, f16"));
   CHECK(error([] { parse_rules(""); }) == "expected rules PATTERN=TYPE,..., found none");
   CHECK(error([] { parse_rules("a"); }) == "rule \"a\": expected PATTERN=TYPE");
   CHECK(
@@ -134,27 +142,41 @@ TEST_CASE("the shipped rules turn a float file into the shipped types, and Weigh
     CHECK(reinterpret_cast<uintptr_t>(view.data.data()) % 64 == 0);
   };
   check_linear("vision.blocks.0.qkv.weight", quant::Type::t5);
-  check_linear("vision.stem.blocks.0.expand.weight", quant::Type::bf16);
-  check_linear("language.blocks.0.mlp_up.weight", quant::Type::i8);
-  check_linear("predictor.head.weight", quant::Type::bf16);
+  check_linear("language.blocks.0.mlp_up.weight", quant::Type::t5);
 
-  const TableView table = weights.table("language.token_embedding", 0, 12);
-  CHECK(table.rows == 50);
-  const auto v = values(named("language.token_embedding"));
-  std::vector<float> row(12);
-  float worst = 0, top = 0;
-  for (size_t r = 0; r < table.rows; ++r) {
-    quant::lookup_row(table.i8.subspan(r * 12, 12), table.scale[r], row);
-    for (size_t c = 0; c < 12; ++c) {
-      worst = test::worse(worst, std::fabs(row[c] - v[r * 12 + c]));
-      top = std::max(top, std::fabs(v[r * 12 + c]));
+  // Rows that q4_0's blocks don't divide are int8, laid out as bf16; halves are widened.
+  const auto check_anew = [&](const std::string& name, float steps) {
+    const Plain& t = named(name);
+    const size_t m = t.shape[0], k = count(t) / m;
+    const quant::WeightView view = weights.linear(name, m, k);
+    CHECK(view.type == quant::Type::bf16);
+    CHECK(weights.linear(name, m, k).data.data() == view.data.data());  // once
+    std::vector<float> read(m * k);
+    quant::dequantise(view, read);
+    const auto v = values(t);
+    float worst = 0, top = 0;
+    for (size_t i = 0; i < v.size(); ++i) {
+      worst = test::worse(worst, std::fabs(read[i] - v[i]));
+      top = std::max(top, std::fabs(v[i]));
     }
-  }
-  // Half a step of 1/127 of the row's largest, and the rounding of the scale (2^-11 of each value).
-  CHECK(worst <= top * (0.5f / 127 + 0x1p-11f) * 1.001f);
+    // Half a step of the row's or block's largest, and bf16's rounding.
+    CHECK(worst <= top * (0.5f / steps + 0x1p-8f));
+    CHECK(worst > 0);
+  };
+  CHECK(file.find("vision.stem.blocks.0.expand.weight")->type == GgmlType::i8);
+  check_anew("vision.stem.blocks.0.expand.weight", 127);
+  CHECK(file.find("predictor.head.weight")->type == GgmlType::q4_0);
+  check_anew("predictor.head.weight", 7);
   const auto norm = weights.in("vision.blocks.0").floats("attn_norm.weight", {40});
-  CHECK(std::vector<float>(norm.begin(), norm.end()) ==
-        values(named("vision.blocks.0.attn_norm.weight")));
+  const auto wanted = values(named("vision.blocks.0.attn_norm.weight"));
+  for (size_t i = 0; i < norm.size(); ++i)
+    CHECK(norm[i] == quant::f16_to_f32(quant::f32_to_f16(wanted[i])));
+
+  const TableView words = weights.table("language.token_embedding", 0, 12);
+  CHECK(words.rows == 50);
+  CHECK(words.packed.type == quant::Type::t5);
+  const TableView answers = weights.table("decoder.answers", 5, 12);
+  CHECK(answers.packed.type == quant::Type::t5);
 
   // A float file binds too, row-major.
   const Gguf plain = Gguf::open(scratch / "float.gguf");
@@ -188,8 +210,8 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
         model, scratch / name, parse_rules(rules),
         {.texts = threads == 0 ? std::span<const std::string>() : texts, .threads = threads});
   };
-  const QuantizeReport plain = make("plain.gguf", "shipped", 0);
-  const QuantizeReport report = make("one.gguf", "shipped", 1);
+  const QuantizeReport plain = make("plain.gguf", kInt8Text, 0);
+  const QuantizeReport report = make("one.gguf", kInt8Text, 1);
   CHECK(plain.calibrated.empty());
   CHECK(report.file_after == plain.file_after);
   REQUIRE(report.calibrated.size() == 8);  // two blocks of four maps
@@ -199,7 +221,7 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
     CHECK(map.error > 0);
     CHECK(map.error < map.nearest);
   }
-  make("three.gguf", "shipped", 3);
+  make("three.gguf", kInt8Text, 3);
   CHECK(read_file(scratch / "one.gguf") == read_file(scratch / "three.gguf"));
 
   // Only the text tower's maps and their biases differ from the plain file.
@@ -217,7 +239,7 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
       CHECK(same);
   }
   // In groups, beside a map in bf16, which is not calibrated.
-  CHECK(make("mixed.gguf", "*.mlp_down.weight=i8/64,*.0.qkv.weight=bf16,shipped", 2)
+  CHECK(make("mixed.gguf", "*.mlp_down.weight=i8/64,*.0.qkv.weight=bf16," + kInt8Text, 2)
             .calibrated.size() == 7);
 
   const auto fault = [&](const std::string& in, const std::string& rules) {
@@ -228,10 +250,11 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
   CHECK(fault(model, "*=keep") == model +
                                       ": calibration: expected rules that store linear maps of the "
                                       "text tower (language.blocks.*) as i8, found none");
-  CHECK(contains(fault((scratch / "one.gguf").string(), "shipped"),
+  CHECK(contains(fault(model, "shipped"), "(language.blocks.*) as i8, found none"));
+  CHECK(contains(fault((scratch / "one.gguf").string(), kInt8Text),
                  "one.gguf: tensor \"language.blocks.0.qkv.weight\": calibration: expected f32, "
                  "found i8"));
-  CHECK(contains(fault(model, "*.bias=f16,shipped"),
+  CHECK(contains(fault(model, "*.bias=f16," + kInt8Text),
                  "calibration: expected a rule that keeps it, found \"*.bias=f16\""));
   write_float_file(scratch / "float.gguf");
   CHECK(contains(fault((scratch / "float.gguf").string(), "shipped"), "float.gguf: "));
@@ -258,7 +281,8 @@ TEST_CASE("every type, groups, and what can't be") {
     CHECK(std::ranges::equal(all, read));
     CHECK(!wide.has("sterna.tensor.vision.blocks.0.qkv.weight.type"));
   }
-  for (const char* rule : {"vision.stem.blocks.*=bf16", "decoder.answers=i8row"}) {
+  for (const char* rule : {"vision.stem.blocks.*=bf16", "vision.stem.blocks.*=i8row",
+                           "predictor.head.weight=q4_0", "decoder.answers=i8row"}) {
     quantize(in, out, parse_rules(rule));
     quantize(out, scratch / "wide.gguf", parse_rules("*=f32"));
     quantize(scratch / "wide.gguf", scratch / "again.gguf", parse_rules(rule));
@@ -283,8 +307,9 @@ TEST_CASE("every type, groups, and what can't be") {
         in.string() +
             ": tensor \"vision.stem.head.bias\": rule \"vision.stem.head.bias=t5\": expected "
             "two or more dimensions, found f32 [24]");
-  CHECK(contains(fault("vision.stem.blocks.*=i8row"),
-                 "expected two dimensions, found f32 [24, 1, 1, 7]"));
+  CHECK(contains(fault("vision.stem.head.bias=i8row"), "expected two or more dimensions"));
+  CHECK(contains(fault("vision.blocks.0.qkv.weight=q4_0"),
+                 "expected rows of a multiple of 32 weights, found f32 [48, 40]"));
   quantize(in, scratch / "small.gguf", shipped_rules());
   CHECK(contains(
       error([&] { quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*.qkv.weight=i8")); }),
@@ -294,17 +319,17 @@ TEST_CASE("every type, groups, and what can't be") {
 
 TEST_CASE("weights that aren't numbers are named") {
   const Folder scratch;
-  const std::vector<uint64_t> shape{2, 4};
+  const std::vector<uint64_t> shape{2, 32};
   for (const float bad : {INFINITY, NAN, 70000.0f}) {
     {
       GgufWriter w(scratch / "in.gguf");
       w.declare("t", GgmlType::f32, shape);
-      std::vector<float> v(8, 1.0f);
+      std::vector<float> v(64, 1.0f);
       v[5] = bad;
       w.write(std::as_bytes(std::span(v)));
       w.commit();
     }
-    for (const char* rule : {"t=t5", "t=i8", "t=f16", "t=i8row"}) {
+    for (const char* rule : {"t=t5", "t=i8", "t=f16", "t=i8row", "t=q4_0"}) {
       if (bad == 70000.0f && rule != std::string("t=f16")) continue;
       const std::string message =
           error([&] { quantize(scratch / "in.gguf", scratch / "out.gguf", parse_rules(rule)); });
@@ -324,20 +349,19 @@ TEST_CASE("binding errors name file, tensor, expected and found") {
         m + "\"no\" is missing: expected a linear map [2, 3]");
   CHECK(error([&] { w.in("vision.blocks.0").linear("qkv.weight", 40, 48); }) ==
         m + "\"vision.blocks.0.qkv.weight\": expected a linear map [40, 48], found t5 [48, 40]");
-  CHECK(error([&] { w.linear("decoder.answers", 5, 12); }) ==
-        m + "\"decoder.answers\": expected a linear map [5, 12] in f32, bf16, i8, t2, t5, t34 or "
-            "t14, found "
-            "i8row [5, 12]");
+  CHECK(error([&] { w.linear("vision.blocks.0.attn_norm.weight", 5, 8); }) ==
+        m + "\"vision.blocks.0.attn_norm.weight\": expected a linear map [5, 8] in f32, bf16, i8, "
+            "t2, t5, t34, t14, q4_0 or i8row, found f16 [40]");
   CHECK(error([&] {
           w.floats("vision.stem.head.bias", {2, 12});
-        }) == m + "\"vision.stem.head.bias\": expected f32 [2, 12], found f32 [24]");
+        }) == m + "\"vision.stem.head.bias\": expected f32 or f16 [2, 12], found f16 [24]");
   CHECK(error([&] {
           w.floats("decoder.answers", {5, 12});
-        }) == m + "\"decoder.answers\": expected f32 [5, 12], found i8row [5, 12]");
+        }) == m + "\"decoder.answers\": expected f32 or f16 [5, 12], found t5 [5, 12]");
   CHECK(error([&] { w.table("decoder.answers", 6, 12); }) ==
-        m + "\"decoder.answers\": expected a table [6, 12], found i8row [5, 12]");
+        m + "\"decoder.answers\": expected a table [6, 12], found t5 [5, 12]");
   CHECK(error([&] { w.table("decoder.answers", 0, 13); }) ==
-        m + "\"decoder.answers\": expected a table [any, 13], found i8row [5, 12]");
+        m + "\"decoder.answers\": expected a table [any, 13], found t5 [5, 12]");
 }
 
 TEST_CASE("metadata that don't fit their tensor are refused") {

@@ -109,7 +109,32 @@ TEST_CASE("llama.cpp's ternary blocks: converted to, run, and quantised from") {
   const std::string table = test::message_of<Error>([&] {
     models::quantize(scratch / "f32.gguf", scratch / "no.gguf", parse_rules("@tables=tq2_0"));
   });
-  CHECK(table.find("expected i8row, f32 or f16 for a table") != std::string::npos);
+  CHECK(table.find("i8row, q4_0, f32 or f16 for a table") != std::string::npos);
+}
+
+TEST_CASE("maps and tables in q4_0 and i8row, tables in t5: run, and read again as they are") {
+  const test::Folder scratch, folder;
+  Session session(1);
+  models::convert(wide_bert(folder), scratch / "f32.gguf");
+  const auto cosine = [&](const std::string& rules) {
+    models::quantize(scratch / "f32.gguf", scratch / "q.gguf", parse_rules(rules));
+    // Widened, it computes the same but for what laying out as bf16 rounds.
+    models::quantize(scratch / "q.gguf", scratch / "wide.gguf", parse_rules("*=f32"));
+    for (const auto& change :
+         models::compare(scratch / "wide.gguf", scratch / "q.gguf", {}, session))
+      CHECK(change.after > 0.9999);
+    double worst = 1;
+    for (const auto& change :
+         models::compare(scratch / "f32.gguf", scratch / "q.gguf", {}, session))
+      worst = std::min(worst, change.after);
+    return worst;
+  };
+  CHECK(cosine("@tables=q4_0") > 0.99);
+  CHECK(cosine("@tables=i8row") > 0.9999);
+  CHECK(cosine("@tables=i8") > 0.9999);
+  CHECK(cosine("@tables=t5/64") > 0.9);
+  CHECK(cosine("@maps=q4_0|i8row") > 0.98);
+  CHECK(cosine("@maps=i8row") > 0.999);
 }
 
 TEST_CASE("sparse types are calibrated too, and err less than the largest of each four do") {

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 #include <sterna/nn/row_table.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
+#include <sterna/quant/ggml_blocks.h>
 #include <sterna/quant/half.h>
 
 #include <cmath>
@@ -19,7 +21,14 @@ struct Tables {
   std::vector<float> f32;
   std::vector<uint16_t> f16, bf16, scale;
   std::vector<int8_t> i8;
+  std::vector<std::byte> q4;   // where cols is a multiple of 32
+  std::vector<float> q4_read;
+  quant::Packed t5, grouped;   // a scale a row, and of 64 inputs
+  std::vector<float> t5_read, grouped_read;
 
+  quant::WeightView view(const quant::Packed& p, size_t group) const {
+    return {quant::Type::t5, rows, cols, p.data, p.scale, group};
+  }
   Tables(size_t r, size_t c) : rows(r), cols(c), f32(test::random(r, c, 7).data) {
     for (const float v : f32) {
       f16.push_back(quant::f32_to_f16(v));
@@ -27,11 +36,26 @@ struct Tables {
       i8.push_back(static_cast<int8_t>(std::lround(std::fmin(std::fmax(v * 40, -127.0f), 127.0f))));
     }
     for (size_t i = 0; i < r; ++i) scale.push_back(quant::f32_to_f16(0.01f * (1.0f + (float)i)));
+    if (c % 32 == 0) {
+      q4.resize(r * c / 32 * 18);
+      q4_read.resize(r * c);
+      quant::quantise_q4_0(f32, q4);
+      quant::dequantise_blocks(quant::GgmlBlock::q4_0, q4, q4_read);
+    }
+    t5 = quant::pack(quant::Type::t5, f32, r, c);
+    grouped = quant::pack(quant::Type::t5, f32, r, c, 64);
+    t5_read.resize(r * c);
+    grouped_read.resize(r * c);
+    quant::dequantise(view(t5, 0), t5_read);
+    quant::dequantise(view(grouped, 64), grouped_read);
   }
   RowTable make(int kind, quant::Isa isa) const {
     if (kind == 0) return {f32, rows, cols, isa};
     if (kind == 1) return RowTable::half(f16, rows, cols, isa);
     if (kind == 3) return RowTable::bf16(bf16, rows, cols, isa);
+    if (kind == 4) return RowTable::packed(view(t5, 0), isa);
+    if (kind == 5) return RowTable::packed(view(grouped, 64), isa);
+    if (kind == 6) return RowTable::q4_0(q4, rows, cols, isa);
     return RowTable::int8(i8, scale, rows, cols, isa);
   }
   double value(int kind, size_t i, size_t j) const {
@@ -39,6 +63,9 @@ struct Tables {
     if (kind == 0) return f32[at];
     if (kind == 1) return quant::f16_to_f32(f16[at]);
     if (kind == 3) return quant::bf16_to_f32(bf16[at]);
+    if (kind == 4) return t5_read[at];
+    if (kind == 5) return grouped_read[at];
+    if (kind == 6) return q4_read[at];
     return static_cast<double>(i8[at]) * static_cast<double>(quant::f16_to_f32(scale[i]));
   }
 };
@@ -49,7 +76,7 @@ TEST_CASE("rows of every kind: against double, same bits on every ISA, ragged wi
   for (const size_t cols : std::initializer_list<size_t>{1UL, 7UL, 15UL, 16UL, 17UL, 32UL, 61UL, 384UL}) {
     const Tables t(5, cols);
     const auto x = test::random(1, cols, 8).data;
-    for (int kind = 0; kind < 4; ++kind) {
+    for (int kind = 0; kind < (cols % 32 == 0 ? 7 : 6); ++kind) {
       CAPTURE(cols);
       CAPTURE(kind);
       std::vector<float> first_cosines, first_sum;
@@ -100,4 +127,9 @@ TEST_CASE("a row of zeros has cosine 0, and sizes must agree") {
   CHECK_THROWS_AS(RowTable(x, 3, 5), Error);
   CHECK_THROWS_AS(RowTable::int8(zeros, std::span(scale).first(1), 2, 16), Error);
   CHECK_THROWS_AS(RowTable(x, SIZE_MAX, 16), Error);
+  alignas(2) const std::byte blocks[37] = {};
+  CHECK_THROWS_AS(RowTable::q4_0(std::span(blocks, 36), 2, 48), Error);   // no whole blocks
+  CHECK_THROWS_AS(RowTable::q4_0(std::span(blocks, 18), 2, 32), Error);   // one row's
+  CHECK_THROWS_AS(RowTable::q4_0(std::span(blocks + 1, 36), 2, 32), Error);
+  CHECK_THROWS_AS(RowTable::packed({quant::Type::f32, 1, 16, std::as_bytes(std::span(x)), {}, 0}), Error);
 }

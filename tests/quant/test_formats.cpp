@@ -117,6 +117,38 @@ TEST_CASE("absmean ternary and absmax int8, by hand") {
   CHECK(q == std::vector<int8_t>{127, -127, 0, 2, -2, 127});
 }
 
+TEST_CASE("weights that are ternary already keep their magnitude as scale") {
+  // 0.375 is fp16's; absmean would make it a third.
+  const std::vector<float> w = {0.375f, 0, 0, -0.375f, 0, 0, 0, 0, 0};
+  for (const Type type : {Type::t2, Type::t5}) {
+    const Packed p = pack(type, w, 1, 9);
+    std::vector<float> read(9);
+    dequantise({type, 1, 9, p.data, p.scale, 0}, read);
+    CHECK(read == w);
+  }
+  // What fp16 can't hold is no such weight.
+  const std::vector<float> other = {0.37501f, 0, 0, 0};
+  CHECK(f16_to_f32(pack(Type::t5, other, 1, 4).scale[0]) < 0.1f);
+}
+
+TEST_CASE("a row's integers, from any column on, are the matrix's") {
+  for (const Type type : {Type::i8, Type::t2, Type::t5, Type::t34, Type::t14}) {
+    const size_t m = 37, k = 301;
+    CAPTURE(name(type));
+    const Packed p = pack(type, normal(m * k, 9), m, k);
+    const WeightView view{type, m, k, p.data, p.scale, 0};
+    std::vector<int8_t> all(m * k);
+    unpack_integers(view, all);
+    for (const size_t row : {size_t{0}, size_t{15}, size_t{16}, m - 1}) {
+      for (const size_t first : {size_t{0}, size_t{1}, size_t{127}, size_t{300}}) {
+        std::vector<int8_t> part(k - first);
+        unpack_row(view, row, first, part);
+        CHECK(std::equal(part.begin(), part.end(), all.begin() + static_cast<ptrdiff_t>(row * k + first)));
+      }
+    }
+  }
+}
+
 TEST_CASE("few int8 weights take the scale of least squared error") {
   const auto error = [](std::span<const float> w, double s) {
     double sum = 0;

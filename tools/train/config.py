@@ -105,6 +105,20 @@ class PrefixConfig(GeneratorConfig):
 
 
 @dataclass
+class TextConfig:
+    """Of the ternary text tower (ternary_text.py)."""
+    seed: int = 20263
+    tokens: int = 3072  # of a step
+    length: int = 64  # tokens of a text, at most
+    learning_rate: float = 6e-4  # of what is ternary; a tenth of it for the rest
+    warmup: int = 200
+    steps: int = 4000
+    inner_weight: float = 0.15  # of the relative errors after the embeddings and all blocks but the last
+    pooled_weight: float = 3.0  # of 1 - cosine of the pooled embeddings
+    ema: float = 0.995
+
+
+@dataclass
 class Paths:
     work: Path = Path("build/train")
     photos: Path | None = None

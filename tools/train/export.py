@@ -15,10 +15,12 @@ from model import HEAD_GAIN, WHOLE_PLACES, Net
 from stem import stem_tensors
 from text import Text, model_folder
 
+MAX_TOKENS = 256  # of a text; MiniLM has positions for twice as many
 
-def stem_weights():
-    """The folded stem in the file's layouts: [out, kh, kw, in], depthwise [c, kh, kw]."""
-    for name, value in stem_tensors().items():
+
+def stem_weights(rounded: dict[str, torch.Tensor]):
+    """The folded stem, `rounded` where that has it, in the file's layouts: [out, kh, kw, in], depthwise [c, kh, kw]."""
+    for name, value in (stem_tensors() | rounded).items():
         if name.startswith("classifier"):
             yield f"vision.{name}", value
         elif value.dim() == 4 and ".depthwise." in name:
@@ -31,11 +33,10 @@ def stem_weights():
             yield f"vision.stem.{name}", value
 
 
-def language_weights():
-    """MiniLM under the file's names; q, k and v stacked; the type-0 row alone."""
-    state = Text().model.state_dict()
+def language_weights(state: dict[str, torch.Tensor]):
+    """A text tower of MiniLM's names under the file's; q, k and v stacked; the type-0 row alone."""
     yield "language.token_embedding", state["embeddings.word_embeddings.weight"]
-    yield "language.position", state["embeddings.position_embeddings.weight"]
+    yield "language.position", state["embeddings.position_embeddings.weight"][:MAX_TOKENS]
     yield "language.type", state["embeddings.token_type_embeddings.weight"][0]
     for part in ("weight", "bias"):
         yield f"language.embedding_norm.{part}", state[f"embeddings.LayerNorm.{part}"]
@@ -48,6 +49,36 @@ def language_weights():
             yield f"{out}.mlp_up.{part}", state[f"{layer}.intermediate.dense.{part}"]
             yield f"{out}.mlp_down.{part}", state[f"{layer}.output.dense.{part}"]
             yield f"{out}.mlp_norm.{part}", state[f"{layer}.output.LayerNorm.{part}"]
+
+
+def stem_of(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The stem of a file's tensors, as stem_tensors() names and shapes it."""
+    out = {}
+    for name, value in tensors.items():
+        if name.startswith("vision.classifier."):
+            out[name.removeprefix("vision.")] = value
+        elif name.startswith("vision.stem."):
+            depthwise, kernels = ".depthwise." in name, name.endswith("weight")
+            out[name.removeprefix("vision.stem.")] = (value if not kernels else value[:, None] if depthwise else
+                                                      value[..., None, None] if value.dim() == 2 else value.permute(0, 3, 1, 2))
+    return out
+
+
+def language_of(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The text tower of a file's tensors, under MiniLM's names."""
+    state = {f"embeddings.{part}_embeddings.weight": tensors[f"language.{name}"]
+             for part, name in (("word", "token_embedding"), ("position", "position"))}
+    state["embeddings.token_type_embeddings.weight"] = tensors["language.type"][None]
+    for part in ("weight", "bias"):
+        state[f"embeddings.LayerNorm.{part}"] = tensors[f"language.embedding_norm.{part}"]
+        for n in range(6):
+            layer, of = f"encoder.layer.{n}", f"language.blocks.{n}"
+            for x, value in zip(("query", "key", "value"), tensors[f"{of}.qkv.{part}"].chunk(3)):
+                state[f"{layer}.attention.self.{x}.{part}"] = value
+            for to, name in (("attention.output.dense", "attn_out"), ("attention.output.LayerNorm", "attn_norm"), ("intermediate.dense", "mlp_up"),
+                             ("output.dense", "mlp_down"), ("output.LayerNorm", "mlp_norm")):
+                state[f"{layer}.{to}.{part}"] = tensors[f"{of}.{name}.{part}"]
+    return state
 
 
 def net_weights(net: Net):
@@ -84,7 +115,7 @@ def generator_weights(net: Generator):
         yield f"generator.{name}", value
 
 
-def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embedding, calibration: dict, card: dict,
+def write(path: Path, net: Net, stem: dict, language: dict, class_embedding, answers: list[str], answer_embedding, calibration: dict, card: dict,
           generator: Generator | None = None):
     c: ModelConfig = net.config
     w = gguf.GGUFWriter(str(path), "sterna")
@@ -106,7 +137,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
         w.add_uint32(f"{v}.{key}", value)
     w.add_float32(f"{v}.whole_places", WHOLE_PLACES)
     w.add_string("sterna.language.kind", "bert")
-    for key, value in {"layers": 6, "width": 384, "heads": 12, "mlp": 1536, "max_tokens": 256}.items():
+    for key, value in {"layers": 6, "width": 384, "heads": 12, "mlp": 1536, "max_tokens": MAX_TOKENS}.items():
         w.add_uint32(f"sterna.language.{key}", value)
     w.add_float32("sterna.language.eps", 1e-12)
     w.add_string("sterna.tokenizer.kind", "wordpiece")
@@ -133,7 +164,7 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
         value = value.detach().float() if torch.is_tensor(value) else torch.from_numpy(np.asarray(value)).float()
         w.add_tensor(name, np.ascontiguousarray(value.numpy()))
 
-    for source in (stem_weights(), language_weights(), net_weights(net)):
+    for source in (stem_weights(stem), language_weights(language), net_weights(net)):
         for name, value in source:
             add(name, value)
     add("vision.class_embedding", class_embedding)
@@ -144,6 +175,11 @@ def write(path: Path, net: Net, class_embedding, answers: list[str], answer_embe
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
+
+
+def saved(path: Path) -> dict:
+    """What an earlier step wrote; empty if it was left out."""
+    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else {}
 
 
 def main():
@@ -174,7 +210,10 @@ def main():
     if generator:
         card["generator"] = {"seed": generator.config.seed, "steps": texts["step"], "texts": texts["texts"]}
     card["seed"], card["steps"] = str(card["seed"]), str(card["steps"])
-    write(a.out, net, setting.text.embed(setting.labels.names), answers, setting.text.embed(answers), calibration, card,
+    stem, text = saved(a.work / "stem.pt"), saved(a.work / "text.pt")
+    if text:
+        card["text_tower"] = {"seed": text["config"]["seed"], "steps": text["step"], "of": "its maps and words ternary, distilled"}
+    write(a.out, net, stem, text["weights"] if text else Text().model.state_dict(), setting.text.embed(setting.labels.names), answers, setting.text.embed(answers), calibration, card,
           generator)
     print(f"{a.out}: {a.out.stat().st_size / 1e6:.1f} MB, {len(answers)} answers, {'a' if generator else 'no'} generator")
 

@@ -1,4 +1,5 @@
-"""Makes checkpoints of a model file again, to go on training where it was shipped: a GGUF -> WORK/shipped.pt, WORK/generator.pt.
+"""Makes checkpoints of a model file again, to go on training where it was shipped: a GGUF -> WORK/shipped.pt, WORK/generator.pt, and
+WORK/text.pt and WORK/stem.pt for export.py.
 
 The file is first widened: `sterna model quantize sterna-nano.gguf shipped-f32.gguf --types '*=f32'`. Ternary maps hold -1, 0, +1 times a
 scale a row, no master weights: those are drawn again, so that they become the very same ternary weights. Of the others only what was
@@ -16,6 +17,7 @@ import torch
 
 from config import EMBED, GeneratorConfig
 from data import TRAIN_PARTS, load_setting
+from export import language_of, stem_of
 from generator import Generator
 from generator import save as save_generator
 from model import HEAD_GAIN, Net, TernaryLinear, ternary_weight
@@ -103,6 +105,10 @@ def main():
     written = json.loads(about["sterna.card.generator"])
     save_generator(a.work / "generator.pt", {"config": vars(c), "pieces": writer.pieces, "texts": written["texts"], "step": written["steps"],
                                              "net": writer.state_dict()})
+    if "sterna.card.text_tower" in about:
+        distilled = json.loads(about["sterna.card.text_tower"])
+        save(a.work / "text.pt", {"config": {"seed": distilled["seed"]}, "step": distilled["steps"], "weights": language_of(tensors)})
+        save(a.work / "stem.pt", stem_of(tensors))
     print(f"{a.work / 'shipped.pt'}: {steps} steps, head scaled back by {head / HEAD_GAIN:.3f}; {a.work / 'generator.pt'}")
 
 

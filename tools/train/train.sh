@@ -1,7 +1,7 @@
 #!/bin/sh
 # From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, builds
-# the data, trains the ternary network and the generator, calibrates, exports, evaluates; then trains the float
-# twin and evaluates both beside each other. Every step resumes. On two free cores hours, on a GPU minutes (README.md).
+# the data, trains the ternary network and the generator, calibrates, distils the text tower to ternary, rounds the
+# stem, exports, evaluates; then trains the float twin and evaluates both beside each other. Every step resumes. On two free cores hours, on a GPU minutes (README.md).
 #
 # usage: train.sh WORK [--photos DIR] [--cifar DIR] [--questions FILE.jsonl] [--gpu] [--steps N] [--language-model FILE.gguf]
 # --gpu: the settings of the shipped file, 2.5 times the pictures and six times the questions. N is the length of the
@@ -58,6 +58,9 @@ train ternary
 run calibrate.py
 run generator.py
 run captions.py --calibrate
+# What was taken over as it is becomes small: the text tower ternary, the stem 4 bits.
+run ternary_text.py
+[ -z "$photos" ] || run round_stem.py
 run export.py --out "$work/nano-float.gguf"
 if [ "$language" ]; then
   run prefix.py --language-model "$language"

@@ -28,6 +28,7 @@ using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string_view
 enum class GgmlType : uint32_t {
   f32 = 0,
   f16 = 1,
+  q4_0 = 2,
   q8_0 = 8,
   i8 = 24,
   i16 = 25,
@@ -100,6 +101,9 @@ class Gguf {
   /// A value as it lies in the file, its type's number included: what GgufWriter::copy() writes.
   std::span<const std::byte> encoded(std::string_view key) const;
 
+  /// Tensors of it in forms that kernels read; they live as long as this object.
+  class LaidOut& laid_out() const { return *laid_out_; }
+
  private:
   friend class GgufParser;
   Gguf();
@@ -114,6 +118,7 @@ class Gguf {
   std::map<std::string_view, std::span<const std::byte>> encoded_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string_view, size_t> by_name_;
+  std::unique_ptr<class LaidOut> laid_out_;
 };
 
 }  // namespace sterna::models

@@ -20,21 +20,26 @@ namespace sterna::models {
 ///   keep               as they are
 ///   f32, f16           plain, any shape
 ///   bf16, i8, t2, t5, t34, t14
-///                      weights of a linear map in quant's layouts; two or more dimensions
+///                      weights of a linear map in quant's layouts; two or more dimensions.
+///                      Integers also of a table: rows are gathered; t5 is searched fast, too
+///   q4_0               ggml's blocks of 32 weights, of a table or of a linear map, which is laid
+///                      out as bf16 when it is opened; rows of n * 32
 ///   tq1_0, tq2_0       ggml's ternary blocks, for programs that read those; rows of n * 256
-///   i8row              a table that is looked up by row; two dimensions
+///   i8row              int8 row by row with a scale a row: of a table that is looked up, or of a
+///                      linear map, which is laid out as bf16; two or more dimensions
 struct QuantizeRule {
   std::string pattern;
   std::string type;
+  std::string otherwise = {};  // in place of `type` where its blocks don't divide rows, if not empty
   size_t group = 0;  // i8, t2, t5, t34, t14: inputs that share a scale (64, 128, 256), or 0: a row
 };
 
-/// Reads "pattern=type,pattern=type/group,...". The word `shipped` stands for shipped_rules().
+/// Reads "pattern=type,pattern=type/group,pattern=type|otherwise,...". The word `shipped` stands for shipped_rules().
 /// Throws sterna::Error naming the rule at fault.
 std::vector<QuantizeRule> parse_rules(std::string_view text);
 
-/// How the default model is stored: ternary maps of the transformer blocks as t5, the text tower as
-/// i8, other matrices as bf16 or i8, tables as i8row, and what is small as f32.
+/// How the default model is stored: what was trained ternary (the blocks, the text tower with its
+/// words) and the answers as t5, other matrices and tables as q4_0 or i8row, vectors as f16.
 std::span<const QuantizeRule> shipped_rules();
 
 /// A picture and what is asked about it. It is decoded when it is needed, once.

@@ -14,8 +14,8 @@
 
 namespace sterna::models {
 
-/// A table that is read by row, as it lies in the file: float, half, or int8 with one fp16 scale a
-/// row. Exactly one of f32, f16 and i8 is filled.
+/// A table that is read by row, as it lies in the file: float, half, int8 with one fp16 scale a
+/// row, q4_0 blocks, or an integer layout. Exactly one of f32, f16, i8, q4_0 and packed is filled.
 struct TableView {
   size_t rows = 0;
   size_t cols = 0;
@@ -23,6 +23,8 @@ struct TableView {
   std::span<const uint16_t> f16;
   std::span<const int8_t> i8;
   std::span<const uint16_t> scale;  // [rows], for i8
+  std::span<const std::byte> q4_0;
+  quant::WeightView packed = {};
 };
 
 /// Linear maps' weights that stand in the place of those of a file: calibration looks at a model
@@ -46,17 +48,21 @@ class Weights {
 
   /// The weights of a linear map [m, k], as Sterna's types or plain F32; a convolution's kernel
   /// [m, ...] counts as [m, product of the rest]. Data of Sterna's types start at multiples of 64
-  /// bytes, those of plain F32 at multiples of 4.
+  /// bytes, those of plain F32 at multiples of 4. A map in Q4_0 or i8row is laid out
+  /// as bf16, once.
   quant::WeightView linear(std::string_view name, size_t m, size_t k) const;
-  /// F32 of this very shape: biases, norms, small convolutions.
+  /// F32, or F16 that is widened once, of this very shape: biases, norms, small convolutions.
   std::span<const float> floats(std::string_view name, std::initializer_list<uint64_t> shape) const;
-  /// A table [rows, cols] in F32, F16 or i8row; rows = 0 accepts any number.
+  /// A table [rows, cols] in F32, F16, i8row, Q4_0 or an integer layout; rows = 0 accepts any number.
   TableView table(std::string_view name, size_t rows, size_t cols) const;
 
  private:
   const GgufTensor& tensor(std::string_view name, const std::string& expected) const;
   [[noreturn]] void wrong(const GgufTensor& tensor, const std::string& expected,
                           const std::string& found) const;
+  /// make(what was laid out of the file), whose errors name `tensor`.
+  template <class Make>
+  auto laid_out(const GgufTensor& tensor, Make&& make) const;
   template <class T>
   std::span<const T> data(const GgufTensor& tensor) const;
 

@@ -111,7 +111,8 @@ struct Packed {
 
 /// Quantises W [m, k] (row-major) and lays it out.
 ///   t2, t5: s = fp16(mean |w|) over the row or group, q = clip(round_half_even(w / s), -1, 1)
-///           (BitNet b1.58, arXiv 2402.17764, eq. 1-3);
+///           (BitNet b1.58, arXiv 2402.17764, eq. 1-3); weights that are ternary already, zeros and
+///           magnitudes all equal to one fp16 number, keep that number as s;
 ///   t34:    in each four inputs the smallest |w| becomes 0 and the others their sign, in t14 the
 ///           largest its sign and the others 0 (the first among equals; zero counts as positive);
 ///           s = fp16(mean |w| over the weights that are kept), which is the least-squares scale of
@@ -141,6 +142,9 @@ void dequantise(const WeightView& w, std::span<float> out);
 
 /// The integers of a matrix of an integer type, row-major [m, k].
 void unpack_integers(const WeightView& w, std::span<int8_t> out);
+
+/// The integers of inputs [first, first + out.size()) of a row of `w`, which check() takes.
+void unpack_row(const WeightView& w, size_t row, size_t first, std::span<int8_t> out) noexcept;
 
 /// An i8row table of W [m, k], by the rule of i8.
 struct RowTable {

@@ -1,0 +1,256 @@
+"""Distils MiniLM's text tower into one whose maps and table of words are ternary: the shape, the tokenizer and the space stay.
+
+Every map and every row of the word table is BitNet b1.58 with a scale a row, activations int8 a token (straight-through, from
+MiniLM's own weights). The student learns the teacher's states after every block and the pooled embedding (as TinyBERT does, arXiv
+1909.10351) on texts alone: the questions of training, WordNet's words, glosses and examples, captions. The weights go to ternary over the first steps.
+Writes WORK/text.pt; resumes from WORK/text.last.pt.
+"""
+
+import argparse
+import copy
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from config import TextConfig
+from data import answer_vocabulary, load_setting
+from generator_texts import held_text, load_texts
+from text import MAPS, Text, model_folder
+from train import save
+
+HEADS, HEAD_WIDTH, EPS = 12, 32, 1e-12
+PARTS = {"questions": 0.35, "words": 0.25, "captions": 0.2, "prose": 0.2}
+
+
+def nearest_ternary(w: torch.Tensor) -> torch.Tensor:
+    """q s, row by row: q = clip(round(w / mean |w|), -1, 1) and of all fp16 scales the one nearest to w."""
+    q = (w / w.abs().mean(1, keepdim=True).clamp(min=1e-12)).round().clamp(-1, 1)
+    s = (w * q).sum(1, keepdim=True) / q.abs().sum(1, keepdim=True).clamp(min=1)
+    return q * s.half().float()
+
+
+def int8(x: torch.Tensor) -> torch.Tensor:
+    """The values of absmax int8 a row; the gradient passes straight through."""
+    d = x.detach()
+    top = d.abs().amax(-1, keepdim=True).clamp(min=1e-12)
+    return x + ((d * (127.0 / top)).round().clamp(-127, 127) * (top / 127.0) - d)
+
+
+class Student(nn.Module):
+    """The text tower with weights `w`, by MiniLM's names. `share`: how much of the way to ternary its maps have gone."""
+
+    prepare = staticmethod(int8)
+
+    def __init__(self, state: dict[str, torch.Tensor]):
+        super().__init__()
+        self.names = list(state)
+        self.w = nn.ParameterList([nn.Parameter(v.clone()) for v in state.values()])
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return dict(zip(self.names, self.w))
+
+    def computed(self) -> dict[str, torch.Tensor]:
+        """The weights that it computes with, once it is ternary."""
+        return {n: nearest_ternary(w.detach()) if n.endswith(MAPS) else w.detach() for n, w in self.state().items()}
+
+    def forward(self, ids: list[list[int]], share: float = 1.0) -> list[torch.Tensor]:
+        """ids of texts -> states [tokens of all, 384] of the embeddings and after each block."""
+        state = self.state()
+
+        def weight(name):
+            w = state[name]
+            return w + share * (nearest_ternary(w.detach()) - w.detach()) if name.endswith(MAPS) else w
+
+        def linear(x, name):
+            return F.linear(Student.prepare(x.float()).to(torch.bfloat16), weight(f"{name}.weight").to(torch.bfloat16)).float() + state[f"{name}.bias"]
+
+        def norm(x, name):
+            return F.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], EPS)
+
+        length = torch.tensor([len(x) for x in ids])
+        longest = int(length.max())
+        inside = torch.arange(longest)[None] < length[:, None]
+        at = inside.flatten().nonzero()[:, 0]
+        flat = torch.tensor([i for x in ids for i in x])
+        used, row = torch.unique(flat, return_inverse=True)
+        # Of the table only the rows of these texts are rounded.
+        table = state["embeddings.word_embeddings.weight"][used]
+        table = table + share * (nearest_ternary(table.detach()) - table.detach())
+        x = table[row] + state["embeddings.position_embeddings.weight"][at % longest] + state["embeddings.token_type_embeddings.weight"][0]
+        x = norm(x, "embeddings.LayerNorm")
+        states, mask = [x], torch.where(inside, 0.0, -torch.inf)[:, None, None]
+
+        def heads(v):  # -> [n, heads, t, 32]
+            room = v.new_zeros(inside.numel(), v.shape[-1]).index_copy(0, at, v)
+            return room.view(len(ids), longest, HEADS, HEAD_WIDTH).transpose(1, 2)
+
+        for n in range(6):
+            layer = f"encoder.layer.{n}"
+            q, k, v = (heads(linear(x, f"{layer}.attention.self.{part}")) for part in ("query", "key", "value"))
+            o = (q @ k.transpose(-1, -2) * HEAD_WIDTH ** -0.5 + mask).softmax(-1) @ v
+            o = o.transpose(1, 2).reshape(inside.numel(), -1)[at]
+            x = norm(x + linear(o, f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm")
+            up = F.gelu(linear(x, f"{layer}.intermediate.dense"))
+            x = norm(x + linear(up, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
+            states.append(x)
+        return states
+
+
+def wordnet_texts(folder: Path) -> tuple[list[str], list[str]]:
+    """(words and terms, glosses and examples apart) of all its parts of speech."""
+    words, prose = {}, {}
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (folder / f"data.{part}").read_text().splitlines():
+            if line.startswith("  "):
+                continue
+            fields, gloss = line.split(" | ", 1)
+            fields = fields.split()
+            words.update(dict.fromkeys(re.sub(r"\(.*\)$", "", fields[4 + 2 * i]).replace("_", " ") for i in range(int(fields[3], 16))))
+            prose.update(dict.fromkeys(t.strip(' ";') for t in gloss.split('; "') if t.strip(' ";')))
+    return list(words), list(prose)
+
+
+def texts_of(setting) -> dict[str, list[str]]:
+    """The texts of every part, one in twenty (by hash) left out."""
+    words, prose = wordnet_texts(setting.paths.wordnet)
+    captions = load_texts(setting)[0]
+    parts = {"questions": (setting.paths.work / "questions.txt").read_text().split("\n"),
+             "words": words + 10 * answer_vocabulary(setting), "captions": captions, "prose": prose}
+    return {name: [t for t in texts if not held_text(t)] for name, texts in parts.items()}
+
+
+def held_texts(setting, count: int) -> list[str]:
+    """`count` of each part's that training leaves out."""
+    words, prose = wordnet_texts(setting.paths.wordnet)
+    parts = ((setting.paths.work / "questions.txt").read_text().split("\n"), words, load_texts(setting)[0], prose)
+    rng = np.random.default_rng(0)
+    return [str(t) for part in parts for t in rng.choice(sorted({t for t in part if held_text(t)}), count, replace=False)]
+
+
+class Texts:
+    """Batches of texts of about one length: batch `step` is a function of seed and step."""
+
+    def __init__(self, setting, c: TextConfig):
+        self.c, self.parts, self.ids = c, texts_of(setting), {}
+        for name, texts in self.parts.items():
+            self.ids[name] = [x[:c.length] for x in setting.text.ids(texts)]
+        self.size = {name: np.array([len(x) for x in ids]) for name, ids in self.ids.items()}
+
+    def batch(self, step: int) -> list[list[int]]:
+        """Some `tokens` tokens: of many drawn texts those that lie beside each other by length."""
+        rng = np.random.default_rng([self.c.seed, step])
+        names = list(PARTS)
+        part = rng.choice(len(names), 4096, p=[PARTS[n] for n in names])
+        drawn = [(names[p], int(rng.integers(len(self.ids[names[p]])))) for p in part]
+        size = np.array([self.size[n][i] for n, i in drawn])
+        order = np.argsort(size, kind="stable")
+        blocks = np.cumsum(size[order]) // self.c.tokens
+        chosen = order[blocks == rng.integers(blocks[-1])]
+        return [self.ids[drawn[k][0]][drawn[k][1]] for k in chosen]
+
+
+def pooled(x: torch.Tensor, length: list[int]) -> torch.Tensor:
+    """Means over the tokens of every text, unit length: [n, 384]."""
+    owner = torch.repeat_interleave(torch.arange(len(length)), torch.tensor(length))
+    return F.normalize(x.new_zeros(len(length), x.shape[1]).index_add(0, owner, x), dim=1)
+
+
+def loss_of(states, wanted, length: list[int], c: TextConfig):
+    """(loss, 1 - cosine of the pooled embeddings, relative squared error of the last tokens)."""
+    errors = [(a - b).square().sum(-1).mean() / b.square().sum(-1).mean() for a, b in zip(states, wanted)]
+    apart = 1 - (pooled(states[-1], length) * pooled(wanted[-1], length)).sum(-1).mean()
+    return errors[-1] + c.inner_weight * sum(errors[:-1]) + c.pooled_weight * apart, apart, errors[-1]
+
+
+@torch.no_grad()
+def agreement(teacher, student: Student, ids: list[list[int]]) -> list[float]:
+    """Cosine of the pooled embeddings of texts, shorter texts first."""
+    order, out = sorted(range(len(ids)), key=lambda i: len(ids[i])), [0.0] * len(ids)
+    for first in range(0, len(order), 256):
+        rows = [ids[i] for i in order[first:first + 256]]
+        length = [len(r) for r in rows]
+        cosine = (pooled(student(rows)[-1], length) * pooled(teacher(rows)[-1], length)).sum(-1)
+        for i, x in zip(order[first:first + 256], cosine.tolist()):
+            out[i] = x
+    return out
+
+
+def as_teacher(model, length: int):
+    """MiniLM's states [tokens of all, 384] of the embeddings and after each block."""
+    def states(ids: list[list[int]]) -> list[torch.Tensor]:
+        longest = max(len(x) for x in ids)
+        x = torch.tensor([r + [0] * (longest - len(r)) for r in ids])
+        inside = torch.arange(longest)[None] < torch.tensor([len(r) for r in ids])[:, None]
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            return [h[inside].float() for h in model(x, inside.long(), output_hidden_states=True).hidden_states]
+    return states
+
+
+def train(work: Path, c: TextConfig):
+    setting = load_setting(work)
+    model = setting.text.model
+    teacher = as_teacher(model, c.length)
+    net = Student({n: v for n, v in model.state_dict().items() if n.startswith(("embeddings.", "encoder."))})
+    average = copy.deepcopy(net).eval()
+    texts = Texts(setting, c)
+    held = [x[:c.length] for x in setting.text.ids(held_texts(setting, 256))]
+    matrices = [p for n, p in net.state().items() if n.endswith(MAPS)]
+    others = [p for n, p in net.state().items() if not n.endswith(MAPS)]
+    opt = torch.optim.Adam([{"params": matrices, "top": c.learning_rate}, {"params": others, "top": 0.1 * c.learning_rate}],
+                           betas=(0.9, 0.98), fused=True)
+    out, last, start = work / "text.pt", work / "text.last.pt", 0
+    print("texts: " + ", ".join(f"{len(t)} {n}" for n, t in texts.parts.items()), flush=True)
+    if last.exists():
+        saved = torch.load(last, weights_only=False)
+        net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
+        start = saved["step"]
+        print(f"resumed at step {start}", flush=True)
+    seen, clock, saved_at, figures = 0, time.time(), time.time(), []
+    for step in range(start, c.steps):
+        ids = texts.batch(step)
+        for group in opt.param_groups:
+            group["lr"] = group["top"] * min(1.0, (step + 1) / c.warmup) * min(1.0, 2 * (c.steps - step) / c.steps)
+        states = net(ids, min(1.0, (step + 1) / c.warmup))
+        loss, apart, error = loss_of(states, teacher(ids), [len(x) for x in ids], c)
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        opt.step()
+        with torch.no_grad():
+            keep = min(c.ema, (1 + step) / (10 + step))
+            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+        figures.append((loss.item(), apart.item(), error.item()))
+        seen += len(ids)
+        if (step + 1) % 20 == 0:
+            mean = np.mean(figures[-20:], 0)
+            print(f"text {step + 1}/{c.steps} loss {mean[0]:.3f} apart {mean[1]:.4f} error {mean[2]:.3f} "
+                  f"{20 / (time.time() - clock):.2f} steps/s, {seen} texts", flush=True)
+            clock = time.time()
+        if time.time() - saved_at > 300 or step + 1 == c.steps:
+            save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            save(out, {"config": vars(c), "step": step + 1, "weights": average.computed(), "masters": {n: w.detach() for n, w in average.state().items()}})
+            found = np.reshape(agreement(teacher, average, held), (4, -1)).mean(1)
+            print(f"text {step + 1}: cosine of held-out " + ", ".join(f"{n} {x:.4f}" for n, x in zip(("questions", "words", "captions", "prose"), found)), flush=True)
+            saved_at = clock = time.time()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--steps", type=int, default=TextConfig.steps)
+    p.add_argument("--threads", type=int, default=2)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(TextConfig.seed)
+    torch._dynamo.config.recompile_limit = 64
+    Student.prepare = staticmethod(torch.compile(int8, dynamic=True))
+    train(a.work, TextConfig(steps=a.steps))
+
+
+if __name__ == "__main__":
+    main()
