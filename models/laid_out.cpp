@@ -3,6 +3,7 @@
 #include <sterna/quant/formats.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ggml_rows.h"
 
@@ -34,11 +35,17 @@ quant::WeightView LaidOut::map(const StoredTensor& tensor, size_t m, size_t k) {
   return maps_[tensor.data] = {quant::Type::bf16, m, k, data, {}, 0};
 }
 
-std::span<const float> LaidOut::floats(const GgufTensor& tensor) {
+std::span<const float> LaidOut::floats(const StoredTensor& tensor) {
   const std::scoped_lock lock(mutex_);
-  const auto [at, first] = floats_.try_emplace(&tensor);
-  if (first) at->second = read_rows(tensor, 0, tensor.shape.empty() ? 1 : tensor.shape[0]);
-  return at->second;
+  const auto at = floats_.find(tensor.data);
+  if (at != floats_.end()) return at->second;
+  std::vector<float> w(static_cast<size_t>(tensor.elements()));
+  if (tensor.row_table) {
+    read_quantised(tensor, w);
+  } else {
+    w = read_rows(*tensor.data, 0, tensor.shape.empty() ? 1 : tensor.shape[0]);
+  }
+  return floats_[tensor.data] = std::move(w);
 }
 
 }  // namespace sterna::models

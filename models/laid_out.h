@@ -14,7 +14,8 @@
 namespace sterna::models {
 
 /// Tensors of a Gguf that are smaller in the file than what kernels read, laid out anew where first
-/// asked for: maps in q4_0 and i8row as bf16 panels, half vectors as float. Views live as long as
+/// asked for: maps in q4_0 and i8row as bf16 panels, vectors and kernels in f16 and i8row as
+/// float. Views live as long as
 /// this object. Any number of threads may ask at once.
 class LaidOut {
  public:
@@ -22,8 +23,8 @@ class LaidOut {
   static bool wants(const StoredTensor& tensor);
   /// What wants() that as W [m, k] in bf16.
   quant::WeightView map(const StoredTensor& tensor, size_t m, size_t k);
-  /// The numbers of an f16 tensor.
-  std::span<const float> floats(const GgufTensor& tensor);
+  /// The numbers of a tensor in f16 or i8row.
+  std::span<const float> floats(const StoredTensor& tensor);
 
  private:
   std::mutex mutex_;

@@ -1,3 +1,4 @@
+#include <sterna/language/lower_case.h>
 #include <sterna/models/model.h>
 #include <sterna/predictor/occlusion.h>
 #include <sterna/quant/error.h>
@@ -64,6 +65,7 @@ struct Model::Impl {
   void check(std::span<const float> out, size_t rows) const;
   const models::Writer& writing() const;
   Mat<const float> encode(std::string_view question, Session& session) const;
+  void known(std::string_view text, std::span<float> out) const;
   void predict(const Scene& scene, std::span<const Mat<const float>> questions, Mat<float> out,
                Session& session, float head_scale = 1) const;
 
@@ -98,6 +100,23 @@ void Model::Impl::check(std::span<const float> out, size_t rows) const {
 const models::Writer& Model::Impl::writing() const {
   if (writer != nullptr) return *writer;
   throw Error(path.string() + ": the model has no generator: expected tensors generator.*");
+}
+
+// Writes the embedding of a text that is among the model's own answers, as it is or in lower case.
+void Model::Impl::known(std::string_view text, std::span<float> out) const {
+  const std::vector<std::string_view>& texts = *decoder.texts;
+  auto at = std::ranges::find(texts, text);
+  if (at == texts.end()) {
+    const std::string lower = language::lower_case(text);
+    if (lower != text) at = std::ranges::find(texts, std::string_view(lower));
+  }
+  if (at == texts.end()) return;
+  std::vector<float> row(out.size());
+  decoder.answers.add(static_cast<size_t>(at - texts.begin()), 1, row.data());
+  float square = 0;
+  for (const float v : row) square += v * v;
+  if (square > 0)
+    std::ranges::transform(row, out.begin(), [&](float v) { return v / std::sqrt(square); });
 }
 
 // The question's last hidden states, encoded unless the session holds them already.
@@ -230,6 +249,8 @@ AnswerTable Model::encode(std::span<const std::string> texts, Session& session) 
   AnswerTable table{{texts.begin(), texts.end()}, std::vector<float>(texts.size() * dim())};
   impl_->text.embed(texts, {table.embeddings.data(), texts.size(), dim()}, session.executor,
                     session.workspace);
+  for (size_t i = 0; i < texts.size(); ++i)
+    impl_->known(texts[i], std::span(table.embeddings).subspan(i * dim(), dim()));
   models::check_embedding(path().native(), table.embeddings);
   return table;
 }

@@ -99,12 +99,13 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
 
 std::span<const float> Weights::floats(std::string_view name,
                                        std::initializer_list<uint64_t> shape) const {
-  const std::string expected = "f32 or f16 " + shape_text(std::span(shape.begin(), shape.size()));
+  const std::string expected = "f32, f16 or i8row " + shape_text(std::span(shape.begin(), shape.size()));
   const GgufTensor& t = tensor(name, expected);
   const bool same = std::equal(shape.begin(), shape.end(), t.shape.begin(), t.shape.end());
-  if (same && t.type == GgmlType::f16)
-    return laid_out(t, [&](LaidOut& out) { return out.floats(t); });
-  if (t.type != GgmlType::f32 || !same) wrong(t, expected, stored(*file_, t).text());
+  const StoredTensor s = stored(*file_, t);
+  if (same && (t.type == GgmlType::f16 || s.row_table))
+    return laid_out(t, [&](LaidOut& out) { return out.floats(s); });
+  if (t.type != GgmlType::f32 || !same) wrong(t, expected, s.text());
   return data<float>(t);
 }
 

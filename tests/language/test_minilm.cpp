@@ -12,7 +12,7 @@
 
 using namespace sterna;
 
-TEST_CASE("texts embedded by the default model point where the original MiniLM points") {
+TEST_CASE("texts embedded by the default model point about where the original MiniLM points") {
   const std::filesystem::path file =
       std::filesystem::path(STERNA_SOURCE_DIR) / "models" / "sterna-nano.gguf";
   REQUIRE(std::filesystem::exists(file));
@@ -37,8 +37,8 @@ TEST_CASE("texts embedded by the default model point where the original MiniLM p
     sum += cosine;
   }
   CHECK(texts == 50);
-  // What int8 weights keep (tests/language/compare_minilm.py, 331 texts: mean 0.9995, least 0.995
-  // on "!!!"; float weights: 0.9999999).
-  CHECK(sum / static_cast<double>(texts) >= 0.999);
-  CHECK(least >= 0.994);
+  // The tower is a ternary one that learned from MiniLM on English words, questions, captions and
+  // glosses; this set has prose, other scripts and odd strings, too (models/README.md).
+  CHECK(sum / static_cast<double>(texts) >= 0.88);
+  CHECK(least >= 0.5);
 }

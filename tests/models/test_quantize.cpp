@@ -354,10 +354,10 @@ TEST_CASE("binding errors name file, tensor, expected and found") {
             "t2, t5, t34, t14, q4_0 or i8row, found f16 [40]");
   CHECK(error([&] {
           w.floats("vision.stem.head.bias", {2, 12});
-        }) == m + "\"vision.stem.head.bias\": expected f32 or f16 [2, 12], found f16 [24]");
+        }) == m + "\"vision.stem.head.bias\": expected f32, f16 or i8row [2, 12], found f16 [24]");
   CHECK(error([&] {
           w.floats("decoder.answers", {5, 12});
-        }) == m + "\"decoder.answers\": expected f32 or f16 [5, 12], found t5 [5, 12]");
+        }) == m + "\"decoder.answers\": expected f32, f16 or i8row [5, 12], found t5 [5, 12]");
   CHECK(error([&] { w.table("decoder.answers", 6, 12); }) ==
         m + "\"decoder.answers\": expected a table [6, 12], found t5 [5, 12]");
   CHECK(error([&] { w.table("decoder.answers", 0, 13); }) ==

@@ -1,6 +1,6 @@
 """Writes the questions of a held-out part as JSONL, for `sterna eval` and `sterna model quantize --calibrate`.
 
-`dev` are the 50 calibration photos, `eval` the evaluation photos, `shapes_held` easy-vqa's test half. Wordings are those
+`dev` are the 50 calibration photos, `eval` the evaluation photos, `cifar_held` 400 of CIFAR-10's, `shapes_held` easy-vqa's test half. Wordings are those
 that calibrate.py (dev) and evaluate.py (others) ask.
 """
 
@@ -16,6 +16,8 @@ from measure import held_out
 
 
 def picture_folder(setting: Setting, part: str) -> Path:
+    if part == "cifar_held":
+        return setting.paths.cifar
     if part != "shapes_held":
         return setting.paths.photos
     import easy_vqa
@@ -26,7 +28,7 @@ def picture_folder(setting: Setting, part: str) -> Path:
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, required=True)
-    p.add_argument("--part", choices=("dev", "eval", "shapes_held"), default="dev")
+    p.add_argument("--part", choices=("dev", "eval", "cifar_held", "shapes_held"), default="dev")
     p.add_argument("--most", type=int, help="questions drawn (default: all)")
     p.add_argument("--out", type=Path, required=True)
     a = p.parse_args()
@@ -34,7 +36,8 @@ def main():
     _, items = held_out(setting, a.part, seed=6 if a.part == "dev" else 5)
     if a.most and len(items) > a.most:
         items = [items[i] for i in sorted(np.random.default_rng(0).choice(len(items), a.most, replace=False))]
-    files = [json.loads(line)["file"] for line in (setting.paths.work / a.part / "facts.jsonl").read_text().splitlines()]
+    facts = [json.loads(line) for line in (setting.paths.work / a.part / "facts.jsonl").read_text().splitlines()]
+    files = [f"{f['word']}/{f['file']}" if a.part == "cifar_held" else f["file"] for f in facts]
     folder = os.path.relpath(picture_folder(setting, a.part), a.out.parent)
     with a.out.open("w") as out:
         for i in items:

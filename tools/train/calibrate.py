@@ -72,12 +72,13 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--checkpoint", type=Path, help="default: WORK/ternary.pt")
+    p.add_argument("--distilled", action="store_true", help="with the ternary text tower (ternary_text.py), as the file has it")
     a = p.parse_args()
-    setting = load_setting(a.work)
+    setting = load_setting(a.work, a.distilled)
     checkpoint = a.checkpoint or a.work / "ternary.pt"
     net, saved = load_checkpoint(checkpoint)
     answers = answer_vocabulary(setting)
-    table = setting.text.embed(answers)
+    table = load_setting(a.work).text.embed(answers)  # those that the file holds
     features, items = held_out(setting, "dev" if setting.paths.photos else "scenes_held", seed=6)
     asked = [i for i in items if i.answer in answers]
     target, wide_target = [i.choices.index(i.answer) for i in items], [answers.index(i.answer) for i in asked]

@@ -112,9 +112,13 @@ class TextConfig:
     length: int = 64  # tokens of a text, at most
     learning_rate: float = 6e-4  # of what is ternary; a tenth of it for the rest
     warmup: int = 200
-    steps: int = 4000
+    steps: int = 4800
     inner_weight: float = 0.15  # of the relative errors after the embeddings and all blocks but the last
     pooled_weight: float = 3.0  # of 1 - cosine of the pooled embeddings
+    answers_from: float = 0.85  # of the steps: from then on half of the texts are questions that the predictor answers
+    answers_weight: float = 6.0  # of 1 - cosine between its answers
+    pictures: int = 24  # of a step
+    each: int = 4  # questions about a picture
     ema: float = 0.995
 
 

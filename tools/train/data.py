@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 import vocabulary
 from config import ModelConfig, Paths
 from cutouts import CutOut, clipart, stamps
@@ -26,6 +28,7 @@ class Setting:
     paths: Paths
     config: ModelConfig
     times: float = 1.0  # so many times the pictures of the training parts
+    distilled: bool = False  # whether texts are read by the ternary tower (ternary_text.py)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -37,13 +40,17 @@ class Setting:
 
     @cached_property
     def text(self) -> Text:
-        return Text(self.paths.work / "text")
+        if not self.distilled:
+            return Text(self.paths.work / "text")
+        file = self.paths.work / "text.pt"
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+        return Text(self.paths.work / f"text-{digest}", weights=torch.load(file, map_location="cpu", weights_only=False)["weights"])
 
 
-def load_setting(work: Path) -> Setting:
+def load_setting(work: Path, distilled: bool = False) -> Setting:
     saved = json.loads((work / "setting.json").read_text())
     paths = Paths(**{k: Path(v) if v else None for k, v in saved["paths"].items()})
-    return Setting(paths, ModelConfig(**saved["model"]), saved.get("times", 1.0))
+    return Setting(paths, ModelConfig(**saved["model"]), saved.get("times", 1.0), distilled)
 
 
 def answer_vocabulary(setting: Setting) -> list[str]:

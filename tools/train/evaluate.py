@@ -65,8 +65,9 @@ def main():
     p.add_argument("--parts", nargs="*", default=["eval", "dev", "cifar_held", "scenes_held", "cuts_held", "shapes_held"])
     p.add_argument("--most", type=int, default=1500, help="questions drawn from a part (default 1500)")
     p.add_argument("--json", type=Path)
+    p.add_argument("--distilled", action="store_true", help="with the ternary text tower (ternary_text.py), as the file has it")
     a = p.parse_args()
-    setting = load_setting(a.work)
+    setting = load_setting(a.work, a.distilled)
     paths = a.checkpoints or [q for q in (a.work / "float.pt", a.work / "ternary.pt") if q.exists()]
     nets = {q.stem: load_checkpoint(q)[0] for q in paths}
     found = a.work / "calibration.json"

@@ -107,7 +107,7 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
             group["lr"] = rate(step, steps, c, c.learning_rate)
         with torch.autocast(pool.device, dtype=torch.bfloat16):
             loss, alpha = arm.train().loss(batch, c)
-        task, shown, _ = batch[5:]
+        task, shown, *_ = batch[5:]
         (loss + c.pointing_weight * pointing_loss(alpha, shown, task, about)).backward()
         torch.nn.utils.clip_grad_norm_(arm.parameters(), 1.0)
         opt.step()

@@ -1,13 +1,13 @@
 """Shared by calibration and evaluation: held-out questions, predictions, and the statistics of answers."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from data import Setting
+from data import Setting, answer_vocabulary
 from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
 from model import Net
 from pool import questions_for
@@ -83,10 +83,20 @@ def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item
     return out
 
 
+def choice_embeddings(setting: Setting, texts: list[str]) -> dict[str, torch.Tensor]:
+    """As the runtime has them: with the ternary text tower, the file's own answers are those that MiniLM gave it."""
+    table = dict(zip(texts, setting.text.embed(texts)))
+    if setting.distilled:
+        answers = set(answer_vocabulary(setting))
+        known = [t for t in texts if t in answers or t.lower() in answers]
+        table |= zip(known, replace(setting, distilled=False).text.embed(known))
+    return table
+
+
 def cosines(setting: Setting, out: torch.Tensor, items: list[Item]) -> list[torch.Tensor]:
     """Cosine of every prediction with its own choices."""
     distinct = sorted({c for i in items for c in i.choices} | {i.answer for i in items})
-    table = dict(zip(distinct, setting.text.embed(distinct)))
+    table = choice_embeddings(setting, distinct)
     stacked: dict[tuple, torch.Tensor] = {}
     result = []
     for row, item in zip(out, items):

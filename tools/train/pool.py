@@ -204,7 +204,7 @@ class Pool:
         return -0.6 * number[group].float().log()
 
     def batch(self, step: list[int], pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
-        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n].
+        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n], which questions [n].
 
         A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class. The
         random numbers are those of `step` = seed, step (on this kind of device).
@@ -241,7 +241,7 @@ class Pool:
         words = self.tokens[token].float() * inside[..., None]
         bit = torch.arange(features.shape[1] - 1, device=self.device)
         shown = (self.shown[chosen][:, bit // 8] >> (bit % 8)) & 1
-        return features, words, length, owner, answer, task, shown.bool(), chosen >= self.start[number]
+        return features, words, length, owner, answer, task, shown.bool(), chosen >= self.start[number], question
 
     def draw(self, random: torch.Generator, n: int, weights: dict[str, float]) -> torch.Tensor:
         """Picture rows: a part by weight, then a picture of it that has questions or can be renamed."""

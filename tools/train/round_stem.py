@@ -1,6 +1,6 @@
 """Rounds the stem's 1x1 convolutions and its classifier to 4 bits, as q4_0 holds them: -> WORK/stem.pt, which export.py takes.
 
-GPTQ (arXiv 2210.17323) map by map in the order of the network, on the training photos: a column's error is made good by the columns after
+GPTQ (arXiv 2210.17323) map by map in the order of the network, on training photos, sharp ones and CIFAR's: a column's error is made good by the columns after
 it, given how the inputs vary where all maps before are rounded already; biases then give each output the mean that it had before. Scales
 are those that `sterna model quantize` finds, so that it stores these very numbers. Small maps and those whose inputs are no multiple of 32 stay as
 they are.
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from build import CIFAR
 from data import load_setting, photo_files
 from stem import Stem, flat_blocks, load_picture, same_conv
 from train import save
@@ -120,14 +121,19 @@ def round_stem(stem: Stem, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
     return {f"{name}.{part}": value for name, pair in r.changed.items() for part, value in zip(("weight", "bias"), pair)}
 
 
+def some(files: list[Path], count: int) -> list[Path]:
+    return files[::max(1, len(files) // count)][:count]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--photos", type=int, default=256)
     a = p.parse_args()
     setting = load_setting(a.work)
-    files = photo_files(setting, "train")
-    files = files[::max(1, len(files) // a.photos)][:a.photos]
+    files = some(photo_files(setting, "train"), a.photos)
+    if setting.paths.cifar:  # blurred beyond recognition of detail, which rounding must bear as well
+        files += some([p for word in CIFAR for n, p in enumerate(sorted((setting.paths.cifar / word).iterdir())) if n % 10], a.photos // 2)
     if not files:
         raise SystemExit("round_stem.py: expected photos to round on (build.py --photos), found none")
     pixels = torch.stack([torch.from_numpy(load_picture(f, setting.config.image_size).copy()) for f in files])

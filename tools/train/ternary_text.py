@@ -2,7 +2,8 @@
 
 Every map and every row of the word table is BitNet b1.58 with a scale a row, activations int8 a token (straight-through, from
 MiniLM's own weights). The student learns the teacher's states after every block and the pooled embedding (as TinyBERT does, arXiv
-1909.10351) on texts alone: the questions of training, WordNet's words, glosses and examples, captions. The weights go to ternary over the first steps.
+1909.10351) on texts alone: the questions of training, WordNet's words, glosses and examples, captions. The weights go to ternary over the first steps. Over the last ones it also learns to
+make the predictor answer as it does with the teacher: what a question's tokens are read for matters more than the rest of them.
 Writes WORK/text.pt; resumes from WORK/text.last.pt.
 """
 
@@ -20,8 +21,10 @@ from torch import nn
 from config import TextConfig
 from data import answer_vocabulary, load_setting
 from generator_texts import held_text, load_texts
-from text import MAPS, Text, model_folder
-from train import save
+from model import fuse, meanings
+from pool import Pool
+from text import MAPS
+from train import PART_WEIGHTS, TASK_WEIGHTS, load_checkpoint, save
 
 HEADS, HEAD_WIDTH, EPS = 12, 32, 1e-12
 PARTS = {"questions": 0.35, "words": 0.25, "captions": 0.2, "prose": 0.2}
@@ -154,6 +157,35 @@ class Texts:
         return [self.ids[drawn[k][0]][drawn[k][1]] for k in chosen]
 
 
+class Asked:
+    """Questions about the training pictures, and what the trained network answers."""
+
+    def __init__(self, setting, checkpoint: Path, c: TextConfig):
+        self.c, self.ids_of = c, setting.text.ids
+        self.net, about = load_checkpoint(checkpoint)
+        self.net.requires_grad_(False)
+        self.pool = Pool(setting, about["seed"])  # the questions that it was trained on
+
+    def batch(self, step: int) -> tuple:
+        """(ids of the questions, what answer() wants of them)."""
+        features, words, length, owner, *_, question = self.pool.batch([self.c.seed, step], self.c.pictures, self.c.each, PART_WEIGHTS, TASK_WEIGHTS, 0.5)
+        ids = self.ids_of([self.pool.questions[q] for q in question.tolist()])
+        assert [len(x) for x in ids] == length.tolist()
+        with torch.no_grad():
+            vision = self.net.vision(features)[owner]
+        return ids, (words, length, vision, meanings(features)[owner])
+
+    def apart(self, tokens: torch.Tensor, about: tuple):
+        """1 - cosine between the answers to the student's tokens [*, 384] of the questions and to the teacher's. Mean over them."""
+        words, length, vision, semantics = about
+        with torch.no_grad():
+            wanted, _ = self.net.predictor(words, length, vision, semantics)
+        inside = (torch.arange(words.shape[1])[None] < length[:, None]).flatten().nonzero()[:, 0]
+        read = tokens.new_zeros(words.shape).flatten(0, 1).index_copy(0, inside, tokens).view(words.shape)
+        said, _ = self.net.predictor(read, length, vision, semantics)
+        return (1 - (said.float() * wanted.float()).sum(-1)).mean()
+
+
 def pooled(x: torch.Tensor, length: list[int]) -> torch.Tensor:
     """Means over the tokens of every text, unit length: [n, 384]."""
     owner = torch.repeat_interleave(torch.arange(len(length)), torch.tensor(length))
@@ -191,7 +223,7 @@ def as_teacher(model, length: int):
     return states
 
 
-def train(work: Path, c: TextConfig):
+def train(work: Path, checkpoint: Path, c: TextConfig):
     setting = load_setting(work)
     model = setting.text.model
     teacher = as_teacher(model, c.length)
@@ -210,13 +242,22 @@ def train(work: Path, c: TextConfig):
         net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
         print(f"resumed at step {start}", flush=True)
-    seen, clock, saved_at, figures = 0, time.time(), time.time(), []
+    seen, clock, saved_at, figures, asked = 0, time.time(), time.time(), [], None
     for step in range(start, c.steps):
-        ids = texts.batch(step)
+        ids, about = texts.batch(step), None
+        if step >= c.steps * c.answers_from:
+            asked = asked or Asked(setting, checkpoint, c)
+            more, about = asked.batch(step)
+            ids = ids[:len(ids) // 2] + more  # the questions last
         for group in opt.param_groups:
             group["lr"] = group["top"] * min(1.0, (step + 1) / c.warmup) * min(1.0, 2 * (c.steps - step) / c.steps)
         states = net(ids, min(1.0, (step + 1) / c.warmup))
         loss, apart, error = loss_of(states, teacher(ids), [len(x) for x in ids], c)
+        answers = loss.new_zeros(())
+        if about:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                answers = asked.apart(states[-1][-sum(len(x) for x in more):], about)
+            loss = loss + c.answers_weight * answers
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -224,11 +265,11 @@ def train(work: Path, c: TextConfig):
         with torch.no_grad():
             keep = min(c.ema, (1 + step) / (10 + step))
             torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
-        figures.append((loss.item(), apart.item(), error.item()))
+        figures.append((loss.item(), apart.item(), error.item(), answers.item()))
         seen += len(ids)
         if (step + 1) % 20 == 0:
             mean = np.mean(figures[-20:], 0)
-            print(f"text {step + 1}/{c.steps} loss {mean[0]:.3f} apart {mean[1]:.4f} error {mean[2]:.3f} "
+            print(f"text {step + 1}/{c.steps} loss {mean[0]:.3f} apart {mean[1]:.4f} error {mean[2]:.3f} answers {mean[3]:.4f} "
                   f"{20 / (time.time() - clock):.2f} steps/s, {seen} texts", flush=True)
             clock = time.time()
         if time.time() - saved_at > 300 or step + 1 == c.steps:
@@ -242,14 +283,15 @@ def train(work: Path, c: TextConfig):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--checkpoint", type=Path, help="whose predictor reads the tower (default: WORK/ternary.pt)")
     p.add_argument("--steps", type=int, default=TextConfig.steps)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(TextConfig.seed)
-    torch._dynamo.config.recompile_limit = 64
     Student.prepare = staticmethod(torch.compile(int8, dynamic=True))
-    train(a.work, TextConfig(steps=a.steps))
+    fuse("cpu")
+    train(a.work, a.checkpoint or a.work / "ternary.pt", TextConfig(steps=a.steps))
 
 
 if __name__ == "__main__":

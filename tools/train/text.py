@@ -18,9 +18,10 @@ def model_folder() -> Path:
 
 
 class Text:
-    """Token features and pooled embeddings of short texts; results are cached on disk by content."""
+    """Token features and pooled embeddings of short texts; results are cached on disk by content. With `weights`, by MiniLM's names,
+    another tower of its shape."""
 
-    def __init__(self, cache: Path | None = None, device: str = "cpu"):
+    def __init__(self, cache: Path | None = None, device: str = "cpu", weights: dict[str, torch.Tensor] | None = None):
         from tokenizers import Tokenizer
         from transformers import BertModel
 
@@ -28,6 +29,8 @@ class Text:
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(256)
         self.model = BertModel.from_pretrained(str(model_folder()), attn_implementation="eager")
+        for name, value in (weights or {}).items():
+            self.model.get_parameter(name).data.copy_(value)
         self.model.eval().to(device)
         self.device = device
         self.cache = cache

@@ -190,7 +190,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     seen, clock, saved_at = [], time.time(), time.time()
     batches = drawn(pool, c, start, stop, tasks)
     for step in range(start, stop):
-        features, question, length, owner, answer, task, shown, renamed = next(batches)
+        features, question, length, owner, answer, task, shown, renamed, _ = next(batches)
         for group in opt.param_groups:
             group["lr"] = rate(step, steps, c, top)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):

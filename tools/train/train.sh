@@ -55,11 +55,11 @@ train() {
   fi
 }
 train ternary
-run calibrate.py
-run generator.py
-run captions.py --calibrate
 # What was taken over as it is becomes small: the text tower ternary, the stem 4 bits.
 run ternary_text.py
+run calibrate.py --distilled
+run generator.py
+run captions.py --calibrate
 [ -z "$photos" ] || run round_stem.py
 run export.py --out "$work/nano-float.gguf"
 if [ "$language" ]; then
@@ -69,7 +69,7 @@ if [ "$language" ]; then
   mv "$work/nano-float.new" "$work/nano-float.gguf"
 fi
 evaluate() { run evaluate.py ${questions:+--questions "$questions"} --json "$work/evaluation.jsonl" "$@"; }
-evaluate --checkpoints "$work/ternary.pt"
+evaluate --checkpoints "$work/ternary.pt" --distilled
 run captions.py
 train float
 run calibrate.py --checkpoint "$work/float.pt"

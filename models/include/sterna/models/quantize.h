@@ -26,7 +26,8 @@ namespace sterna::models {
 ///                      out as bf16 when it is opened; rows of n * 32
 ///   tq1_0, tq2_0       ggml's ternary blocks, for programs that read those; rows of n * 256
 ///   i8row              int8 row by row with a scale a row: of a table that is looked up, or of a
-///                      linear map, which is laid out as bf16; two or more dimensions
+///                      linear map, which is laid out as bf16, or of kernels; two or more
+///                      dimensions
 struct QuantizeRule {
   std::string pattern;
   std::string type;
