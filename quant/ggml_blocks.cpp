@@ -1,6 +1,7 @@
 #include "sterna/quant/ggml_blocks.h"
 
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 #include <sterna/quant/half.h>
 
 #include <algorithm>
@@ -148,6 +149,36 @@ void quantise_q4_0(std::span<const float> w, std::span<std::byte> blocks) {
   for (size_t i = 0; i < w.size() / kGgmlBlockWeights; ++i)
     write_nibbles(w.subspan(i * kGgmlBlockWeights).first<kGgmlBlockWeights>(),
                   blocks.data() + i * bytes);
+}
+
+void lay_out_q4_0(std::span<const std::byte> blocks, size_t m, size_t k, std::span<std::byte> out) {
+  expect_sizes(GgmlBlock::q4_0, blocks.size(), m * k);
+  const size_t panel_bytes = weight_bytes(Type::bf16, kPanelRows, k), bytes = 2 + kHalf;
+  if (k % kGgmlBlockWeights != 0 || out.size() != weight_bytes(Type::bf16, m, k))
+    throw Error("q4_0 blocks: expected rows of a multiple of 32 weights and room for them in bf16");
+  std::ranges::fill(out.subspan(out.size() - panel_bytes), std::byte{0});  // the last one's padding
+  const size_t across = k / kGgmlBlockWeights;
+  for (size_t first = 0; first < m; first += kPanelRows, out = out.subspan(panel_bytes)) {
+    for (size_t b = 0; b < across; ++b) {  // lines of a panel are written once, while in the cache
+      std::byte* const lines = out.data() + b * (kGgmlBlockWeights / 2) * kLineBytes;
+      for (size_t r = first; r < std::min(first + kPanelRows, m); ++r) {
+        const std::byte* p = blocks.data() + (r * across + b) * bytes;
+        const float d = f16_to_f32(take<uint16_t>(p));
+        if (!std::isfinite(d)) throw Error("q4_0 blocks: expected a finite d, found another");
+        std::array<uint32_t, 16> weight;
+        for (int code = 0; code < 16; ++code)
+          weight[static_cast<size_t>(code)] = f32_to_bf16(static_cast<float>(code - 8) * d);
+        std::byte* lane = lines + 4 * (r - first);
+        for (size_t j = 0; j < kHalf; j += 2, lane += kLineBytes) {
+          const auto even = std::to_integer<size_t>(p[j]), odd = std::to_integer<size_t>(p[j + 1]);
+          const uint32_t low = weight[even & 15] | weight[odd & 15] << 16;
+          const uint32_t high = weight[even >> 4] | weight[odd >> 4] << 16;
+          std::memcpy(lane, &low, sizeof low);
+          std::memcpy(lane + kHalf / 2 * kLineBytes, &high, sizeof high);
+        }
+      }
+    }
+  }
 }
 
 }  // namespace sterna::quant

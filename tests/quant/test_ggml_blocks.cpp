@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/formats.h>
 #include <sterna/quant/ggml_blocks.h>
 #include <sterna/quant/half.h>
 #include <tests/support/folder.h>
@@ -68,6 +69,23 @@ TEST_CASE("q4_0 blocks: weights that they can hold are held, others lose less th
     CAPTURE(top);
     CHECK(read(quantised(v)) == v);
   }
+}
+
+TEST_CASE("q4_0 laid out as bf16 panels is what packing the dequantised weights gives") {
+  for (const size_t m : {size_t{1}, size_t{16}, size_t{37}}) {
+    for (const size_t k : {size_t{32}, size_t{96}}) {
+      const auto blocks = quantised(quant::test::normal(m * k, 5));
+      const Packed wanted = pack(Type::bf16, read(blocks), m, k);
+      std::vector<std::byte> out(weight_bytes(Type::bf16, m, k), std::byte{7});
+      lay_out_q4_0(blocks, m, k, out);
+      CHECK(out == wanted.data);
+    }
+  }
+  std::vector<std::byte> blocks(kBytes), out(weight_bytes(Type::bf16, 1, 32));
+  CHECK_THROWS_AS(lay_out_q4_0(blocks, 1, 16, out), Error);
+  CHECK_THROWS_AS(lay_out_q4_0(blocks, 1, 32, std::span(out).first(64)), Error);
+  blocks[1] = std::byte{0x7c};  // infinite
+  CHECK_THROWS_AS(lay_out_q4_0(blocks, 1, 32, out), Error);
 }
 
 TEST_CASE("q4_0 blocks: sizes and numbers that they can't take are named") {

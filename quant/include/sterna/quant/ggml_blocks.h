@@ -33,4 +33,9 @@ void dequantise_blocks(GgmlBlock kind, std::span<const std::byte> blocks, std::s
 /// fp16.
 void quantise_q4_0(std::span<const float> w, std::span<std::byte> blocks);
 
+/// Lays out W [m, k] in q4_0, k a multiple of 32, as bf16 panels (formats.h): what pack() makes of the
+/// dequantised weights. `out` holds weight_bytes(Type::bf16, m, k). Throws sterna::Error for other
+/// sizes or a d that is not finite.
+void lay_out_q4_0(std::span<const std::byte> blocks, size_t m, size_t k, std::span<std::byte> out);
+
 }  // namespace sterna::quant
