@@ -80,7 +80,8 @@ const std::vector<QuantizeRule>& shipped() {
       {"generator.table", "q4_0", "i8row"},
       {"generator.prefix.weight", "q4_0", "i8row"},
       {"vision.classifier.weight", "q4_0", "i8row"},
-      {"vision.stem.blocks.0.project.weight", "i8row"},  // small, and all that follows hangs on them
+      // The first two are small, and all that follows hangs on them.
+      {"vision.stem.blocks.0.project.weight", "i8row"},
       {"vision.stem.blocks.1.project.weight", "i8row"},
       {"vision.stem.*.weight", "q4_0", "i8row"},
       {"predictor.question.weight", "q4_0", "i8row"},

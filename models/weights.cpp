@@ -99,7 +99,8 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
 
 std::span<const float> Weights::floats(std::string_view name,
                                        std::initializer_list<uint64_t> shape) const {
-  const std::string expected = "f32, f16 or i8row " + shape_text(std::span(shape.begin(), shape.size()));
+  const std::string expected =
+      "f32, f16 or i8row " + shape_text(std::span(shape.begin(), shape.size()));
   const GgufTensor& t = tensor(name, expected);
   const bool same = std::equal(shape.begin(), shape.end(), t.shape.begin(), t.shape.end());
   const StoredTensor s = stored(*file_, t);

@@ -15,13 +15,14 @@ struct Bf16 {
 /// One of ggml's q4_0 blocks (quant/ggml_blocks.h): 32 weights.
 struct Q4Block {
   static constexpr size_t kWeights = 32;
-  uint16_t d;            // fp16
+  uint16_t d;  // fp16
   uint8_t codes[16];
 };
 static_assert(sizeof(Q4Block) == 18);
 
-/// Maps over one stored row; `row` is float, half, bfloat16, int8 (without its scale) or q4_0 blocks
-/// (n is a multiple of 32). Sums run over 16 lanes and end in the same tree on every instruction set.
+/// Maps over one stored row; `row` is float, half, bfloat16, int8 (without its scale) or q4_0
+/// blocks (n is a multiple of 32). Sums run over 16 lanes and end in the same tree on every
+/// instruction set.
 struct RowKernels {
   struct Dot {
     float dot;     // sum x * row

@@ -118,7 +118,7 @@ RowTable RowTable::q4_0(std::span<const std::byte> blocks, size_t rows, size_t c
   const size_t all = blocks.size() / sizeof(Q4Block) * Q4Block::kWeights;
   if (cols % Q4Block::kWeights != 0 || blocks.size() % sizeof(Q4Block) != 0 ||
       reinterpret_cast<uintptr_t>(blocks.data()) % alignof(Q4Block) != 0) {
-    throw Error("row table: expected rows of whole q4_0 blocks of 32 at a multiple of 2 bytes, found " +
+    throw Error("row table: expected rows of whole q4_0 blocks at a multiple of 2 bytes, found " +
                 std::to_string(blocks.size()) + " bytes for " + std::to_string(cols) + " columns");
   }
   return {Kind::q4_0, blocks.data(), {}, all, rows, cols, isa};
@@ -162,7 +162,8 @@ void RowTable::add(size_t i, float factor, float* y) const noexcept {
                        factor * quant::f16_to_f32(scale_[i]), cols_, y);
       break;
     case Kind::q4_0:
-      kernels_->q4.add(static_cast<const Q4Block*>(data_) + at / Q4Block::kWeights, factor, cols_, y);
+      kernels_->q4.add(static_cast<const Q4Block*>(data_) + at / Q4Block::kWeights, factor, cols_,
+                       y);
       break;
     case Kind::packed:
       for_pieces(i, [&](std::span<const int8_t> part, float scale, size_t c) {

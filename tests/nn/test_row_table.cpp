@@ -131,5 +131,6 @@ TEST_CASE("a row of zeros has cosine 0, and sizes must agree") {
   CHECK_THROWS_AS(RowTable::q4_0(std::span(blocks, 36), 2, 48), Error);   // no whole blocks
   CHECK_THROWS_AS(RowTable::q4_0(std::span(blocks, 18), 2, 32), Error);   // one row's
   CHECK_THROWS_AS(RowTable::q4_0(std::span(blocks + 1, 36), 2, 32), Error);
-  CHECK_THROWS_AS(RowTable::packed({quant::Type::f32, 1, 16, std::as_bytes(std::span(x)), {}, 0}), Error);
+  const quant::WeightView floats{quant::Type::f32, 1, 16, std::as_bytes(std::span(x)), {}, 0};
+  CHECK_THROWS_AS(RowTable::packed(floats), Error);
 }

@@ -143,7 +143,8 @@ TEST_CASE("a row's integers, from any column on, are the matrix's") {
       for (const size_t first : {size_t{0}, size_t{1}, size_t{127}, size_t{300}}) {
         std::vector<int8_t> part(k - first);
         unpack_row(view, row, first, part);
-        CHECK(std::equal(part.begin(), part.end(), all.begin() + static_cast<ptrdiff_t>(row * k + first)));
+        const auto wanted = std::span(all).subspan(row * k + first, part.size());
+        CHECK(std::ranges::equal(part, wanted));
       }
     }
   }

@@ -40,8 +40,8 @@ double error_of_ggml(std::span<const float> w) {
     const float top = *std::ranges::max_element(block, {}, [](float x) { return std::fabs(x); });
     const double d = static_cast<double>(f16_to_f32(f32_to_f16(top / -8)));
     for (const float x : block) {
-      const double q = d == 0 ? 0 : std::clamp(std::floor(static_cast<double>(x) / d + 8.5), 0.0, 15.0);
-      sum += std::pow(static_cast<double>(x) - (q - 8) * d, 2);
+      const double w = x, q = d == 0 ? 0 : std::clamp(std::floor(w / d + 8.5), 0.0, 15.0);
+      sum += std::pow(w - (q - 8) * d, 2);
     }
   }
   return sum;
@@ -49,7 +49,7 @@ double error_of_ggml(std::span<const float> w) {
 
 }  // namespace
 
-TEST_CASE("q4_0 blocks: weights that they can hold are held, others lose less than ggml's own lose") {
+TEST_CASE("q4_0 blocks: what they can hold is held, the rest loses less than by ggml's own rule") {
   const auto w = quant::test::normal(64 * kGgmlBlockWeights, 3);
   const std::vector<float> once = read(quantised(w));
   double error = 0;

@@ -75,11 +75,11 @@ class Student(nn.Module):
         def norm(x, name):
             return F.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], EPS)
 
-        length = torch.tensor([len(x) for x in ids])
-        longest = int(length.max())
-        inside = torch.arange(longest)[None] < length[:, None]
+        device, longest = self.w[0].device, max(len(x) for x in ids)
+        length = torch.tensor([len(x) for x in ids], device=device)
+        inside = torch.arange(longest, device=device)[None] < length[:, None]
         at = inside.flatten().nonzero()[:, 0]
-        flat = torch.tensor([i for x in ids for i in x])
+        flat = torch.tensor([i for x in ids for i in x], device=device)
         used, row = torch.unique(flat, return_inverse=True)
         # Of the table only the rows of these texts are rounded.
         table = state["embeddings.word_embeddings.weight"][used]
@@ -160,11 +160,11 @@ class Texts:
 class Asked:
     """Questions about the training pictures, and what the trained network answers."""
 
-    def __init__(self, setting, checkpoint: Path, c: TextConfig):
+    def __init__(self, setting, checkpoint: Path, c: TextConfig, device: str):
         self.c, self.ids_of = c, setting.text.ids
         self.net, about = load_checkpoint(checkpoint)
-        self.net.requires_grad_(False)
-        self.pool = Pool(setting, about["seed"])  # the questions that it was trained on
+        self.net.to(device).requires_grad_(False)
+        self.pool = Pool(setting, about["seed"], device)  # the questions that it was trained on
 
     def batch(self, step: int) -> tuple:
         """(ids of the questions, what answer() wants of them)."""
@@ -180,7 +180,7 @@ class Asked:
         words, length, vision, semantics = about
         with torch.no_grad():
             wanted, _ = self.net.predictor(words, length, vision, semantics)
-        inside = (torch.arange(words.shape[1])[None] < length[:, None]).flatten().nonzero()[:, 0]
+        inside = (torch.arange(words.shape[1], device=words.device)[None] < length[:, None]).flatten().nonzero()[:, 0]
         read = tokens.new_zeros(words.shape).flatten(0, 1).index_copy(0, inside, tokens).view(words.shape)
         said, _ = self.net.predictor(read, length, vision, semantics)
         return (1 - (said.float() * wanted.float()).sum(-1)).mean()
@@ -188,7 +188,7 @@ class Asked:
 
 def pooled(x: torch.Tensor, length: list[int]) -> torch.Tensor:
     """Means over the tokens of every text, unit length: [n, 384]."""
-    owner = torch.repeat_interleave(torch.arange(len(length)), torch.tensor(length))
+    owner = torch.repeat_interleave(torch.arange(len(length), device=x.device), torch.tensor(length, device=x.device))
     return F.normalize(x.new_zeros(len(length), x.shape[1]).index_add(0, owner, x), dim=1)
 
 
@@ -212,22 +212,24 @@ def agreement(teacher, student: Student, ids: list[list[int]]) -> list[float]:
     return out
 
 
-def as_teacher(model, length: int):
+def as_teacher(model, device: str):
     """MiniLM's states [tokens of all, 384] of the embeddings and after each block."""
+    model.to(device)
+
     def states(ids: list[list[int]]) -> list[torch.Tensor]:
         longest = max(len(x) for x in ids)
-        x = torch.tensor([r + [0] * (longest - len(r)) for r in ids])
-        inside = torch.arange(longest)[None] < torch.tensor([len(r) for r in ids])[:, None]
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        x = torch.tensor([r + [0] * (longest - len(r)) for r in ids], device=device)
+        inside = torch.arange(longest, device=device)[None] < torch.tensor([len(r) for r in ids], device=device)[:, None]
+        with torch.no_grad(), torch.autocast(device, dtype=torch.bfloat16):
             return [h[inside].float() for h in model(x, inside.long(), output_hidden_states=True).hidden_states]
     return states
 
 
-def train(work: Path, checkpoint: Path, c: TextConfig):
+def train(work: Path, checkpoint: Path, c: TextConfig, device: str):
     setting = load_setting(work)
-    model = setting.text.model
-    teacher = as_teacher(model, c.length)
-    net = Student({n: v for n, v in model.state_dict().items() if n.startswith(("embeddings.", "encoder."))})
+    model = copy.deepcopy(setting.text.model)  # the pool moves its own about
+    teacher = as_teacher(model, device)
+    net = Student({n: v for n, v in model.state_dict().items() if n.startswith(("embeddings.", "encoder."))}).to(device)
     average = copy.deepcopy(net).eval()
     texts = Texts(setting, c)
     held = [x[:c.length] for x in setting.text.ids(held_texts(setting, 256))]
@@ -238,7 +240,7 @@ def train(work: Path, checkpoint: Path, c: TextConfig):
     out, last, start = work / "text.pt", work / "text.last.pt", 0
     print("texts: " + ", ".join(f"{len(t)} {n}" for n, t in texts.parts.items()), flush=True)
     if last.exists():
-        saved = torch.load(last, weights_only=False)
+        saved = torch.load(last, map_location=device, weights_only=False)
         net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
         start = saved["step"]
         print(f"resumed at step {start}", flush=True)
@@ -246,7 +248,7 @@ def train(work: Path, checkpoint: Path, c: TextConfig):
     for step in range(start, c.steps):
         ids, about = texts.batch(step), None
         if step >= c.steps * c.answers_from:
-            asked = asked or Asked(setting, checkpoint, c)
+            asked = asked or Asked(setting, checkpoint, c, device)
             more, about = asked.batch(step)
             ids = ids[:len(ids) // 2] + more  # the questions last
         for group in opt.param_groups:
@@ -255,7 +257,7 @@ def train(work: Path, checkpoint: Path, c: TextConfig):
         loss, apart, error = loss_of(states, teacher(ids), [len(x) for x in ids], c)
         answers = loss.new_zeros(())
         if about:
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast(device, dtype=torch.bfloat16):
                 answers = asked.apart(states[-1][-sum(len(x) for x in more):], about)
             loss = loss + c.answers_weight * answers
         opt.zero_grad(set_to_none=True)
@@ -274,7 +276,8 @@ def train(work: Path, checkpoint: Path, c: TextConfig):
             clock = time.time()
         if time.time() - saved_at > 300 or step + 1 == c.steps:
             save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
-            save(out, {"config": vars(c), "step": step + 1, "weights": average.computed(), "masters": {n: w.detach() for n, w in average.state().items()}})
+            save(out, {"config": vars(c), "step": step + 1, "weights": {n: w.cpu() for n, w in average.computed().items()},
+                       "masters": {n: w.detach().cpu() for n, w in average.state().items()}})
             found = np.reshape(agreement(teacher, average, held), (4, -1)).mean(1)
             print(f"text {step + 1}: cosine of held-out " + ", ".join(f"{n} {x:.4f}" for n, x in zip(("questions", "words", "captions", "prose"), found)), flush=True)
             saved_at = clock = time.time()
@@ -290,8 +293,9 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(TextConfig.seed)
     Student.prepare = staticmethod(torch.compile(int8, dynamic=True))
-    fuse("cpu")
-    train(a.work, a.checkpoint or a.work / "ternary.pt", TextConfig(steps=a.steps))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    fuse(device)
+    train(a.work, a.checkpoint or a.work / "ternary.pt", TextConfig(steps=a.steps), device)
 
 
 if __name__ == "__main__":

@@ -106,8 +106,8 @@ class Model {
   void predict(const Scene& scene, std::string_view question, std::span<float> out,
                Session& session) const;
 
-  /// Embeds candidates once, for many answers. What is among the model's own answers, as it is or in
-  /// lower case, has the embedding that the file holds of it.
+  /// Embeds candidates once, for many answers. What is among the model's own answers, as it is or
+  /// in lower case, has the embedding that the file holds of it.
   AnswerTable encode(std::span<const std::string> texts, Session& session) const;
   /// The best of `choices`. Enters the decoder (session.decodes + 1).
   Answer answer(const Scene& scene, std::string_view question, const AnswerTable& choices,

@@ -31,12 +31,12 @@ namespace sterna::models {
 struct QuantizeRule {
   std::string pattern;
   std::string type;
-  std::string otherwise = {};  // in place of `type` where its blocks don't divide rows, if not empty
+  std::string otherwise = {};  // where the blocks of `type` don't divide rows, if not empty
   size_t group = 0;  // i8, t2, t5, t34, t14: inputs that share a scale (64, 128, 256), or 0: a row
 };
 
-/// Reads "pattern=type,pattern=type/group,pattern=type|otherwise,...". The word `shipped` stands for shipped_rules().
-/// Throws sterna::Error naming the rule at fault.
+/// Reads "pattern=type,pattern=type/group,pattern=type|otherwise,...". The word `shipped` stands for
+/// shipped_rules(). Throws sterna::Error naming the rule at fault.
 std::vector<QuantizeRule> parse_rules(std::string_view text);
 
 /// How the default model is stored: what was trained ternary (the blocks, the text tower with its

@@ -51,9 +51,10 @@ class Weights {
   /// bytes, those of plain F32 at multiples of 4. A map in Q4_0 or i8row is laid out
   /// as bf16, once.
   quant::WeightView linear(std::string_view name, size_t m, size_t k) const;
-  /// F32, or F16 or i8row that is widened once, of this very shape: biases, norms, small convolutions.
+  /// F32, or F16 or i8row that is widened once, of this very shape: biases, norms, small kernels.
   std::span<const float> floats(std::string_view name, std::initializer_list<uint64_t> shape) const;
-  /// A table [rows, cols] in F32, F16, i8row, Q4_0 or an integer layout; rows = 0 accepts any number.
+  /// A table [rows, cols] in F32, F16, i8row, Q4_0 or an integer layout; rows = 0 accepts any
+  /// number.
   TableView table(std::string_view name, size_t rows, size_t cols) const;
 
  private:

@@ -46,7 +46,7 @@ class RowTable {
   RowTable(Kind kind, const void* data, std::span<const uint16_t> scale, size_t found, size_t rows,
            size_t cols, quant::Isa isa);
 
-  /// piece(integers, scale, first column) for the pieces of row `i` of a packed table, from the left.
+  /// piece(integers, scale, first column) for the pieces of row `i` of a packed table, in order.
   template <class Piece>
   void for_pieces(size_t i, Piece&& piece) const noexcept;
 
