@@ -148,6 +148,30 @@ TEST_CASE("answers: choices and vocabulary, counted decodes, candidates that sum
   CHECK(session.decodes == 2);
 }
 
+TEST_CASE("a candidate that the model knows has the embedding that the file holds") {
+  const test::Folder scratch;  // the answers of tiny.gguf are what its text tower makes of them
+  const Model model = Model::open(quantised(scratch, "decoder.answers=t5"));
+  Session session(1);
+  const std::string known(model.vocabulary().front());
+  std::string upper = known;
+  std::ranges::transform(upper, upper.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  REQUIRE(upper != known);
+  const AnswerTable table = model.encode({{known, upper}}, session);
+  const auto row = [&](size_t i) {
+    return std::span(table.embeddings).subspan(i * model.dim(), model.dim());
+  };
+  CHECK(std::ranges::equal(row(0), row(1)));
+  CHECK(cosine(row(0), row(0)) == doctest::Approx(1));
+  Answer answer;  // nothing is as like it as itself
+  model.decode(row(0), nullptr, 1, answer, session);
+  CHECK(answer.text == known);
+  std::vector<float> encoded(model.dim());
+  model.embed(known, encoded, session);
+  CHECK(cosine(row(0), encoded) < 0.99);
+}
+
 TEST_CASE("same bits for any number of threads, several questions at once, and shared models") {
   const oneapi::tbb::global_control workers(oneapi::tbb::global_control::max_allowed_parallelism,
                                             3);
