@@ -101,8 +101,10 @@ int model_quantize_command(int argc, char** argv) {
                 cxxopts::value<std::string>(), "FILE");
   options.epilogue(
       "Examples:\n"
-      "  sterna model quantize float.gguf small.gguf --calibrate tools/train/calibration.txt\n"
+      "  sterna model quantize float.gguf small.gguf\n"
       "  sterna model quantize float.gguf small.gguf --calibrate asked.jsonl\n"
+      "  sterna model quantize float.gguf small.gguf --calibrate tools/train/calibration.txt \\\n"
+      "      --types 'language.*.bias=keep,language.*norm.weight=f16,language.blocks.*.weight=i8,shipped'\n"
       "  sterna model quantize float.gguf small.gguf --types 'predictor.head.weight=i8,shipped'\n"
       "  sterna model quantize vljepa.gguf small.gguf --type @predictor=t5/128 \\\n"
       "      --calibrate inputs.safetensors --golden golden.safetensors");
