@@ -167,7 +167,11 @@ std::span<const uint16_t> Checkpoint::scales(const HeldTensor& tensor) const {
 
 quant::WeightView Checkpoint::laid_out(const HeldTensor& tensor) const {
   const size_t m = static_cast<size_t>(tensor.plain.shape[0]);
-  return gguf_->laid_out().map(*tensor.rows, m, static_cast<size_t>(tensor.rows->elements()) / m);
+  try {
+    return gguf_->laid_out().map(*tensor.rows, m, static_cast<size_t>(tensor.rows->elements()) / m);
+  } catch (const Error& e) {
+    throw Error(file_ + ": tensor " + in_quotes(tensor.plain.name) + ": " + e.what());
+  }
 }
 
 quant::WeightView Checkpoint::pack(std::span<const float> w, size_t m, size_t k) {

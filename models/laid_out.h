@@ -14,9 +14,9 @@
 namespace sterna::models {
 
 /// Tensors of a Gguf that are smaller in the file than what kernels read, laid out anew where first
-/// asked for: maps in q4_0 and i8row as bf16 panels, vectors and kernels in f16 and i8row as
-/// float. Views live as long as
-/// this object. Any number of threads may ask at once.
+/// asked for: maps in q4_0 and i8row as bf16 panels, vectors and kernels in f16 and i8row as float.
+/// Views live as long as this object. Any number of threads may ask at once. Throws sterna::Error,
+/// which names neither file nor tensor, for numbers that aren't finite.
 class LaidOut {
  public:
   /// Whether a map is to be laid out anew.

@@ -104,7 +104,9 @@ int model_quantize_command(int argc, char** argv) {
       "  sterna model quantize float.gguf small.gguf\n"
       "  sterna model quantize float.gguf small.gguf --calibrate asked.jsonl\n"
       "  sterna model quantize float.gguf small.gguf --calibrate tools/train/calibration.txt \\\n"
-      "      --types 'language.*.bias=keep,language.*norm.weight=f16,language.blocks.*.weight=i8,shipped'\n"
+      "      --type 'language.*.bias=keep' --type 'language.*norm.weight=f16' \\\n"
+      "      --type 'language.blocks.*.weight=i8' --type language.token_embedding=i8row \\\n"
+      "      --types shipped\n"
       "  sterna model quantize float.gguf small.gguf --types 'predictor.head.weight=i8,shipped'\n"
       "  sterna model quantize vljepa.gguf small.gguf --type @predictor=t5/128 \\\n"
       "      --calibrate inputs.safetensors --golden golden.safetensors");
