@@ -364,6 +364,22 @@ TEST_CASE("binding errors name file, tensor, expected and found") {
         m + "\"decoder.answers\": expected a table [any, 13], found t5 [5, 12]");
 }
 
+TEST_CASE("a q4_0 map whose scale is no number is named, with its file") {
+  const Folder scratch;
+  write_float_file(scratch / "float.gguf");
+  quantize(scratch / "float.gguf", scratch / "m.gguf", shipped_rules());
+  std::vector<std::byte> bytes = read_file(scratch / "m.gguf");
+  {
+    const Gguf file = Gguf::parse("m.gguf", bytes);
+    const auto data = file.find("predictor.head.weight")->data;
+    bytes[static_cast<size_t>(data.data() - bytes.data()) + 1] = std::byte{0x7c};
+  }
+  const Gguf file = Gguf::parse("m.gguf", bytes);
+  CHECK(error([&] { Weights(file).linear("predictor.head.weight", 12, 64); }) ==
+        "m.gguf: tensor \"predictor.head.weight\": q4_0 blocks: expected a finite d, found "
+        "another");
+}
+
 TEST_CASE("metadata that don't fit their tensor are refused") {
   const Folder scratch;
   const auto path = scratch / "m.gguf";
