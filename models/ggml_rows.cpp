@@ -54,4 +54,13 @@ std::vector<float> read_rows(const GgufTensor& tensor, size_t first, size_t coun
   return out;
 }
 
+std::vector<float> read_all(const StoredTensor& tensor) {
+  const GgufTensor& data = *tensor.data;
+  if (!tensor.layout && !tensor.row_table)
+    return read_rows(data, 0, data.shape.empty() ? 1 : static_cast<size_t>(data.shape[0]));
+  std::vector<float> out(static_cast<size_t>(tensor.elements()));
+  read_quantised(tensor, out);
+  return out;
+}
+
 }  // namespace sterna::models

@@ -4,7 +4,6 @@
 #include <sterna/quant/ggml_blocks.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "ggml_rows.h"
 
@@ -40,13 +39,7 @@ std::span<const float> LaidOut::floats(const StoredTensor& tensor) {
   const std::scoped_lock lock(mutex_);
   const auto at = floats_.find(tensor.data);
   if (at != floats_.end()) return at->second;
-  std::vector<float> w(static_cast<size_t>(tensor.elements()));
-  if (tensor.row_table) {
-    read_quantised(tensor, w);
-  } else {
-    w = read_rows(*tensor.data, 0, tensor.shape.empty() ? 1 : tensor.shape[0]);
-  }
-  return floats_[tensor.data] = std::move(w);
+  return floats_[tensor.data] = read_all(tensor);
 }
 
 }  // namespace sterna::models

@@ -43,14 +43,7 @@ bool takes_ternary(const std::string& type) {
 }
 
 std::vector<float> floats(const TensorJob& job) {
-  if (!job.floats) {
-    const GgufTensor& data = *job.source->data;
-    if (!job.source->layout && !job.source->row_table)  // ggml's blocks
-      return read_rows(data, 0, data.shape.empty() ? 1 : static_cast<size_t>(data.shape[0]));
-    std::vector<float> out(static_cast<size_t>(job.elements()));
-    read_quantised(*job.source, out);
-    return out;
-  }
+  if (!job.floats) return read_all(*job.source);
   return SafeTensor{job.name, *job.floats, job.shape, job.data}.floats();
 }
 

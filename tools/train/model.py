@@ -29,6 +29,13 @@ def ternary_weight(w: torch.Tensor) -> torch.Tensor:
     return w + (q - w.detach())
 
 
+def absmax_int8(x: torch.Tensor) -> torch.Tensor:
+    """The values of absmax int8 a row; the gradient passes straight through."""
+    d = x.detach()
+    top = d.abs().amax(-1, keepdim=True).clamp(min=1e-12)
+    return x + ((d * (127.0 / top)).round().clamp(-127, 127) * (top / 127.0) - d)
+
+
 def prepare(x: torch.Tensor, gain: torch.Tensor, squared: bool, ternary: bool, low: bool) -> torch.Tensor:
     """What enters a block linear: RMSNorm(x) (of relu(x)^2 if `squared`), as the values of absmax int8 if `ternary`.
 
@@ -39,9 +46,7 @@ def prepare(x: torch.Tensor, gain: torch.Tensor, squared: bool, ternary: bool, l
         x = F.relu(x).square()
     x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + NORM_EPS) * gain
     if ternary:
-        d = x.detach()
-        top = d.abs().amax(-1, keepdim=True).clamp(min=1e-12)
-        x = x + ((d * (127.0 / top)).round().clamp(-127, 127) * (top / 127.0) - d)
+        x = absmax_int8(x)
     return x.bfloat16() if low else x
 
 

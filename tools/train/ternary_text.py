@@ -21,7 +21,7 @@ from torch import nn
 from config import TextConfig
 from data import answer_vocabulary, load_setting
 from generator_texts import held_text, load_texts
-from model import fuse, meanings
+from model import absmax_int8, fuse, meanings
 from pool import Pool
 from text import MAPS
 from train import PART_WEIGHTS, TASK_WEIGHTS, load_checkpoint, save
@@ -37,17 +37,10 @@ def nearest_ternary(w: torch.Tensor) -> torch.Tensor:
     return q * s.half().float()
 
 
-def int8(x: torch.Tensor) -> torch.Tensor:
-    """The values of absmax int8 a row; the gradient passes straight through."""
-    d = x.detach()
-    top = d.abs().amax(-1, keepdim=True).clamp(min=1e-12)
-    return x + ((d * (127.0 / top)).round().clamp(-127, 127) * (top / 127.0) - d)
-
-
 class Student(nn.Module):
     """The text tower with weights `w`, by MiniLM's names. `share`: how much of the way to ternary its maps have gone."""
 
-    prepare = staticmethod(int8)
+    prepare = staticmethod(absmax_int8)
 
     def __init__(self, state: dict[str, torch.Tensor]):
         super().__init__()
@@ -119,28 +112,25 @@ def wordnet_texts(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def texts_of(setting) -> dict[str, list[str]]:
-    """The texts of every part, one in twenty (by hash) left out."""
+    """The texts of every part; one in twenty (held_text) is not trained on."""
     words, prose = wordnet_texts(setting.paths.wordnet)
-    captions = load_texts(setting)[0]
-    parts = {"questions": (setting.paths.work / "questions.txt").read_text().split("\n"),
-             "words": words + 10 * answer_vocabulary(setting), "captions": captions, "prose": prose}
-    return {name: [t for t in texts if not held_text(t)] for name, texts in parts.items()}
+    return {"questions": (setting.paths.work / "questions.txt").read_text().split("\n"), "words": words, "captions": load_texts(setting)[0], "prose": prose}
 
 
-def held_texts(setting, count: int) -> list[str]:
+def some_held(parts: dict[str, list[str]], count: int) -> list[str]:
     """`count` of each part's that training leaves out."""
-    words, prose = wordnet_texts(setting.paths.wordnet)
-    parts = ((setting.paths.work / "questions.txt").read_text().split("\n"), words, load_texts(setting)[0], prose)
     rng = np.random.default_rng(0)
-    return [str(t) for part in parts for t in rng.choice(sorted({t for t in part if held_text(t)}), count, replace=False)]
+    return [str(t) for part in parts.values() for t in rng.choice(sorted({t for t in part if held_text(t)}), count, replace=False)]
 
 
 class Texts:
     """Batches of texts of about one length: batch `step` is a function of seed and step."""
 
-    def __init__(self, setting, c: TextConfig):
-        self.c, self.parts, self.ids = c, texts_of(setting), {}
-        for name, texts in self.parts.items():
+    def __init__(self, setting, parts: dict[str, list[str]], c: TextConfig):
+        parts = parts | {"words": parts["words"] + 10 * answer_vocabulary(setting)}
+        self.c, self.ids = c, {}
+        for name, texts in parts.items():
+            texts = [t for t in texts if not held_text(t)]
             self.ids[name] = [x[:c.length] for x in setting.text.ids(texts)]
         self.size = {name: np.array([len(x) for x in ids]) for name, ids in self.ids.items()}
 
@@ -231,14 +221,15 @@ def train(work: Path, checkpoint: Path, c: TextConfig, device: str):
     teacher = as_teacher(model, device)
     net = Student({n: v for n, v in model.state_dict().items() if n.startswith(("embeddings.", "encoder."))}).to(device)
     average = copy.deepcopy(net).eval()
-    texts = Texts(setting, c)
-    held = [x[:c.length] for x in setting.text.ids(held_texts(setting, 256))]
+    parts = texts_of(setting)
+    texts = Texts(setting, parts, c)
+    held = [x[:c.length] for x in setting.text.ids(some_held(parts, 256))]
     matrices = [p for n, p in net.state().items() if n.endswith(MAPS)]
     others = [p for n, p in net.state().items() if not n.endswith(MAPS)]
     opt = torch.optim.Adam([{"params": matrices, "top": c.learning_rate}, {"params": others, "top": 0.1 * c.learning_rate}],
                            betas=(0.9, 0.98), fused=True)
     out, last, start = work / "text.pt", work / "text.last.pt", 0
-    print("texts: " + ", ".join(f"{len(t)} {n}" for n, t in texts.parts.items()), flush=True)
+    print("texts: " + ", ".join(f"{len(t)} {n}" for n, t in texts.ids.items()), flush=True)
     if last.exists():
         saved = torch.load(last, map_location=device, weights_only=False)
         net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
@@ -292,7 +283,7 @@ def main():
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(TextConfig.seed)
-    Student.prepare = staticmethod(torch.compile(int8, dynamic=True))
+    Student.prepare = staticmethod(torch.compile(absmax_int8, dynamic=True))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     fuse(device)
     train(a.work, a.checkpoint or a.work / "ternary.pt", TextConfig(steps=a.steps), device)
