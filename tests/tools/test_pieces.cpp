@@ -113,6 +113,24 @@ TEST_CASE("inputs are expanded in order") {
   CHECK(expand_inputs(std::vector{in("empty")}) == std::vector{in("empty")});
 }
 
+TEST_CASE("links to folders are followed, each folder once") {
+  const sterna::test::Folder folder;
+  for (const char* name : {"top/a.jpg", "top/sub/b.jpg", "albums/2025/c.jpg", "d.jpg"})
+    folder.write(name, "x");
+  const std::filesystem::path top = folder.path() / "top";
+  const auto in = [&](const char* name) { return (top / name).string(); };
+  using std::filesystem::create_directory_symlink;
+  create_directory_symlink("../albums", top / "linked");
+  create_directory_symlink("../albums/2025", top / "linked again");
+  create_directory_symlink("sub", top / "twice");               // lies there itself
+  create_directory_symlink("..", top / "above");                // holds the folder
+  create_directory_symlink("../../top", top / "sub" / "back");  // a circle
+  create_directory_symlink("../nowhere", top / "dangling");
+  CHECK(expand_inputs(std::vector{top.string()}) ==
+        std::vector{in("a.jpg"), in("linked/2025/c.jpg"), in("sub/b.jpg")});
+  CHECK(expand_inputs(std::vector{in("linked")}) == std::vector{in("linked/2025/c.jpg")});
+}
+
 TEST_CASE(".npy: what is written is read, and what is broken is refused") {
   const sterna::test::Folder folder;
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include "cli/file.h"
 
@@ -19,27 +21,58 @@ namespace {
 
 constexpr uint64_t kLongestList = uint64_t{1} << 32;
 
-void add_folder(const std::string& folder, std::vector<std::string>& out) {
-  const size_t before = out.size();
-  std::error_code error;
-  fs::recursive_directory_iterator at(folder, error), end;
-  while (!error && at != end) {
-    const bool hidden = at->path().filename().native().starts_with('.');
-    std::error_code ignored;
-    if (hidden && at->is_directory(ignored)) {
-      at.disable_recursion_pending();
-    } else if (!hidden && at->is_regular_file(ignored) && looks_like_picture(at->path().native())) {
-      out.push_back(at->path().native());
-    } else if (!hidden && at->is_directory(ignored)) {
-      // A folder that can't be entered is an input that fails, not the end of the walk.
-      fs::directory_iterator probe(at->path(), ignored);
-      if (ignored) {
-        out.push_back(at->path().native());
+/// Gathers the pictures of a folder and those below it. Links to folders are followed, but not to one
+/// that holds the first folder, and no folder is walked twice: those that lie there come first, then
+/// links in order of their names, so that the order of a directory does not decide what is found.
+class Walk {
+ public:
+  explicit Walk(std::vector<std::string>& out) : out_(out) {}
+
+  void folder(const fs::path& from) {
+    std::error_code error;
+    for (fs::path above = fs::canonical(from, error); above.has_relative_path();)
+      seen_.insert(above = above.parent_path());
+    links_ = {from};
+    while (!links_.empty()) {
+      for (const fs::path& link : std::exchange(links_, {}))
+        if (first_time(link)) below(link);
+    }
+  }
+
+ private:
+  bool first_time(const fs::path& folder) {
+    std::error_code error;
+    return seen_.insert(fs::canonical(folder, error)).second;
+  }
+
+  void below(const fs::path& folder) {
+    std::error_code error, ignored;
+    fs::recursive_directory_iterator at(folder, error), end;
+    for (; !error && at != end; at.increment(error)) {
+      const fs::path& path = at->path();
+      const bool hidden = path.filename().native().starts_with('.');
+      if (!at->is_directory(ignored)) {
+        if (!hidden && at->is_regular_file(ignored) && looks_like_picture(path.native()))
+          out_.push_back(path.native());
+      } else if (!hidden && at->is_symlink(ignored)) {
+        links_.insert(path);
+      } else if (hidden || !first_time(path)) {
+        at.disable_recursion_pending();
+      } else if (fs::directory_iterator(path, ignored); ignored) {
+        // A folder that can't be entered is an input that fails, not the end of the walk.
+        out_.push_back(path.native());
         at.disable_recursion_pending();
       }
     }
-    at.increment(error);
   }
+
+  std::vector<std::string>& out_;
+  std::set<fs::path> seen_, links_;
+};
+
+void add_folder(const std::string& folder, std::vector<std::string>& out) {
+  const size_t before = out.size();
+  Walk(out).folder(folder);
   std::sort(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
   if (out.size() == before) out.push_back(folder);
 }

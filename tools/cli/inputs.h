@@ -7,7 +7,8 @@
 namespace sterna::cli {
 
 /// Turns what was named on a command line into single pictures, in order:
-///   a folder     every picture in it and below, sorted by name; hidden files are left out
+///   a folder     every picture in it and below, sorted by name; links to folders are followed,
+///                each folder once; hidden files are left out
 ///   a pattern    photos/*.jpg, if no file is called that (a shell did not expand it)
 ///   @FILE        the names in a list, one a line
 ///   -            the names on standard input, one a line

@@ -146,30 +146,35 @@ def by_word(cuts: list[CutOut]) -> dict[str, list[CutOut]]:
     return words
 
 
+def scene_drawer(setting: Setting, features: Features, part: str):
+    """draw(rng, i) -> (pixels, fact) of a part's composed pictures, from one or two tables of cut-outs: drawings and stamps, things
+    from photos. None where the part's things are all from photos and there are none."""
+    held = part != "scenes"
+    real = by_word(photo_cut_outs(setting, object_masks(setting, features, "eval" if held else "train")))
+    drawn = by_word([c for c in cut_outs(setting) if held_word(c.word) == held])
+    share = {"scenes": REAL_SCENES if real else 0.0, "scenes_held": 0.0, "cuts_held": 1.0}[part]
+    if share == 1.0 and not real:
+        return None
+    photos = []
+    for path in photo_files(setting, "dev" if held else "train"):
+        with Image.open(path) as file:
+            photos.append(file.convert("RGB"))
+
+    def draw(rng, _):
+        pixels, objects = compose(rng, photos, real if rng.random() < share else drawn)
+        for o in objects:
+            o["cells"] = cells([(o["x"], o["y"], o["w"], o["h"])], setting.config.grid)
+        return pixels, {"source": "scene", "objects": objects}
+
+    return draw
+
+
 def build_scenes(setting: Setting, features: Features):
-    """Each part draws its pictures from one or two tables of cut-outs: drawings and stamps, things from photos."""
     for part, seed in (("scenes", 13), ("scenes_held", 14), ("cuts_held", 15)):
         writer = Writer(setting, features, part)
-        if writer.done:
-            continue
-        held = part != "scenes"
-        real = by_word(photo_cut_outs(setting, object_masks(setting, features, "eval" if held else "train")))
-        drawn = by_word([c for c in cut_outs(setting) if held_word(c.word) == held])
-        share = {"scenes": REAL_SCENES if real else 0.0, "scenes_held": 0.0, "cuts_held": 1.0}[part]
-        if share == 1.0 and not real:
-            continue
-        photos = []
-        for path in photo_files(setting, "dev" if held else "train"):
-            with Image.open(path) as file:
-                photos.append(file.convert("RGB"))
-
-        def draw(rng, _):
-            pixels, objects = compose(rng, photos, real if rng.random() < share else drawn)
-            for o in objects:
-                o["cells"] = cells([(o["x"], o["y"], o["w"], o["h"])], setting.config.grid)
-            return pixels, {"source": "scene", "objects": objects}
-
-        writer.fill(made(draw, setting.sizes[part], seed))
+        draw = None if writer.done else scene_drawer(setting, features, part)
+        if draw:
+            writer.fill(made(draw, setting.sizes[part], seed))
 
 
 def build_mosaics(setting: Setting, features: Features, masks: dict):

@@ -9,7 +9,7 @@ import torch
 
 from data import Setting, answer_vocabulary
 from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
-from model import Net
+from model import Net, meanings
 from pool import questions_for
 from questions import Asker
 from stem import Features, load_picture
@@ -35,39 +35,52 @@ def choices_of(task: str, setting: Setting, used: dict[str, set]) -> list[str]:
     return list(dict.fromkeys(fixed.get(task) or sorted(used[task] | set(extra))))
 
 
+def items_of(setting: Setting, facts: list[dict], seed: int, cifar: bool = False) -> list[Item]:
+    """Questions in unseen wordings about pictures of which these facts are known."""
+    things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
+    asker = Asker(setting.labels, np.random.default_rng(seed), held=True, thing_words=things)
+    asked = [[q for q in questions_for(f, asker, read_notes()) if q[0] not in ("caption", "object")] for f in facts]
+    if cifar:
+        asked = [[("cifar", q[1], q[2]) for q in qs if q[0] == "name"][:1] for qs in asked]
+    used: dict[str, set] = {}
+    for qs in asked:
+        for task, _, answer, *_ in qs:
+            used.setdefault(task, set()).add(answer)
+    return [Item(i, q[1], q[2], choices_of(q[0], setting, used), q[0]) for i, qs in enumerate(asked) for q in qs
+            if q[2] in choices_of(q[0], setting, used)]
+
+
 def held_out(setting: Setting, part: str, seed: int = 5) -> tuple[torch.Tensor, list[Item]]:
     """Questions in unseen wordings about pictures of a part that was never trained on."""
     folder = setting.paths.work / part
     if not (folder / "facts.jsonl").exists():
         return torch.zeros(0), []
     facts = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
-    things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
-    asker = Asker(setting.labels, np.random.default_rng(seed), held=True, thing_words=things)
-    asked = [[q for q in questions_for(f, asker, read_notes()) if q[0] not in ("caption", "object")] for f in facts]
-    if part == "cifar_held":
-        asked = [[("cifar", q[1], q[2]) for q in qs if q[0] == "name"][:1] for qs in asked]
-    used: dict[str, set] = {}
-    for qs in asked:
-        for task, _, answer, *_ in qs:
-            used.setdefault(task, set()).add(answer)
-    items = [Item(i, q[1], q[2], choices_of(q[0], setting, used), q[0]) for i, qs in enumerate(asked) for q in qs
-             if q[2] in choices_of(q[0], setting, used)]
+    items = items_of(setting, facts, seed, cifar=part == "cifar_held")
     return torch.from_numpy(np.load(folder / "features.npy")).float(), items
 
 
-def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor, list[Item]]:
-    """A file of hand-written questions: image (its name is looked up in `photos`), question, answer, choices, task."""
+def read_questions(path: Path) -> tuple[list[str], list[Item]]:
+    """A file of hand-written questions (image, question, answer, choices, task): names of the photos, and what is asked about them."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     names = list(dict.fromkeys(Path(r["image"]).name for r in rows))
+    return names, [Item(names.index(Path(r["image"]).name), r["question"], r["answer"], r["choices"], r["task"]) for r in rows]
+
+
+def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor, list[Item]]:
+    """Hand-written questions about files of `photos`, and the features of these."""
+    names, items = read_questions(path)
     features = Features(setting.config, setting.text.embed(setting.labels.names))
     out = [features(torch.tensor(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
-    return torch.cat(out), [Item(names.index(Path(r["image"]).name), r["question"], r["answer"], r["choices"], r["task"]) for r in rows]
+    return torch.cat(out), items
 
 
 @torch.no_grad()
 def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item], batch: int = 64) -> torch.Tensor:
     """Embedding of every answer [n, 384], float32 throughout."""
     net.eval()
+    features = features.float()
+    vision, semantics = (torch.cat([f(part) for part in features.split(batch)]) for f in (net.vision, meanings))
     distinct = list(dict.fromkeys(i.question for i in items))
     tokens = dict(zip(distinct, setting.text.tokens(distinct)))
     order = sorted(range(len(items)), key=lambda i: len(tokens[items[i].question]))
@@ -78,8 +91,8 @@ def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item
         question = torch.zeros(len(part), int(length.max()), 384)
         for row, i in enumerate(part):
             question[row, :length[row]] = tokens[items[i].question]
-        pictures, owner = np.unique([items[i].picture for i in part], return_inverse=True)
-        out[part] = net(features[pictures].float(), question, length, torch.from_numpy(owner))[0]
+        owner = [items[i].picture for i in part]
+        out[part] = net.predictor(question, length, vision[owner], semantics[owner])[0]
     return out
 
 
