@@ -17,6 +17,7 @@ namespace {
 
 constexpr char kFormat[] = "sterna-index";
 constexpr int kVersion = 1;
+constexpr uint64_t kMostDescription = uint64_t{1} << 20;  // bytes of index.json
 // Vectors are handed to FAISS in portions, and it learns its cells from at most this many.
 constexpr size_t kPortion = 16'384;
 constexpr size_t kMostTraining = 262'144;
@@ -90,9 +91,23 @@ IndexFolder IndexFolder::create(const fs::path& folder, size_t dim, std::string 
 }
 
 IndexFolder IndexFolder::open(const fs::path& folder) {
+  const std::string description = (folder / "index.json").string();
+  std::vector<std::byte> bytes, later;
+  read_file(description, kMostDescription, bytes);
+  for (;;) {
+    try {
+      return open_described(folder, bytes);
+    } catch (const Error&) {
+      // A save takes the files away that it replaces: then there is another description now.
+      read_file(description, kMostDescription, later);
+      if (later == bytes) throw;
+      bytes.swap(later);
+    }
+  }
+}
+
+IndexFolder IndexFolder::open_described(const fs::path& folder, std::span<const std::byte> bytes) {
   const fs::path description = folder / "index.json";
-  std::vector<std::byte> bytes;
-  read_file(description.string(), uint64_t{1} << 20, bytes);
   IndexFolder opened;
   opened.folder_ = folder;
   try {

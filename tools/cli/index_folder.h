@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,7 +31,8 @@ class IndexFolder {
   /// A new, empty index in memory; save() makes the folder. `type` as in create_index().
   static IndexFolder create(const std::filesystem::path& folder, size_t dim, std::string type,
                             Json settings);
-  /// Throws Error naming the file and what is wrong with it: not an index, hashes that don't fit.
+  /// As it was before or after a save() of another process, whenever that comes. Throws Error naming
+  /// the file and what is wrong with it: not an index, hashes that don't fit.
   static IndexFolder open(const std::filesystem::path& folder);
 
   const Json& settings() const { return settings_; }
@@ -58,6 +60,8 @@ class IndexFolder {
   std::unordered_map<std::string, size_t> rows_;  // of inputs that count
   size_t gone_ = 0;
 
+  static IndexFolder open_described(const std::filesystem::path& folder,
+                                    std::span<const std::byte> description);
   void append(IndexEntry entry);
 };
 
