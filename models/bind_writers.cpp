@@ -117,7 +117,8 @@ std::unique_ptr<const Writer> bind_generator(const Gguf& file, size_t dim,
 }
 
 std::unique_ptr<const Writer> bind_prefix(const Gguf& file, size_t dim,
-                                          const std::filesystem::path& path, quant::Isa isa) {
+                                          const std::filesystem::path& path, quant::Isa isa,
+                                          int threads) {
   const std::string scope = "sterna.prefix";
   if (!file.has(scope + ".kind")) {
     throw Error(file.file() + ": the model has no prefix for a language model: expected metadata " +
@@ -131,7 +132,7 @@ std::unique_ptr<const Writer> bind_prefix(const Gguf& file, size_t dim,
   const auto end = static_cast<uint32_t>(file.integer(scope + ".end", 0, words - 1));
   const quant::Linear prefix =
       bind_linear(Weights(file), "prefix", positions * d, dim, true, isa);
-  LanguageModel language = LanguageModel::open(path, isa);
+  LanguageModel language = LanguageModel::open(path, {.isa = isa, .threads = threads});
   const std::string_view digest = file.string(scope + ".digest");
   if (language.digest() != digest || language.width() != d || language.size() != words) {
     throw Error(language.file() + ": expected the language model that the prefix of " +

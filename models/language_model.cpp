@@ -2,7 +2,6 @@
 
 #include <sterna/language/byte_pieces.h>
 #include <sterna/models/weights.h>
-#include <sterna/nn/executor.h>
 #include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 
@@ -22,10 +21,9 @@ namespace {
 constexpr size_t kRows = 64;  // of a map that are read and laid out at a time
 constexpr int64_t kControl = 3;  // llama.cpp: LLAMA_TOKEN_TYPE_CONTROL
 
-/// f(begin, end) for rows [0, m), on all cores; the first error is thrown.
+/// f(begin, end) for rows [0, m), on all threads; the first error is thrown.
 template <class F>
-void on_rows(size_t m, const F& f) {
-  static const nn::Executor executor;
+void on_rows(const nn::Executor& executor, size_t m, const F& f) {
   std::mutex mutex;
   std::string fault;
   executor.for_ranges(m, kRows, [&](size_t begin, size_t end) {
@@ -50,15 +48,14 @@ std::string fnv1a(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-LanguageModel LanguageModel::open(const std::filesystem::path& path, quant::Isa isa,
-                                  quant::Type maps) {
-  return of(Gguf::open(path), isa, maps);
+LanguageModel LanguageModel::open(const std::filesystem::path& path, const Options& options) {
+  return of(Gguf::open(path), options);
 }
 
-LanguageModel LanguageModel::of(Gguf file, quant::Isa isa, quant::Type maps) {
+LanguageModel LanguageModel::of(Gguf file, const Options& options) {
   const std::string name = file.file();
   try {
-    return LanguageModel(std::move(file), isa, maps);
+    return LanguageModel(std::move(file), options);
   } catch (const Error& e) {  // modules know their shapes, not the file these came from
     const std::string what = e.what();
     if (what.starts_with(name)) throw;
@@ -66,8 +63,8 @@ LanguageModel LanguageModel::of(Gguf file, quant::Isa isa, quant::Type maps) {
   }
 }
 
-LanguageModel::LanguageModel(Gguf file, quant::Isa isa, quant::Type maps)
-    : file_(std::move(file)), isa_(isa), type_(maps) {
+LanguageModel::LanguageModel(Gguf file, const Options& options)
+    : file_(std::move(file)), isa_(options.isa), type_(options.maps), executor_(options.threads) {
   const auto expect = [&](std::string_view key, std::string_view wanted) {
     if (file_.string(key) == wanted) return;
     throw Error(std::string(key) + ": expected " + in_quotes(wanted) + ", found " +
@@ -157,7 +154,7 @@ quant::Linear LanguageModel::map(const std::string& name, size_t m, size_t k) {
   const size_t bytes = quant::weight_bytes(type_, m, k);
   const std::span<std::byte> data(memory_.bytes(bytes), bytes);
   const std::span<uint16_t> scale = scales_.emplace_back(quant::is_integer(type_) ? m : 0);
-  on_rows(m, [&](size_t begin, size_t end) {
+  on_rows(executor_, m, [&](size_t begin, size_t end) {
     const std::vector<float> rows = read_rows(*tensor, begin, end - begin);
     const size_t at = quant::weight_bytes(type_, begin, k);
     try {

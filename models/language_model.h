@@ -2,8 +2,10 @@
 
 #include <sterna/decoder/prefix_decoder.h>
 #include <sterna/models/gguf.h>
+#include <sterna/nn/executor.h>
 #include <sterna/nn/transformer.h>
 #include <sterna/nn/workspace.h>
+#include <sterna/quant/isa.h>
 #include <sterna/quant/linear.h>
 
 #include <cstdint>
@@ -20,13 +22,17 @@ namespace sterna::models {
 
 /// A causal language model as llama.cpp's files hold it: general.architecture "llama" (Llama,
 /// SmolLM2, ...) with pieces of byte-level BPE and one table for both ends. Its maps, in f32, f16,
-/// bf16 or ggml's blocks of 32, are laid out anew when it is opened, on all cores, a scale a row.
+/// bf16 or ggml's blocks of 32, are laid out anew when it is opened, a scale a row.
 /// Immutable then; what it gives views it. Throws sterna::Error naming file and fault.
 class LanguageModel {
  public:
-  static LanguageModel open(const std::filesystem::path& path, quant::Isa isa,
-                            quant::Type maps = quant::Type::i8);
-  static LanguageModel of(Gguf file, quant::Isa isa, quant::Type maps = quant::Type::i8);
+  struct Options {
+    quant::Isa isa = quant::best_isa();
+    quant::Type maps = quant::Type::i8;  // or f32
+    int threads = 0;                     // that lay out the maps; 0: all cores
+  };
+  static LanguageModel open(const std::filesystem::path& path, const Options& options);
+  static LanguageModel of(Gguf file, const Options& options);
 
   const std::string& file() const { return file_.file(); }
   std::string_view name() const { return file_.string("general.name"); }
@@ -44,7 +50,7 @@ class LanguageModel {
   void join(std::span<const uint32_t> ids, std::string& out) const;
 
  private:
-  LanguageModel(Gguf file, quant::Isa isa, quant::Type maps);
+  LanguageModel(Gguf file, const Options& options);
   nn::TransformerBlock block(size_t i, size_t hidden, const nn::GroupedAttention& attention);
   quant::Linear map(const std::string& name, size_t m, size_t k);
   nn::Norm norm(const std::string& name);
@@ -53,6 +59,7 @@ class LanguageModel {
   Gguf file_;
   quant::Isa isa_;
   quant::Type type_;
+  nn::Executor executor_;
   size_t width_ = 0;
   float eps_ = 0;
   const std::vector<std::string_view>* spellings_ = nullptr;

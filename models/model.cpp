@@ -57,7 +57,7 @@ struct Model::Impl {
         decoder(models::bind_decoder(file, text.width(), isa)),
         writer(options.writer.empty()
                    ? models::bind_generator(file, text.width(), text.tokenizer(), isa)
-                   : models::bind_prefix(file, text.width(), options.writer, isa)),
+                   : models::bind_prefix(file, text.width(), options.writer, isa, options.threads)),
         prompt(file.string("sterna.embed.prompt")) {}
 
   size_t dim() const { return text.width(); }

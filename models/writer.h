@@ -38,8 +38,10 @@ std::unique_ptr<const Writer> bind_generator(const Gguf& file, size_t dim,
                                              const language::WordPiece& tokenizer, quant::Isa isa);
 
 /// sterna.prefix.*, with the language model in `path`: GGUF of the one that the file's prefix was
-/// trained for, in any precision; sterna.prefix.digest tells (LanguageModel::digest).
+/// trained for, in any precision; sterna.prefix.digest tells (LanguageModel::digest). `threads` as
+/// Model::Options has them.
 std::unique_ptr<const Writer> bind_prefix(const Gguf& file, size_t dim,
-                                          const std::filesystem::path& path, quant::Isa isa);
+                                          const std::filesystem::path& path, quant::Isa isa,
+                                          int threads);
 
 }  // namespace sterna::models

@@ -96,7 +96,7 @@ void altered(const std::filesystem::path& out, const Gguf& from, std::string_vie
 /// What the best of three texts is, with maps in int8.
 std::string spelt(const Gguf& prefix, const std::vector<float>& embedding) {
   const auto isa = quant::best_isa();
-  const auto model = LanguageModel::open(kLlama, isa);
+  const auto model = LanguageModel::open(kLlama, {.isa = isa});
   const auto lead =
       models::bind_linear(models::Weights(prefix), "prefix", 3 * model.width(), kDim, true, isa);
   const decoder::PrefixDecoder decoder(model.weights(lead, kEnd), kLength, isa);
@@ -134,7 +134,7 @@ TEST_CASE("texts behind a prefix are transformers', with float maps on every ins
   const Gguf file = Gguf::open(kPrefix);
   for (const auto isa : test::isas()) {
     CAPTURE(quant::name(isa));
-    const auto model = LanguageModel::open(kLlama, isa, quant::Type::f32);
+    const auto model = LanguageModel::open(kLlama, {.isa = isa, .maps = quant::Type::f32});
     const auto prefix =
         models::bind_linear(models::Weights(file), "prefix", 3 * model.width(), kDim, true, isa);
     const decoder::PrefixDecoder decoder(model.weights(prefix, kEnd), kLength, isa);
@@ -189,7 +189,7 @@ TEST_CASE("a model writes with it: int8 maps, close scores, the same bits for an
 }
 
 TEST_CASE("pieces become the bytes that their letters stand for") {
-  const auto model = LanguageModel::open(kLlama, quant::best_isa());
+  const auto model = LanguageModel::open(kLlama, {});
   std::string text = "old";
   const uint32_t space = 3 + 32, a = 3 + 97, umlaut = static_cast<uint32_t>(model.size()) - 1;
   model.join(std::vector<uint32_t>{a, space, umlaut, a}, text);

@@ -111,7 +111,7 @@ std::unique_ptr<Answerer> open_answerer(const fs::path& path, const Common& comm
     return std::make_unique<CheckpointAnswerer>(CheckpointModel::open(path, {.isa = common.isa}));
   }
   return std::make_unique<ModelAnswerer>(
-      Model::open(path, {.isa = common.isa, .writer = common.writer}));
+      Model::open(path, {.isa = common.isa, .writer = common.writer, .threads = common.threads}));
 }
 
 std::unique_ptr<Answerer> open_answerer(const Common& common) {

@@ -81,6 +81,8 @@ class Model {
     /// A language model that generate() and caption() write with in the place of the model's own
     /// generator: a GGUF of llama.cpp's, of the model that sterna.prefix.model names. Empty: none.
     std::filesystem::path writer = {};
+    /// Threads to open it with, 0 for all cores: those that lay out a writer's maps.
+    int threads = 0;
   };
   /// Maps `path` (GGUF); throws Error naming file and fault.
   static Model open(const std::filesystem::path& path, const Options& options);
