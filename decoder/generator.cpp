@@ -8,8 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "beam_caches.h"
-#include "beam_search.h"
+#include "writing.h"
 
 namespace sterna::decoder {
 
@@ -22,16 +21,6 @@ namespace {
 constexpr SizeCheck expect{"generator"};
 
 }  // namespace
-
-/// The texts under way and what the network keeps of them; memory of one frame.
-struct Generator::Search {
-  BeamSearch beams;
-  Mat<float> x;  // [beams, d]: the live texts' last position
-  BeamCaches caches;
-
-  Search(size_t most, size_t length, size_t positions, size_t blocks, size_t d, Workspace& w)
-      : beams(most, length, w), x(w.mat<float>(most, d)), caches(most, positions, blocks, d, w) {}
-};
 
 Generator::Generator(Weights weights, size_t length, quant::Isa isa)
     : weights_(std::move(weights)), length_(length), isa_(isa) {
@@ -51,83 +40,71 @@ Generator::Generator(Weights weights, size_t length, quant::Isa isa)
   }
 }
 
-void Generator::run_blocks(Mat<float> x, Search& s, const Executor& executor,
+void Generator::run_blocks(Mat<float> x, Writing& w, const Executor& executor,
                            Workspace& workspace) const {
   for (size_t b = 0; b < weights_.blocks.size(); ++b) {
-    nn::KeyValues& cache = s.caches.now()[b];
+    nn::KeyValues& cache = w.caches.now()[b];
     weights_.blocks[b].step(x, cache, executor, workspace, isa_);
     ++cache.past;
   }
 }
 
-// x_i = (W_prefix e)_i + position_i, a position after the other; the last one stays in s.x.
-void Generator::lead(std::span<const float> embedding, Search& s, const Executor& executor,
+// x_i = (W_prefix e)_i + position_i, a position after the other; the last one stays in w.x.
+void Generator::lead(std::span<const float> embedding, Writing& w, const Executor& executor,
                      Workspace& workspace) const {
   const size_t d = weights_.norm.size(), p = weights_.prefix.m() / d;
   const Workspace::Frame frame(workspace);
   const Mat<float> all = workspace.mat<float>(1, p * d);
   nn::apply(weights_.prefix, {embedding.data(), 1, embedding.size()}, all, executor, workspace);
   for (size_t i = 0; i < p * d; ++i) all.data[i] += weights_.position[i];
-  for (size_t i = 0; i < p; ++i) run_blocks(all.slice_cols(i * d, d), s, executor, workspace);
-  std::copy_n(all.data + (p - 1) * d, d, s.x.data);
+  for (size_t i = 0; i < p; ++i) run_blocks(all.slice_cols(i * d, d), w, executor, workspace);
+  std::copy_n(all.data + (p - 1) * d, d, w.x.data);
 }
 
 // x = sqrt(d) row(piece) + position for the last piece of every live text.
-void Generator::follow(Search& s, const Executor& executor, Workspace& workspace) const {
+void Generator::follow(Writing& w, const Executor& executor, Workspace& workspace) const {
   const size_t d = weights_.norm.size(), p = weights_.prefix.m() / d;
-  const auto live = s.beams.live();
-  const auto position = weights_.position.subspan((p + s.beams.pieces() - 1) * d, d);
+  const auto live = w.beams.live();
+  const auto position = weights_.position.subspan((p + w.beams.pieces() - 1) * d, d);
   for (size_t i = 0; i < live.size(); ++i) {
-    std::copy_n(position.data(), d, s.x.row(i));
-    weights_.table.add(live[i].rows[s.beams.pieces() - 1], std::sqrt(static_cast<float>(d)),
-                       s.x.row(i));
+    std::copy_n(position.data(), d, w.x.row(i));
+    weights_.table.add(live[i].rows[w.beams.pieces() - 1], std::sqrt(static_cast<float>(d)),
+                       w.x.row(i));
   }
-  run_blocks(s.x.slice_rows(0, live.size()), s, executor, workspace);
+  run_blocks(w.x.slice_rows(0, live.size()), w, executor, workspace);
 }
 
-void Generator::grow(Search& s, const Executor& executor, Workspace& workspace) const {
+void Generator::grow(Writing& w, const Executor& executor, Workspace& workspace) const {
   const Workspace::Frame frame(workspace);
-  const size_t n = s.beams.live().size(), v = weights_.table.rows();
-  const Mat<float> z = workspace.mat<float>(n, s.x.cols);
+  const size_t n = w.beams.live().size(), v = weights_.table.rows();
+  const Mat<float> z = workspace.mat<float>(n, w.x.cols);
   const Mat<float> p = workspace.mat<float>(n, v);
-  nn::rms_norm(s.x.slice_rows(0, n), weights_.norm, nn::TernaryBlock::kEps, z, executor, isa_);
+  nn::rms_norm(w.x.slice_rows(0, n), weights_.norm, nn::TernaryBlock::kEps, z, executor, isa_);
   for (size_t i = 0; i < n; ++i) {
     executor.for_ranges(v, 256, [&](size_t begin, size_t end) {
       weights_.table.cosines(z.row(i), begin, end - begin, p.row(i) + begin);
     });
-    if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = -1e30F;  // a text has a piece
+    if (w.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = -1e30F;  // a text has a piece
   }
   nn::softmax(p, p, executor, isa_);
-  s.beams.step(p);
-  s.caches.follow(s.beams);
+  w.beams.step(p);
+  w.caches.follow(w.beams);
 }
 
 size_t Generator::generate(std::span<const float> embedding, std::span<GeneratedText> best,
                            const Executor& executor, Workspace& workspace) const {
   expect("width of the embedding", dim(), embedding.size());
-  if (best.empty() || best.size() > kMostBeams) {
-    throw Error("generator: expected 1.." + std::to_string(kMostBeams) + " beams, found " +
-                std::to_string(best.size()));
-  }
+  check_beams("generator", best.size());
   const Mat<uint32_t> ids = workspace.mat<uint32_t>(best.size(), length_);  // the caller's
   const Workspace::Frame frame(workspace);
   const size_t d = weights_.norm.size();
-  Search s(best.size(), length_, weights_.position.size() / d, weights_.blocks.size(), d,
-           workspace);
-  lead(embedding, s, executor, workspace);
-  grow(s, executor, workspace);
-  while (!s.beams.finished()) {
-    follow(s, executor, workspace);
-    grow(s, executor, workspace);
-  }
-  const auto texts = s.beams.result();
-  for (size_t i = 0; i < texts.size(); ++i) {
-    for (size_t k = 0; k < texts[i].pieces; ++k) {
-      ids.row(i)[k] = weights_.pieces[texts[i].rows[k] - 1];
-    }
-    best[i] = {{ids.row(i), texts[i].pieces}, texts[i].score};
-  }
-  return texts.size();
+  Writing w(best.size(), length_, weights_.position.size() / d, weights_.blocks.size(), d, d,
+            workspace);
+  lead(embedding, w, executor, workspace);
+  return write_texts(
+      w, ids, best, [&] { grow(w, executor, workspace); },
+      [&] { follow(w, executor, workspace); },
+      [&](uint32_t row) { return weights_.pieces[row - 1]; });
 }
 
 void join(const language::WordPiece& tokenizer, std::span<const uint32_t> ids, std::string& out) {

@@ -9,8 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "beam_caches.h"
-#include "beam_search.h"
+#include "writing.h"
 
 namespace sterna::decoder {
 
@@ -23,19 +22,6 @@ namespace {
 constexpr SizeCheck expect{"prefix decoder"};
 
 }  // namespace
-
-/// The texts under way and what the language model keeps of them; memory of one frame.
-struct PrefixDecoder::Search {
-  BeamSearch beams;
-  Mat<float> x;  // [beams, d]: the live texts' last position
-  BeamCaches caches;
-
-  Search(const PrefixDecoder& of, size_t most, Workspace& w)
-      : beams(most, of.length_, w),
-        x(w.mat<float>(most, of.weights_.blocks.width())),
-        caches(most, of.weights_.prefix.m() / x.cols + of.length_, of.weights_.blocks.blocks(),
-               of.weights_.blocks.key_width(0), w) {}
-};
 
 PrefixDecoder::PrefixDecoder(Weights weights, size_t length, quant::Isa isa)
     : weights_(std::move(weights)), length_(length), isa_(isa) {
@@ -86,79 +72,71 @@ nn::Rotation PrefixDecoder::rotation(std::span<const uint32_t> positions,
   return {cos, sin, weights_.pairing};
 }
 
-// The positions that the embedding fills; the last one stays in s.x.
-void PrefixDecoder::lead(std::span<const float> embedding, Search& s, const Executor& executor,
+// The positions that the embedding fills; the last one stays in w.x.
+void PrefixDecoder::lead(std::span<const float> embedding, Writing& w, const Executor& executor,
                          Workspace& workspace) const {
   const Workspace::Frame frame(workspace);
-  const size_t d = s.x.cols, p = weights_.prefix.m() / d;
+  const size_t d = w.x.cols, p = weights_.prefix.m() / d;
   const Mat<float> x = workspace.mat<float>(p, d);
   nn::apply(weights_.prefix, {embedding.data(), 1, embedding.size()}, {x.data, 1, p * d}, executor,
             workspace);
   const auto positions = workspace.array<uint32_t>(p);
   std::iota(positions.begin(), positions.end(), 0U);
   const nn::Rotation turn = rotation(positions, workspace);
-  weights_.blocks.start(x, s.caches.now(), {&turn, 1}, executor, workspace);
-  std::copy_n(x.row(p - 1), d, s.x.data);
+  weights_.blocks.start(x, w.caches.now(), {&turn, 1}, executor, workspace);
+  std::copy_n(x.row(p - 1), d, w.x.data);
 }
 
 // The last piece of every live text.
-void PrefixDecoder::follow(Search& s, const Executor& executor, Workspace& workspace) const {
+void PrefixDecoder::follow(Writing& w, const Executor& executor, Workspace& workspace) const {
   const Workspace::Frame frame(workspace);
-  const auto live = s.beams.live();
-  const size_t p = weights_.prefix.m() / s.x.cols, at = s.beams.pieces() - 1;
+  const auto live = w.beams.live();
+  const size_t p = weights_.prefix.m() / w.x.cols, at = w.beams.pieces() - 1;
   for (size_t i = 0; i < live.size(); ++i)
-    copy_piece(swapped(live[i].rows[at]), s.x.row(i), workspace);
+    copy_piece(swapped(live[i].rows[at]), w.x.row(i), workspace);
   const auto positions = workspace.array<uint32_t>(live.size());
   std::ranges::fill(positions, static_cast<uint32_t>(p + at));
   const nn::Rotation turn = rotation(positions, workspace);
-  weights_.blocks.step(s.x.slice_rows(0, live.size()), s.caches.now(), {&turn, 1}, executor,
+  weights_.blocks.step(w.x.slice_rows(0, live.size()), w.caches.now(), {&turn, 1}, executor,
                        workspace);
 }
 
-void PrefixDecoder::grow(Search& s, const Executor& executor, Workspace& workspace) const {
+void PrefixDecoder::grow(Writing& w, const Executor& executor, Workspace& workspace) const {
   constexpr float kNever = -1e30F;
   const Workspace::Frame frame(workspace);
-  const size_t n = s.beams.live().size();
-  const Mat<float> z = workspace.mat<float>(n, s.x.cols);
+  const size_t n = w.beams.live().size();
+  const Mat<float> z = workspace.mat<float>(n, w.x.cols);
   const Mat<float> p = workspace.mat<float>(n, weights_.pieces.m());
-  nn::apply(weights_.norm, s.x.slice_rows(0, n), z, executor, isa_);
+  nn::apply(weights_.norm, w.x.slice_rows(0, n), z, executor, isa_);
   nn::apply(weights_.pieces, z, p, executor, workspace);
   for (size_t i = 0; i < n; ++i) {
     for (const uint32_t id : weights_.closed) p.row(i)[id] = kNever;
     std::swap(p.row(i)[BeamSearch::kEnd], p.row(i)[weights_.end]);
-    if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = kNever;  // a text has a piece
+    if (w.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = kNever;  // a text has a piece
   }
   nn::softmax(p, p, executor, isa_);
   for (size_t i = 0; i < n; ++i) {  // of a file that closes all pieces, each would have a share
     for (const uint32_t id : weights_.closed) p.row(i)[swapped(id)] = 0;
-    if (s.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = 0;
+    if (w.beams.pieces() == 0) p.row(i)[BeamSearch::kEnd] = 0;
   }
-  s.beams.step(p);
-  s.caches.follow(s.beams);
+  w.beams.step(p);
+  w.caches.follow(w.beams);
 }
 
 size_t PrefixDecoder::generate(std::span<const float> embedding, std::span<GeneratedText> best,
                                const Executor& executor, Workspace& workspace) const {
   expect("width of the embedding", dim(), embedding.size());
-  if (best.empty() || best.size() > Generator::kMostBeams) {
-    throw Error("prefix decoder: expected 1.." + std::to_string(Generator::kMostBeams) +
-                " beams, found " + std::to_string(best.size()));
-  }
+  check_beams("prefix decoder", best.size());
   const Mat<uint32_t> ids = workspace.mat<uint32_t>(best.size(), length_);  // the caller's
   const Workspace::Frame frame(workspace);
-  Search s(*this, best.size(), workspace);
-  lead(embedding, s, executor, workspace);
-  grow(s, executor, workspace);
-  while (!s.beams.finished()) {
-    follow(s, executor, workspace);
-    grow(s, executor, workspace);
-  }
-  const auto texts = s.beams.result();
-  for (size_t i = 0; i < texts.size(); ++i) {
-    for (size_t k = 0; k < texts[i].pieces; ++k) ids.row(i)[k] = swapped(texts[i].rows[k]);
-    best[i] = {{ids.row(i), texts[i].pieces}, texts[i].score};
-  }
-  return texts.size();
+  const nn::Transformer& blocks = weights_.blocks;
+  const size_t d = blocks.width();
+  Writing w(best.size(), length_, weights_.prefix.m() / d + length_, blocks.blocks(), d,
+            blocks.key_width(0), workspace);
+  lead(embedding, w, executor, workspace);
+  return write_texts(
+      w, ids, best, [&] { grow(w, executor, workspace); },
+      [&] { follow(w, executor, workspace); }, [&](uint32_t row) { return swapped(row); });
 }
 
 }  // namespace sterna::decoder

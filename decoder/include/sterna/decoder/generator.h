@@ -15,6 +15,8 @@
 
 namespace sterna::decoder {
 
+struct Writing;  // a search under way
+
 /// A text as a generator writes it.
 struct GeneratedText {
   std::span<const uint32_t> ids;  // WordPiece ids, without an end; they lie in the workspace
@@ -57,13 +59,12 @@ class Generator {
                   const nn::Executor& executor, nn::Workspace& workspace) const;
 
  private:
-  struct Search;
-  void lead(std::span<const float> embedding, Search& s, const nn::Executor& executor,
+  void lead(std::span<const float> embedding, Writing& w, const nn::Executor& executor,
             nn::Workspace& workspace) const;
-  void follow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
-  void run_blocks(nn::Mat<float> x, Search& s, const nn::Executor& executor,
+  void follow(Writing& w, const nn::Executor& executor, nn::Workspace& workspace) const;
+  void run_blocks(nn::Mat<float> x, Writing& w, const nn::Executor& executor,
                   nn::Workspace& workspace) const;
-  void grow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
+  void grow(Writing& w, const nn::Executor& executor, nn::Workspace& workspace) const;
 
   Weights weights_;
   size_t length_ = 0;

@@ -46,11 +46,10 @@ class PrefixDecoder {
                   const nn::Executor& executor, nn::Workspace& workspace) const;
 
  private:
-  struct Search;
-  void lead(std::span<const float> embedding, Search& s, const nn::Executor& executor,
+  void lead(std::span<const float> embedding, Writing& w, const nn::Executor& executor,
             nn::Workspace& workspace) const;
-  void follow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
-  void grow(Search& s, const nn::Executor& executor, nn::Workspace& workspace) const;
+  void follow(Writing& w, const nn::Executor& executor, nn::Workspace& workspace) const;
+  void grow(Writing& w, const nn::Executor& executor, nn::Workspace& workspace) const;
   nn::Rotation rotation(std::span<const uint32_t> positions, nn::Workspace& workspace) const;
   void copy_piece(uint32_t id, float* x, nn::Workspace& workspace) const;
   uint32_t swapped(uint32_t piece) const;
