@@ -202,8 +202,9 @@ int embed_command(int argc, char** argv) {
             std::to_string(job.inputs.size()) + " inputs; the same command goes on from there");
     return counts.interrupted;
   }
-  store.finish();
+  const bool written = store.finish();
   report(common, &*paths, job, counts, store.rows());
+  if (!written) message("nothing was embedded: " + output + " stays as it was");
   return counts.failed > 0 ? kSomeFailed : kDone;
 }
 

@@ -25,6 +25,7 @@ int search_command(int argc, char** argv);
 namespace {
 
 struct Embedded {
+  bool written = false;  // false: all failed, and FOLDER/new.npy was not made
   size_t failed = 0;
   int interrupted = 0;
 };
@@ -40,14 +41,15 @@ Embedded embed_into(const fs::path& output, const Embedder& embedder, const Json
                .failed = store.failed(),
                .reduced_side = reduced_side_of(settings)};
   const EmbedCounts counts = run_embed_job(embedder, job, store);
+  bool written = false;
   if (counts.interrupted != 0) {
     store.checkpoint();
     message("stopped after " + std::to_string(store.rows() + store.failed()) + " of " +
             std::to_string(inputs.size()) + " inputs; the same command goes on from there");
   } else {
-    store.finish();
+    written = store.finish();
   }
-  return {counts.failed, counts.interrupted};
+  return {written, counts.failed, counts.interrupted};
 }
 
 void remove_embeddings(const fs::path& output) {
@@ -98,12 +100,30 @@ int fill(IndexFolder& index, const fs::path& folder, const Common& common, const
   const fs::path output = folder / "new.npy";
   const Embedded done = embed_into(output, embedder, index.settings(), wanted, common.threads);
   if (done.interrupted != 0) return done.interrupted;
-  auto entries = read_manifest(StorePaths(output).manifest);
+  std::vector<IndexEntry> entries;
+  if (done.written) entries = read_manifest(StorePaths(output).manifest);
   const size_t added = entries.size();
   if (added > 0) index.add(NpyMatrix(output), std::move(entries));
+  const size_t unchanged = inputs.size() - wanted.size();
+  if (added == 0 && done.failed > 0 && fs::exists(folder / "index.json")) {
+    remove_embeddings(output);
+    message("nothing was embedded: " + folder.string() + " stays as it was");
+    return report(common, folder, IndexFolder::open(folder), 0, done.failed, unchanged);
+  }
   index.save();
   remove_embeddings(output);
-  return report(common, folder, index, added, done.failed, inputs.size() - wanted.size());
+  return report(common, folder, index, added, done.failed, unchanged);
+}
+
+/// Whether vectors can be put into such an index: told before any is made.
+void check_type(size_t dim, const std::string& type) {
+  create_index(dim, "Flat");  // a module that does not load is another fault
+  try {
+    const auto trial = create_index(dim, type);
+    if (!trial->needs_training()) trial->add(std::vector<float>(dim));
+  } catch (const Error& e) {
+    throw UsageError(std::string("--type: ") + e.what());
+  }
 }
 
 int build_command(int argc, char** argv) {
@@ -136,6 +156,8 @@ int build_command(int argc, char** argv) {
     if (!meta.is_object() || !meta.contains("settings")) {
       throw Error(paths.meta.string() + ": expected what `sterna embed` writes, found other JSON");
     }
+    check_type(vectors.cols(), type);
+    expect_index_or_free(folder);
     fs::create_directories(folder);
     const GrowingFile held = lock(folder);
     IndexFolder index = IndexFolder::create(folder, vectors.cols(), type, meta["settings"]);
@@ -146,6 +168,8 @@ int build_command(int argc, char** argv) {
   const auto inputs = expand_inputs(names);
   const auto embedder = open_embedder(common, Embedder::Input::pictures);
   const Json settings = embed_settings(*embedder, false);
+  check_type(embedder->dim(), type);
+  expect_index_or_free(folder);
   fs::create_directories(folder);
   const GrowingFile held = lock(folder);
   IndexFolder index = IndexFolder::create(folder, embedder->dim(), type, settings);
@@ -222,6 +246,8 @@ int search_command(int argc, char** argv) {
   const bool by_image = args->count("image") != 0;
   if (names.size() == 1 && !by_image) throw UsageError("expected words or --image");
   if (names.size() == 2 && !is_utf8(names[1])) throw UsageError("the words are not valid UTF-8");
+  if (names.size() == 2 && names[1].find_first_not_of(" \t\r\n") == std::string::npos)
+    throw UsageError("the words are empty");
 
   const bool by_words = names.size() == 2;
   const auto embedder = open_embedder(
@@ -234,6 +260,7 @@ int search_command(int argc, char** argv) {
     for (size_t i = 0; i < query.size(); ++i) query[i] += vector[i];
   };
   if (by_words) {
+    if (!embedder->reads_whole(names[1])) message("the words are too long: their end is not read");
     embedder->embed(names[1], worker, vector);
     add();
   }

@@ -1,7 +1,9 @@
+#include <fcntl.h>
 #include <sterna/quant/error.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -92,10 +94,21 @@ std::string help_hint(int argc, char** argv) {
   return known ? std::string("sterna ") + args[0] + " --help" : "sterna --help";
 }
 
+/// Standard streams that the caller closed lead nowhere, lest the files that are opened next take
+/// their numbers and get what is meant for them: what is printed then fails as on a full disk.
+void open_standard_streams() {
+  for (const int stream : {0, 1, 2}) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    const int mode = stream == 2 ? O_WRONLY : O_RDONLY;
+    if (open("/dev/null", mode) != stream) std::_Exit(sterna::cli::kUnusable);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace sterna::cli;
+  open_standard_streams();
   // A closed pipe shows as a failed write, so that files are finished and temporaries removed
   // first.
   std::signal(SIGPIPE, SIG_IGN);

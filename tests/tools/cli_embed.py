@@ -4,10 +4,11 @@ import json
 import math
 import os
 import signal
+import subprocess
 import time
 
-from harness import (BAD_USAGE, CAT, DONE, SOME_FAILED, UNUSABLE, CommandTest, flat_jpeg, main, png,
-                     read_jsonl, read_npy, start)
+from harness import (BAD_USAGE, CAT, DONE, SOME_FAILED, STERNA, UNUSABLE, CommandTest, environment, flat_jpeg,
+                     main, png, read_jsonl, read_npy, start)
 
 
 def wait_for(condition, what, seconds=60):
@@ -214,6 +215,46 @@ class Embed(CommandTest):
         self.check_error(UNUSABLE, "out.meta.json", "index", "build", "out.npy", "-o", "x")
         self.check(DONE, "embed", first, second, "-o", "out.npy")
         self.assertEqual((self.folder / "out.npy").read_bytes(), before)
+
+    def test_another_file_of_the_same_name_is_no_input_that_was_done(self):
+        """Folders that are exchanged keep the times of their files."""
+        for i, path in enumerate([*self.pictures("p", 9), self.folder / "p/00004.jpg"]):
+            self.write(f"others/{path.name}", png(30, 20, 70 + i))
+        self.assertEqual(self.stopped_run(signal.SIGKILL), -signal.SIGKILL)
+        (self.folder / "p").rename(self.folder / "old")
+        (self.folder / "others").rename(self.folder / "p")
+        (summary,) = self.check(DONE, "embed", "@list", "-o", "out.npy", "--json").json()
+        self.assertEqual((summary["resumed"], summary["rows"]), (0, 10))
+        self.check(DONE, "embed", "@list", "-o", "whole.npy", "--fresh")
+        self.assertEqual((self.folder / "out.npy").read_bytes(), (self.folder / "whole.npy").read_bytes())
+
+    def test_a_file_that_is_no_manifest_is_not_replaced(self):
+        self.pictures("p", 2)
+        self.write("out.jsonl", b'{"image": "a.png", "question": "what?"}\n')
+        self.check_error(UNUSABLE, "out.jsonl", "embed", "p", "-o", "out.npy")
+        self.assertTrue((self.folder / "out.jsonl").read_bytes().startswith(b'{"image"'))
+        self.assertFalse((self.folder / "out.npy.part").exists())
+
+    def test_outputs_stay_where_nothing_could_be_embedded(self):
+        self.pictures("p", 2)
+        for out in ("out.npy", "lines.jsonl"):
+            self.check(DONE, "embed", "p", "-o", out)
+            before = (self.folder / out).read_bytes()
+            self.assertIn(f"{out} stays as it was", self.check(SOME_FAILED, "embed", "gone.png", "-o", out).err)
+            self.assertEqual((self.folder / out).read_bytes(), before)
+        self.assertEqual(list(self.folder.glob("*.part")), [])
+        (summary,) = self.check(DONE, "embed", "p", "-o", "out.npy", "--json").json()
+        self.assertEqual(summary["reused"], 2)
+
+    def test_closed_standard_streams_are_no_outputs(self):
+        (picture,) = self.pictures("p", 1)
+        for closed in (">&-", "2>&-", ">&- 2>&- <&-"):
+            for more in ([], ["--json"]):
+                subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", STERNA, "embed", picture, "gone.png", "-o",
+                                "out.npy", "--fresh", *more], cwd=self.folder, env=environment(), check=False,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                self.assertEqual(len(read_npy(self.folder / "out.npy")), 1)
+                self.assertEqual(len(read_jsonl(self.folder / "out.jsonl")), 2)
 
     def test_an_output_that_is_an_input_is_refused(self):
         (picture,) = self.pictures("p", 1)

@@ -3,7 +3,8 @@ import fcntl
 import json
 import os
 
-from harness import CAT, COFFEE, DONE, MODEL, SOME_FAILED, UNUSABLE, CommandTest, main, png, read_npy
+from harness import (BAD_USAGE, CAT, COFFEE, DONE, MODEL, SOME_FAILED, UNUSABLE, CommandTest, main,
+                     png, read_npy)
 
 
 class Index(CommandTest):
@@ -85,7 +86,38 @@ class Index(CommandTest):
             hit = self.search("--image", "p/00007.png", "--top", "1")[0]
             self.assertEqual(hit["input"], "p/00007.png")
             self.assertGreater(hit["score"], 0.98)
-        self.check_error(UNUSABLE, "nonsense", "index", "build", "p", "-o", "y", "--type", "nonsense")
+        for kind in ("nonsense", "IDMap,Flat"):  # before anything is embedded
+            self.check_error(BAD_USAGE, ["--type", kind], "index", "build", "p", "-o", "y", "--type", kind)
+        self.assertFalse((self.folder / "y").exists())
+
+    def test_files_of_others_stay(self):
+        self.pictures("p", 2)
+        names = ["manifest-train.jsonl", "vectors-mine.faiss", "new.npy", "new.jsonl"]
+        for name in names:
+            self.write(f"mine/{name}", b"mine")
+            self.check_error(UNUSABLE, ["mine", name], "index", "build", "p", "-o", "mine")
+            self.assertEqual([path.name for path in (self.folder / "mine").iterdir()], [name])
+            (self.folder / "mine" / name).unlink()
+        self.check(DONE, "index", "build", "p", "-o", "mine")
+        for name in names[:2]:
+            self.write(f"mine/{name}", b"mine")
+        self.check(DONE, "index", "add", "mine", CAT)
+        for name in names[:2]:
+            self.assertEqual((self.folder / "mine" / name).read_bytes(), b"mine")
+
+    def test_an_index_stays_where_nothing_could_be_embedded(self):
+        self.pictures("p", 2)
+        self.check(DONE, "index", "build", "p", "-o", "x")
+        for verb in (["build", "gone.png", "-o", "x"], ["add", "x", "gone.png"]):
+            self.assertIn("x stays as it was", self.check(SOME_FAILED, "index", *verb).err)
+            self.assertEqual(len(self.search("words")), 2)
+
+    def test_words(self):
+        self.pictures("p", 2)
+        self.check(DONE, "index", "build", "p", "-o", "x")
+        for words in ("", " \t"):
+            self.check_error(BAD_USAGE, "empty", "search", "x", words)
+        self.assertIn("too long", self.check(DONE, "search", "x", "a word and " * 1000).err)
 
     def test_failures(self):
         self.pictures("p", 3)

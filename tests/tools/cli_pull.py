@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import signal
+import threading
 import time
 
 from harness import BAD_USAGE, DONE, SOURCE, UNUSABLE, CommandTest, environment, main, start
@@ -138,6 +139,36 @@ class Pull(CommandTest):
         self.pull(DONE)
         self.assertTrue(self.asked("big.safetensors")[-1].startswith("bytes="))
         self.assertEqual((self.folder / "tiny/big.safetensors").read_bytes(), big)
+
+    def stopped(self):
+        """Ctrl-C once the weights have been asked for: how long that takes then, in seconds."""
+        process = start("model", "pull", REPO, cwd=self.folder, env=environment(HF_ENDPOINT=self.hub.url))
+        limit = time.monotonic() + 60
+        while not self.asked(WEIGHTS):
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.01)
+        time.sleep(0.2)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 128 + signal.SIGINT, err)
+        self.assertIn(b"the same command goes on from there", err)
+        return time.monotonic() - begin
+
+    def test_ctrl_c_while_nothing_arrives(self):
+        send, silent = self.hub.send_file, threading.Event()
+        self.addCleanup(silent.set)
+
+        def say_nothing(request, name):
+            if name == WEIGHTS:
+                silent.wait(60)
+            return send(request, name)
+        self.hub.send_file = say_nothing
+        self.assertLess(self.stopped(), 10)
+
+    def test_ctrl_c_between_tries(self):
+        self.hub.status[f"/store/{WEIGHTS}"] = [503] * 100
+        self.assertLess(self.stopped(), 10)
 
     def test_a_part_that_was_damaged_is_fetched_anew(self):
         data = self.hub.files[WEIGHTS]

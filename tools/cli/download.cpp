@@ -134,7 +134,7 @@ class Download {
     constexpr size_t kMostTries = 1000;
     uint64_t reached = have_;
     for (size_t failures = 0, tries = 0; have_ < file_.bytes; ++tries) {
-      bool answered = false, surplus = false, stopped = false;
+      bool answered = false, surplus = false;
       std::exception_ptr thrown;
       const auto take = [&](const HttpAnswer& now, std::span<const std::byte> piece) {
         try {
@@ -143,16 +143,16 @@ class Download {
           if (surplus) return false;
           part_.write_at(have_, piece);
           have_ += piece.size();
-          stopped = options_.stop && options_.stop(have_);
-          return !stopped;
+          return !stopped();
         } catch (...) {
           thrown = std::current_exception();
           return false;
         }
       };
-      const HttpAnswer answer = http_.get({url_, options_.token, have_}, take);
+      const HttpAnswer answer =
+          http_.get({url_, options_.token, have_, [&] { return stopped(); }}, take);
       if (thrown) std::rethrow_exception(thrown);
-      if (stopped) throw DownloadStopped{};
+      if (stopped()) throw DownloadStopped{};
       if (surplus) fail_size("more");
       if (have_ >= file_.bytes) return;
       const bool cut = answer.fault.empty() && (answer.status == 200 || answer.status == 206);
@@ -169,7 +169,18 @@ class Download {
         if (cut || anew) fail_size(std::to_string(reached));
         fail(status_text(answer, !options_.token.empty()));
       }
-      std::this_thread::sleep_for(std::chrono::duration<double>(wait_seconds(failures, answer)));
+      wait(wait_seconds(failures, answer));
+    }
+  }
+
+  bool stopped() const { return options_.stop && options_.stop(have_); }
+
+  void wait(double seconds) const {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    while (Clock::now() < end) {
+      if (stopped()) throw DownloadStopped{};
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
   }
 

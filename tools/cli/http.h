@@ -14,6 +14,8 @@ struct HttpRequest {
   std::string url;         // http:// or https://
   std::string token = {};  // sent as a bearer token to the first host alone, never to redirections
   uint64_t offset = 0;     // bytes that are there already: asks for those behind them
+  /// Asked about once a second, also while nothing arrives; true ends the transfer. Must not throw.
+  std::function<bool()> stop = {};
 };
 
 struct HttpAnswer {
@@ -43,7 +45,7 @@ struct HttpModule {
   uint32_t version;
   std::unique_ptr<HttpClient> (*make)();
 };
-inline constexpr uint32_t kHttpModuleVersion = 1;
+inline constexpr uint32_t kHttpModuleVersion = 2;
 
 /// Throws Error if the module can't be loaded.
 std::unique_ptr<HttpClient> make_http_client();

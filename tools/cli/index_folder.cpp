@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <string_view>
+#include <utility>
 
 #include "cli/file.h"
 #include "cli/sha256.h"
@@ -35,6 +37,18 @@ fs::path checked_file(const fs::path& folder, const Json& json, const char* key)
   return file;
 }
 
+/// Whether a save() gave a file this name: vectors-N.faiss, manifest-N.jsonl.
+bool is_numbered(std::string_view name) {
+  using Ends = std::pair<std::string_view, std::string_view>;
+  for (const auto& [begin, end] : {Ends{"vectors-", ".faiss"}, Ends{"manifest-", ".jsonl"}}) {
+    if (!name.starts_with(begin) || !name.ends_with(end)) continue;
+    if (name.size() <= begin.size() + end.size()) continue;
+    const auto number = name.substr(begin.size(), name.size() - begin.size() - end.size());
+    if (number.find_first_not_of("0123456789") == number.npos) return true;
+  }
+  return false;
+}
+
 std::vector<float> gather(const NpyMatrix& vectors, size_t first, size_t count, size_t step) {
   std::vector<float> out;
   out.reserve(count * vectors.cols());
@@ -46,6 +60,30 @@ std::vector<float> gather(const NpyMatrix& vectors, size_t first, size_t count, 
 }
 
 }  // namespace
+
+void expect_index_or_free(const fs::path& folder) {
+  const fs::path description = folder / "index.json";
+  if (std::ifstream in(description, std::ios::binary); in) {
+    const Json json = Json::parse(in, nullptr, false);
+    if (json.is_object() && json.value("format", Json()) == kFormat &&
+        json.value("generation", Json()).is_number_unsigned()) {
+      return;
+    }
+    throw Error(description.string() + ": is there, and does not describe an index");
+  }
+  std::error_code none;
+  const bool embedded = fs::exists(folder / "new.meta.json", none);
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    const bool stopped =  // what an `index build` that was stopped leaves
+        name == "lock" || is_numbered(name) ||
+        (name.starts_with("new.") && (embedded || name.ends_with(".part")));
+    if (!stopped) {
+      throw Error(folder.string() + ": expected an index or an empty folder, found \"" +
+                  printable(name) + "\" in it");
+    }
+  }
+}
 
 std::vector<IndexEntry> read_manifest(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -81,12 +119,8 @@ IndexFolder IndexFolder::create(const fs::path& folder, size_t dim, std::string 
   made.type_ = std::move(type);
   made.settings_ = std::move(settings);
   // A new index may replace an old one: its files must not get the old ones' names.
-  try {
-    std::ifstream in(folder / "index.json", std::ios::binary);
-    if (in) made.generation_ = Json::parse(in).at("generation");
-  } catch (const nlohmann::json::exception&) {
-    throw Error((folder / "index.json").string() + ": is there, and does not describe an index");
-  }
+  std::ifstream in(folder / "index.json", std::ios::binary);
+  if (in) made.generation_ = Json::parse(in, nullptr, false).value("generation", uint64_t{0});
   return made;
 }
 
@@ -214,10 +248,9 @@ void IndexFolder::save() {
   write_file(folder_ / "index.json", json.dump(1) + "\n");
   ++generation_;
   for (const auto& entry : fs::directory_iterator(folder_)) {  // what nobody points at any more
-    const std::string name = entry.path().filename().string();
-    const bool ours = (name.starts_with("vectors-") && name.ends_with(".faiss")) ||
-                      (name.starts_with("manifest-") && name.ends_with(".jsonl"));
-    if (ours && entry.path() != vectors && entry.path() != manifest) fs::remove(entry.path());
+    const fs::path& path = entry.path();
+    if (is_numbered(path.filename().string()) && path != vectors && path != manifest)
+      fs::remove(path);
   }
 }
 

@@ -65,6 +65,9 @@ class IndexFolder {
   void append(IndexEntry entry);
 };
 
+/// Throws Error if `folder` holds what belongs to no index: what a save() takes away is its own.
+void expect_index_or_free(const std::filesystem::path& folder);
+
 /// The rows of a manifest as VectorStore writes it (failures left out); row i is line i of them.
 /// Throws Error naming file and line.
 std::vector<IndexEntry> read_manifest(const std::filesystem::path& file);

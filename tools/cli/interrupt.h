@@ -6,8 +6,8 @@
 
 namespace sterna::cli {
 
-/// While it lives, the first Ctrl-C (or SIGTERM) only asks for a stop, so that files are finished;
-/// a second one ends the process at once. One at a time.
+/// While it lives, the first Ctrl-C (or SIGTERM, or SIGHUP unless it is ignored) only asks for a
+/// stop, so that files are finished; a second one ends the process at once. One at a time.
 class InterruptGuard {
  public:
   InterruptGuard();

@@ -26,15 +26,29 @@ Json read_json(const fs::path& path) {
   return Json::parse(in, nullptr, /*allow_exceptions=*/false);
 }
 
-/// When a file's content, name or rights last changed, in nanoseconds; nothing if there is no such
-/// file. A file that is moved here keeps the time of its content.
-std::optional<int64_t> modified(const fs::path& path) {
+/// A file's number, size and times of change, hashed (FNV-1a, 64 bits): another one if another file
+/// has its name now, or it was written since. 0 if there is no such file. The disk's number is left
+/// out, for a disk that is mounted again may get another.
+uint64_t file_hash(const std::string& path) {
   struct stat info = {};
-  if (stat(path.c_str(), &info) != 0) return std::nullopt;
-  const auto nanoseconds = [](const timespec& t) {
-    return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-  };
-  return std::max(nanoseconds(info.st_mtim), nanoseconds(info.st_ctim));
+  if (stat(path.c_str(), &info) != 0) return 0;
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const auto part : {int64_t(info.st_ino), int64_t{info.st_size}, int64_t{info.st_mtim.tv_sec},
+                          int64_t{info.st_mtim.tv_nsec}, int64_t{info.st_ctim.tv_sec},
+                          int64_t{info.st_ctim.tv_nsec}}) {
+    for (int shift = 0; shift < 64; shift += 8)
+      hash = (hash ^ (static_cast<uint64_t>(part) >> shift & 0xFF)) * 0x100000001b3;
+  }
+  return hash;
+}
+
+std::vector<uint64_t> read_numbers(const fs::path& path, uint64_t bytes) {
+  std::vector<uint64_t> numbers(bytes / 8);
+  std::ifstream in(path, std::ios::binary);
+  in.read(reinterpret_cast<char*>(numbers.data()),
+          static_cast<std::streamsize>(numbers.size() * sizeof numbers[0]));
+  if (!in) numbers.clear();
+  return numbers;
 }
 
 template <class T>
@@ -86,18 +100,41 @@ StorePaths::StorePaths(const fs::path& output) : vectors(output), manifest(outpu
   meta.replace_extension(".meta.json");
 }
 
+namespace {
+
+/// A manifest of a run that was stopped while outputs were exchanged has no meta file.
+void expect_manifest(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text;
+  if (!std::getline(in, text)) return;  // none, or empty
+  const Json line = Json::parse(text, nullptr, false);
+  if (line.is_object() && (line.contains("input") || line.contains("input_bytes")) &&
+      (line.contains("row") || line.contains("error"))) {
+    return;
+  }
+  throw Error(path.string() +
+              ": would be replaced: expected a manifest of an earlier run, or no such file, found "
+              "another");
+}
+
+}  // namespace
+
 VectorStore::VectorStore(const StorePaths& paths, size_t dim, Json settings,
                          const std::vector<std::string>& inputs, bool input_is_file, bool fresh)
     : paths_(paths),
       dim_(dim),
       settings_(std::move(settings)),
-      vectors_(part(paths.vectors)),
-      manifest_(part(paths.manifest)),
+      input_is_file_(input_is_file),
       next_checkpoint_(std::chrono::steady_clock::now() + kBetweenCheckpoints) {
+  if (!paths.inline_vectors && !fs::exists(paths.meta)) expect_manifest(paths.manifest);
+  vectors_ = GrowingFile(part(paths.vectors));
+  manifest_ = GrowingFile(part(paths.manifest));
+  seen_ = GrowingFile(part(fs::path(paths.manifest).replace_extension(".seen")));
   if (!fresh) {
     load_earlier();
-    resume(inputs, input_is_file);
+    resume(inputs);
   }
+  seen_.truncate(seen_end_);
   manifest_.truncate(manifest_end_);
   vectors_.truncate(vectors_end_);
   vectors_.write_at(0, bytes_of(npy_header(rows_, dim_)));
@@ -133,13 +170,13 @@ void VectorStore::load_earlier() {
 }
 
 /// Keeps of the partial files what the first inputs of this run would write again: the same names
-/// in the same order, none modified since.
-void VectorStore::resume(const std::vector<std::string>& inputs, bool input_is_file) {
+/// in the same order, of the same files, none changed since; of those that failed too.
+void VectorStore::resume(const std::vector<std::string>& inputs) {
   if (read_json(part(paths_.meta)) != settings_) return;
   const uint64_t size = vectors_.size();
   const uint64_t row_bytes = dim_ * sizeof(float);
   const uint64_t available = size < kNpyHeaderBytes ? 0 : (size - kNpyHeaderBytes) / row_bytes;
-  const auto written = modified(manifest_.path());
+  const std::vector<uint64_t> seen = read_numbers(seen_.path(), seen_.size());
   std::ifstream in(manifest_.path(), std::ios::binary);
   for (std::string text; resumed_ < inputs.size() && std::getline(in, text) && !in.eof();) {
     const Json line = Json::parse(text, nullptr, false);
@@ -150,7 +187,7 @@ void VectorStore::resume(const std::vector<std::string>& inputs, bool input_is_f
         text_member(line, "input_bytes") != text_member(expected, "input_bytes")) {
       break;
     }
-    if (input_is_file && modified(input).value_or(0) > written) break;
+    if (resumed_ >= seen.size() || seen[resumed_] != file_of(input)) break;
     if (line.contains("error")) {
       ++failed_;
     } else if (number_member(line, "row") == rows_ && rows_ < available) {
@@ -162,6 +199,11 @@ void VectorStore::resume(const std::vector<std::string>& inputs, bool input_is_f
     ++resumed_;
   }
   vectors_end_ = kNpyHeaderBytes + rows_ * row_bytes;
+  seen_end_ = 8 * resumed_;
+}
+
+uint64_t VectorStore::file_of(const std::string& input) const {
+  return input_is_file_ ? file_hash(input) : 0;
 }
 
 std::optional<std::span<const float>> VectorStore::find(const Digest& digest) const {
@@ -171,8 +213,9 @@ std::optional<std::span<const float>> VectorStore::find(const Digest& digest) co
   return earlier_->row(at->second);
 }
 
-void VectorStore::add_line(const Json& line) {
+void VectorStore::add_line(const std::string& input, const Json& line) {
   pending_lines_ += to_line(line) + "\n";
+  pending_seen_.push_back(file_of(input));
   if (pending_vectors_.size() >= kMostPendingFloats ||
       std::chrono::steady_clock::now() >= next_checkpoint_) {
     checkpoint();
@@ -186,7 +229,7 @@ void VectorStore::add_row(const std::string& input, const Digest& digest,
   line["sha256"] = hex(digest);
   ++rows_;
   pending_vectors_.insert(pending_vectors_.end(), vector.begin(), vector.end());
-  add_line(line);
+  add_line(input, line);
 }
 
 void VectorStore::add_failure(const std::string& input, const std::string& error) {
@@ -194,7 +237,7 @@ void VectorStore::add_failure(const std::string& input, const std::string& error
   put_name(line, "input", input);
   line["error"] = error;
   ++failed_;
-  add_line(line);
+  add_line(input, line);
 }
 
 void VectorStore::checkpoint() {
@@ -204,11 +247,15 @@ void VectorStore::checkpoint() {
   vectors_end_ += bytes_of(pending_vectors_).size();
   vectors_.write_at(0, bytes_of(npy_header(rows_, dim_)));
   vectors_.sync();
+  seen_.write_at(seen_end_, bytes_of(pending_seen_));
+  seen_end_ += bytes_of(pending_seen_).size();
+  seen_.sync();
   manifest_.write_at(manifest_end_, bytes_of(pending_lines_));
   manifest_end_ += pending_lines_.size();
   manifest_.sync();
   pending_vectors_.clear();
   pending_lines_.clear();
+  pending_seen_.clear();
   next_checkpoint_ = std::chrono::steady_clock::now() + kBetweenCheckpoints;
 }
 
@@ -227,16 +274,18 @@ void VectorStore::merge_vectors() {
   out.commit();
 }
 
-void VectorStore::finish() {
+bool VectorStore::finish() {
   checkpoint();
+  const fs::path& output = paths_.inline_vectors ? paths_.manifest : paths_.vectors;
+  const bool kept = rows_ == 0 && failed_ > 0 && fs::exists(output);
   earlier_.reset();
   earlier_rows_.clear();
   // While the outputs are exchanged there is no meta file, so that a crash in between can't make a
   // later run trust rows beside another run's manifest; nor is there one of an OUT.npy whose
   // manifest an OUT.jsonl replaces.
-  fs::remove(paths_.meta);
-  if (paths_.inline_vectors) {
-    merge_vectors();
+  if (!kept) fs::remove(paths_.meta);
+  if (!kept && paths_.inline_vectors) merge_vectors();
+  if (kept || paths_.inline_vectors) {
     vectors_.remove();
     manifest_.remove();
   } else {
@@ -245,7 +294,9 @@ void VectorStore::finish() {
     const Json meta{{"settings", settings_}, {"rows", rows_}, {"failed", failed_}};
     write_file(paths_.meta, meta.dump(1) + "\n");
   }
+  seen_.remove();
   fs::remove(part(paths_.meta));
+  return !kept;
 }
 
 }  // namespace sterna::cli

@@ -37,13 +37,15 @@ std::string vector_line(const Json& line, std::span<const float> vector);
 ///
 /// Rows go to OUT.npy.part and lines about them to OUT.jsonl.part; every few seconds both are made
 /// durable, rows first, and are then valid files. finish() renames them over the outputs, which are
-/// untouched until then. A store that is opened on partial files made with the same settings goes
-/// on behind the last input they hold; one opened on finished outputs with the same settings offers
-/// their rows by content.
+/// untouched until then; OUT.seen.part keeps which files the lines are about. A store that is
+/// opened on partial files made with the same settings goes on behind the last input they hold that
+/// is still the same file; one opened on finished outputs with the same settings offers their rows
+/// by content.
 class VectorStore : public VectorSink {
  public:
   /// `settings`: what the vectors depend on beside the input (model, kind of input). `inputs`: all
-  /// of this run's, names of files or texts. `fresh` ignores earlier files. Throws Error.
+  /// of this run's, names of files or texts. `fresh` ignores earlier files. Throws Error, also if
+  /// the manifest would replace a file that is none.
   VectorStore(const StorePaths& paths, size_t dim, Json settings,
               const std::vector<std::string>& inputs, bool input_is_file, bool fresh);
 
@@ -60,21 +62,26 @@ class VectorStore : public VectorSink {
   void add_failure(const std::string& input, const std::string& error) override;
   /// Makes everything added so far durable; done now and then by the above.
   void checkpoint();
-  /// Puts the files in place of the outputs.
-  void finish();
+  /// Puts the files in place of the outputs. False: every input failed, and there are outputs of an
+  /// earlier run, which stay.
+  bool finish();
 
  private:
   void load_earlier();
-  void resume(const std::vector<std::string>& inputs, bool input_is_file);
-  void add_line(const Json& line);
+  void resume(const std::vector<std::string>& inputs);
+  uint64_t file_of(const std::string& input) const;
+  void add_line(const std::string& input, const Json& line);
   void merge_vectors();
 
   StorePaths paths_;
   size_t dim_;
   Json settings_;
-  GrowingFile vectors_, manifest_;                             // the partial files
+  bool input_is_file_;
+  GrowingFile vectors_, manifest_, seen_;                      // the partial files
   uint64_t vectors_end_ = kNpyHeaderBytes, manifest_end_ = 0;  // what is written of them
+  uint64_t seen_end_ = 0;
   std::vector<float> pending_vectors_;
+  std::vector<uint64_t> pending_seen_;
   std::string pending_lines_;
   std::chrono::steady_clock::time_point next_checkpoint_;
   size_t resumed_ = 0, rows_ = 0, failed_ = 0;

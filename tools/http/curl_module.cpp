@@ -69,6 +69,10 @@ size_t on_body(char* data, size_t size, size_t count, void* to) {
   return 0;
 }
 
+int on_progress(void* request, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const HttpRequest*>(request)->stop() ? 1 : 0;
+}
+
 class CurlClient : public HttpClient {
  public:
   CurlClient() : curl_(curl_easy_init()) {}
@@ -100,6 +104,11 @@ class CurlClient : public HttpClient {
     curl_easy_setopt(curl_, CURLOPT_HEADERDATA, &transfer);
     curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &transfer);
+    if (request.stop) {
+      curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
+      curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, on_progress);
+      curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, &request);
+    }
     const std::string range = std::to_string(request.offset) + "-";
     if (request.offset > 0) curl_easy_setopt(curl_, CURLOPT_RANGE, range.c_str());
     if (!request.token.empty()) {  // libcurl keeps it from other hosts

@@ -14,11 +14,13 @@ namespace {
 using sterna::Error;
 using sterna::cli::Hit;
 
-/// FAISS' texts hold source positions and newlines; the first line behind "Error: " tells the
-/// fault.
+/// FAISS' texts hold source positions and newlines ("Error in F at FILE.cpp:N: Error: TEXT"); the
+/// first line behind them tells the fault.
 std::string fault(const faiss::FaissException& e) {
   std::string text = e.what();
-  if (const size_t at = text.find("Error: "); at != std::string::npos) text = text.substr(at + 7);
+  if (const size_t at = text.find(".cpp:"); at != text.npos) text = text.substr(at + 5);
+  if (const size_t at = text.find(": "); at != text.npos) text = text.substr(at + 2);
+  if (text.starts_with("Error: ")) text = text.substr(7);
   return text.substr(0, text.find('\n'));
 }
 
