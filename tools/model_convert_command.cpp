@@ -1,10 +1,13 @@
 #include <sterna/models/convert.h>
 #include <sterna/quant/error.h>
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/interrupt.h"
 #include "cli/model_report.h"
 #include "cli/options.h"
@@ -41,6 +44,11 @@ int model_convert_command(int argc, char** argv) {
   if (files.size() != 2)
     throw UsageError("expected FOLDER and OUT, found " + std::to_string(files.size()) + " names");
   const std::vector<models::QuantizeRule> rules = read_rules(*args);
+  std::vector<std::string> sources;  // any file of the folder but what an earlier run made
+  std::error_code none;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(files[0], none))
+    if (entry.path().extension() != ".gguf") sources.push_back(entry.path().string());
+  refuse_overwriting("OUT", files[1], sources);
   models::ConvertReport report;
   const int stopped = stoppable([&](const models::StopAsked& stop) {
     report = models::convert(files[0], files[1], rules, stop);

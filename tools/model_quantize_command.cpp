@@ -12,6 +12,7 @@
 
 #include "cli/calibration.h"
 #include "cli/error.h"
+#include "cli/file.h"
 #include "cli/interrupt.h"
 #include "cli/model_report.h"
 #include "cli/options.h"
@@ -136,6 +137,9 @@ int model_quantize_command(int argc, char** argv) {
   std::error_code none;
   const bool in_place = std::filesystem::equivalent(files[0], files[1], none);
   if (golden && in_place) throw UsageError("--golden: expected an OUT that is not IN");
+  std::vector<std::string> read = calibration_files(*args);
+  if (golden) read.push_back((*args)["golden"].as<std::string>());
+  refuse_overwriting("OUT", files[1], read);
   models::QuantizeReport report;
   const int stopped = stoppable([&](const models::StopAsked& stop) {
     report = models::quantize(files[0], files[1], rules, calibration.view(threads), stop);

@@ -116,6 +116,20 @@ with tempfile.TemporaryDirectory() as scratch:
                                                   "--golden", expected, code=2)
     assert "PATTERN" in run("convert", "--help")
 
+    # What is read is not written over; a file made beside it before is.
+    own = scratch / "own"
+    shutil.copytree(name, own)
+    for read in ("model.safetensors", "config.json"):
+        whole = (own / read).read_bytes()
+        assert f"input {own / read}" in run("convert", own, own / read, code=2)
+        assert (own / read).read_bytes() == whole
+    for _ in range(2):
+        run("convert", own, own / "model.gguf")
+    for option in ("--golden", "--calibrate"):
+        copied = shutil.copy(expected, scratch / "copied.safetensors")
+        assert "copied.safetensors" in run("quantize", out, copied, "--type", "@predictor=t5", option, copied, code=2)
+        assert pathlib.Path(copied).read_bytes() == pathlib.Path(expected).read_bytes()
+
     # A full disk leaves nothing behind, and the old file as it was.
     before = out.read_bytes()
     if os.path.exists("/dev/full"):
