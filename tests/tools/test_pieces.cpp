@@ -126,8 +126,9 @@ TEST_CASE("links to folders are followed, each folder once") {
   create_directory_symlink("..", top / "above");                // holds the folder
   create_directory_symlink("../../top", top / "sub" / "back");  // a circle
   create_directory_symlink("../nowhere", top / "dangling");
+  create_directory_symlink("../nowhere.jpg", top / "gone.jpg");  // reading it tells
   CHECK(expand_inputs(std::vector{top.string()}) ==
-        std::vector{in("a.jpg"), in("linked/2025/c.jpg"), in("sub/b.jpg")});
+        std::vector{in("a.jpg"), in("gone.jpg"), in("linked/2025/c.jpg"), in("sub/b.jpg")});
   CHECK(expand_inputs(std::vector{in("linked")}) == std::vector{in("linked/2025/c.jpg")});
 }
 

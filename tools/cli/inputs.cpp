@@ -52,8 +52,9 @@ class Walk {
       const fs::path& path = at->path();
       const bool hidden = path.filename().native().starts_with('.');
       if (!at->is_directory(ignored)) {
-        if (!hidden && at->is_regular_file(ignored) && looks_like_picture(path.native()))
-          out_.push_back(path.native());
+        // A link that leads nowhere is an input that fails.
+        const bool file = at->is_regular_file(ignored) || (at->is_symlink() && !at->exists(ignored));
+        if (!hidden && file && looks_like_picture(path.native())) out_.push_back(path.native());
       } else if (!hidden && at->is_symlink(ignored)) {
         links_.insert(path);
       } else if (hidden || !first_time(path)) {
