@@ -11,8 +11,7 @@ from harness import (BAD_USAGE, CAT, DONE, MODEL, SOURCE, STERNA, UNUSABLE, Comm
                      environment, main)
 
 # Verbs whose own verbs have options of their own.
-SUBVERBS = {"index": ["build", "add", "search"], "model": ["info", "quantize", "check"]}
-
+SUBVERBS = {"index": ["build", "add", "search"], "model": ["info", "convert", "quantize", "check", "pull"]}
 
 
 class Usage(CommandTest):
