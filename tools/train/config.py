@@ -1,6 +1,6 @@
 """Every number and name of the default model and its training run, in one place."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 # Each row: kernel, stride, expand ratio, in, out, repeats (EfficientNet-Lite0).
@@ -130,11 +130,3 @@ class Paths:
     stamps: Path = Path("/usr/share/tuxpaint/stamps")
     clipart: Path = Path("/usr/share/openclipart/png")
     wordnet: Path = Path("/usr/share/wordnet")
-
-
-def as_json(*configs) -> dict:
-    """The configurations as one flat dictionary, for logs and checkpoints."""
-    out = {}
-    for config in configs:
-        out.update({k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()})
-    return out
