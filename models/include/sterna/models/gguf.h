@@ -73,6 +73,7 @@ struct GgufTensor {
 /// dimensions of 0 and booleans other than 0 and 1 are refused.
 class Gguf {
  public:
+  /// Maps the file and reads all but the tensors' data.
   static Gguf open(const std::filesystem::path& path);
   /// Reads a file that is already in memory; `bytes` outlive this object, and `name` stands for the
   /// file in errors.
