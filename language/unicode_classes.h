@@ -86,7 +86,6 @@ inline bool is(char32_t c, ClassFlag flag) { return (class_of(c).flags & flag) !
 namespace tables {  // unicode_class_tables.cpp
 extern const Class kClasses[];
 extern const uint16_t kRuns[];  // {code points, class} ...
-extern const size_t kRunsSize;
 extern const char32_t kNotComposed[];  // decompose canonically, are not composed again
 extern const size_t kNotComposedSize;
 extern const char32_t kCompatibilityRuns[];  // {first, count, first target} ...

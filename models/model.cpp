@@ -30,8 +30,8 @@ uint64_t next_id() noexcept {
 models::Gguf open_checked(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) {
     throw Error(path.string() +
-                ": expected a model file of Sterna's, found a folder: a checkpoint gives "
-                "embeddings and answers no questions");
+                ": expected a model file of Sterna's, found a folder (CheckpointModel opens "
+                "those)");
   }
   models::Gguf file = models::Gguf::open(path);
   const std::string_view architecture = file.string("general.architecture");

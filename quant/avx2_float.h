@@ -50,28 +50,7 @@ void bf16_tile_rows(const FloatCall& c, size_t row0, size_t tile) {
   }
 }
 
-template <int T>
-void bf16_all(const FloatCall& c, size_t m0) {
-  for (; m0 < c.m1; m0 += kPanelRows)
-    for (size_t tile = 0; tile * T < c.n; ++tile) bf16_tile_rows<T>(c, m0, tile);
-}
-
-inline void bf16_run(const WeightView& w, const float* bias, const std::byte* scratch, size_t n,
-                     size_t m0, size_t m1, float* y, size_t ldy) noexcept {
-  const FloatCall call{w, bias, scratch, n, m1, y, ldy};
-  switch (n == 0 ? 0 : bf16_tile(n)) {
-    case 0:
-      return;
-    case 1:
-      return bf16_all<1>(call, m0);
-    case 2:
-      return bf16_all<2>(call, m0);
-    case 3:
-      return bf16_all<3>(call, m0);
-    default:
-      return bf16_all<4>(call, m0);
-  }
-}
+#include "fma_bf16_run.h"
 
 // ---- f32. W is row-major, so inputs lie along the register: R rows times T tokens are R * T = 8
 // sums of 8 lanes, added up at the end all together. Scratch: x [n, k] with rows padded by zeros to

@@ -10,9 +10,8 @@
 // the packers and the tables of the SIMD kernels are made from.
 namespace sterna::quant {
 
-inline constexpr size_t kGroupInputs = 4;   // inputs that share a pattern
-inline constexpr size_t kBlockGroups = 32;  // patterns of a row in a block
-inline constexpr size_t kSteps = 8;  // index vectors a block unfolds to, 4 groups a lane each
+inline constexpr size_t kGroupInputs = 4;  // inputs that share a pattern
+inline constexpr size_t kSteps = 8;        // index vectors a block unfolds to, 4 groups a lane each
 
 constexpr int sparse_states(Type type) noexcept { return type == Type::t34 ? 32 : 8; }
 

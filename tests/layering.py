@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Reads the includes of every C++ source and fails on one that goes against the direction of the
 tree: tools -> models -> {vision, language, predictor, decoder} -> nn -> quant; decoder -> language
-for the tokenizer alone; nothing includes tests; tests see everything.
+for WordPiece alone; nothing includes tests; tests see everything. Fails, too, on a script (a file
+that begins with #!) that can't be run.
 
 usage: layering.py ROOT            checks the tree
        layering.py --self-test     plants edges in a made-up tree and sees that they are caught
@@ -23,11 +24,10 @@ ALLOWED = {
     "tools": {"models", "vision", "language", "predictor", "decoder", "nn", "quant"},
 }
 # Headers allowed beyond the table: (module, header).
-EXTRA = {("decoder", "sterna/language/tokenizer.h"), ("decoder", "sterna/language/wordpiece.h")}
+EXTRA = {("decoder", "sterna/language/wordpiece.h")}
 # Types of these libraries stay out of public headers, apart from one thin adapter.
 PRIVATE_LIBRARIES = re.compile(r"^(Eigen/|opencv2/|tbb/|oneapi/)")
 ADAPTERS = {"sterna/vision/opencv.h"}
-# Only models/ (and tools/) know container files.
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SOURCES = {".h", ".hpp", ".inc", ".inl", ".cpp", ".cc"}
 
@@ -36,7 +36,7 @@ def module_of(header, quoted, source, root):
     """The module an include leads into, or None for a system header."""
     parts = pathlib.PurePosixPath(header).parts
     if parts[0] == "sterna":
-        return parts[1] if len(parts) > 2 else "models"  # <sterna/sterna.h> is the whole library
+        return parts[1]
     if quoted == '"':
         for base in (source.parent, root / "tools", root):
             target = (base / header).resolve()
@@ -73,6 +73,17 @@ def check(root):
     yield files
 
 
+def not_executable(root):
+    """Yields one line a script that lacks the bit."""
+    for folder in [*ALLOWED, "tests", ".ci"]:
+        for path in sorted((root / folder).rglob("*")):
+            if not path.is_file() or path.stat().st_mode & 0o100:
+                continue
+            with open(path, "rb") as file:
+                if file.read(2) == b"#!":
+                    yield f"{path.relative_to(root)}: begins with #! and is not executable"
+
+
 def self_test():
     """Each planted edge must be found, and a clean tree must pass."""
     planted = {
@@ -81,7 +92,7 @@ def self_test():
         "vision/a.cpp": "#include <sterna/language/tokenizer.h>",
         "language/include/sterna/language/a.h": '#include <sterna/models/gguf.h>',
         "predictor/a.cpp": '#include "../models/private.h"',
-        "decoder/a.cpp": "#include <sterna/language/bert.h>",
+        "decoder/a.cpp": "#include <sterna/language/tokenizer.h>",
         "models/a.cpp": '#include "tools/cli.h"',
         "models/b.cpp": '#include "../tests/support/x.h"',
         "nn/include/sterna/nn/e.h": "#include <tbb/task_arena.h>",
@@ -90,7 +101,7 @@ def self_test():
     }
     clean = {
         "quant/ok.cpp": "#include <sterna/quant/isa.h>\n#include <vector>",
-        "decoder/ok.cpp": "#include <sterna/language/tokenizer.h>",
+        "decoder/ok.cpp": "#include <sterna/language/wordpiece.h>",
         "models/private.h": "#include <sterna/decoder/nearest.h>\n#include \"private.h\"",
         "nn/ok.cpp": "#include <tbb/task_arena.h>",
         "vision/include/sterna/vision/opencv.h": "#include <opencv2/core.hpp>",
@@ -110,7 +121,13 @@ def self_test():
             *edges, _ = check(root)
             assert len(edges) == 1 and edges[0].startswith(f"{name}:2:"), (name, edges)
             (root / name).unlink()
-    print(f"{len(planted)} planted edges, all found")
+        script = root / "tests/run.py"
+        script.write_text("#!/usr/bin/env python3\n")
+        script.chmod(0o644)
+        assert [line.split(":")[0] for line in not_executable(root)] == ["tests/run.py"]
+        script.chmod(0o755)
+        assert not [*not_executable(root)]
+    print(f"{len(planted)} planted edges and a script, all found")
 
 
 def main():
@@ -118,9 +135,11 @@ def main():
         return self_test()
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    *edges, files = check(pathlib.Path(sys.argv[1]))
-    print("\n".join(edges) if edges else f"{files} files, no forbidden include")
-    sys.exit(1 if edges or files == 0 else 0)
+    root = pathlib.Path(sys.argv[1])
+    *faults, files = check(root)
+    faults += not_executable(root)
+    print("\n".join(faults) if faults else f"{files} files, no forbidden include")
+    sys.exit(1 if faults or files == 0 else 0)
 
 
 if __name__ == "__main__":

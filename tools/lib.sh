@@ -14,7 +14,7 @@ die() {
   exit 1
 }
 
-# packages WHEN...: the packages of those sections of tools/packages.txt that are not installed.
+# missing_packages WHEN...: the packages of those sections of tools/packages.txt that are not installed.
 missing_packages() {
   local when
   for when in "$@"; do

@@ -4,8 +4,6 @@
 find_path(STERNA_STB_INCLUDE stb/stb_image.h REQUIRED)
 target_include_directories(sterna_vision SYSTEM PRIVATE ${STERNA_STB_INCLUDE})
 target_sources(sterna_vision PRIVATE vision/codecs/stb.cpp)
-# The resize rounds as Pillow's baseline build does: no fused multiply-add in its weights.
-set_source_files_properties(vision/axis.cpp PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 if(STERNA_OPENCV)
   find_package(JPEG REQUIRED)

@@ -4,7 +4,8 @@
 
 namespace sterna::test {
 
-/// Calls of the global operator new in this executable so far (counting_new.cpp replaces it).
+/// Calls of the global operator new in this executable so far (test_counting_new.cpp replaces
+/// it).
 size_t news() noexcept;
 
 }  // namespace sterna::test

@@ -1,71 +1,21 @@
 #include <doctest/doctest.h>
 #include <sterna/predictor/occlusion.h>
 #include <sterna/quant/error.h>
-#include <tests/nn/common.h>
 
 #include <algorithm>
 #include <cmath>
 #include <list>
 #include <vector>
 
+#include "fixture.h"
+
 using namespace sterna;
+using namespace sterna::test::pointer;
 using predictor::occlusion;
 using predictor::PointerPredictor;
 using predictor::Query;
 
 namespace {
-
-// d width, q question width, v vision width, n text space, c pointer
-constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
-
-struct Fixture {
-  std::list<std::vector<float>> memory;  // never moves
-  nn::Executor executor{1};
-  nn::Workspace workspace;
-
-  std::span<const float> numbers(size_t count, float sigma) {
-    const auto seed = static_cast<unsigned>(memory.size());
-    return memory.emplace_back(test::random(1, count, seed, sigma).data);
-  }
-  quant::Linear linear(size_t m, size_t k, bool bias, float gain = 1) {
-    const auto w = numbers(m * k, gain / std::sqrt(static_cast<float>(k)));
-    return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
-            bias ? numbers(m, 0.3f) : std::span<const float>{}};
-  }
-  nn::TernaryBlock block() {
-    return {numbers(d, 1),
-            linear(3 * d, d, false),
-            numbers(d, 1),
-            linear(d, d, false),
-            numbers(d, 1),
-            linear(hidden, d, false),
-            numbers(hidden, 1),
-            linear(d, hidden, false),
-            4};
-  }
-  PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks, float sharpness = 1) {
-    return {numbers(d, 1),
-            linear(d, q, true),
-            linear(d, v, true),
-            std::move(blocks),
-            numbers(d, 1),
-            linear(n, d, true),
-            linear(c, d, false, sharpness),
-            linear(c, d, false),
-            linear(1, d, true),
-            linear(d, v, false),
-            linear(d, d, true),
-            linear(d, PointerPredictor::kMatches, false)};
-  }
-  nn::Mat<const float> mat(size_t rows, size_t cols) {
-    return {numbers(rows * cols, 1).data(), rows, cols};
-  }
-  std::vector<float> predict(const PointerPredictor& p, const Query& query) {
-    std::vector<float> out(n);
-    p.forward({&query, 1}, {out.data(), 1, n}, executor, workspace);
-    return out;
-  }
-};
 
 float cosine(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;

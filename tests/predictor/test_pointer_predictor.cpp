@@ -1,59 +1,17 @@
 #include <doctest/doctest.h>
 #include <sterna/predictor/pointer_predictor.h>
 #include <sterna/quant/error.h>
-#include <tests/nn/common.h>
 #include <tests/support/worse.h>
 
 #include <cmath>
-#include <list>
 #include <vector>
 
+#include "fixture.h"
+
 using namespace sterna;
+using namespace sterna::test::pointer;
 using predictor::PointerPredictor;
 using predictor::Query;
-
-namespace {
-
-// d width, q question width, v vision width, n text space, c pointer
-constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
-
-struct Fixture {
-  std::list<std::vector<float>> memory;  // never moves
-  nn::Executor executor{1};
-  nn::Workspace workspace;
-
-  std::span<const float> numbers(size_t count, float sigma) {
-    const auto seed = static_cast<unsigned>(memory.size());
-    return memory.emplace_back(test::random(1, count, seed, sigma).data);
-  }
-  quant::Linear linear(size_t m, size_t k, bool bias) {
-    const auto w = numbers(m * k, 1.0f / std::sqrt(static_cast<float>(k)));
-    return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
-            bias ? numbers(m, 0.3f) : std::span<const float>{}};
-  }
-  nn::TernaryBlock block() {
-    return {numbers(d, 1),
-            linear(3 * d, d, false),
-            numbers(d, 1),
-            linear(d, d, false),
-            numbers(d, 1),
-            linear(hidden, d, false),
-            numbers(hidden, 1),
-            linear(d, hidden, false),
-            4};
-  }
-  PointerPredictor::Weights weights() {
-    return {numbers(d, 1),       linear(d, q, true),  linear(d, v, true),
-            {block(), block()},  numbers(d, 1),       linear(n, d, true),
-            linear(c, d, false), linear(c, d, false), linear(1, d, true),
-            linear(d, v, false), linear(d, d, true),  linear(d, PointerPredictor::kMatches, false)};
-  }
-  nn::Mat<const float> mat(size_t rows, size_t cols) {
-    return {numbers(rows * cols, 1).data(), rows, cols};
-  }
-};
-
-}  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "a query's answer has unit length and does not depend on its batch") {
   const PointerPredictor predictor(weights());

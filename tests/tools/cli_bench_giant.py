@@ -1,6 +1,5 @@
 """`sterna bench giant`: a stack of dummy weights is written, mapped, run and cleaned away."""
 import json
-import os
 import pathlib
 import subprocess
 

@@ -11,8 +11,7 @@ from harness import (BAD_USAGE, CAT, DONE, MODEL, SOURCE, STERNA, UNUSABLE, Comm
                      environment, main)
 
 # Verbs whose own verbs have options of their own.
-SUBVERBS = {"index": ["build", "add", "search"], "model": ["info", "quantize", "check"]}
-
+SUBVERBS = {"index": ["build", "add", "search"], "model": ["info", "convert", "quantize", "check", "pull"]}
 
 
 class Usage(CommandTest):
@@ -110,8 +109,8 @@ class Usage(CommandTest):
         self.assertEqual(err, b"")
 
     def options(self, verb):
-        return re.findall(r"^ +(?:-\w, )?(--\w[\w-]*)", self.check(DONE, *verb, "--help").out,
-                          re.MULTILINE)
+        listed = self.check(DONE, *verb, "--help").out.split("\nExamples:")[0]
+        return re.findall(r"^  (?:-\w, |    )(--\w[\w-]*)", listed, re.MULTILINE)
 
     def test_the_manual_knows_every_verb_and_option(self):
         manual = (SOURCE / "tools/sterna.1").read_text().replace("\\-", "-")
@@ -127,11 +126,25 @@ class Usage(CommandTest):
                 COMP_WORDS=(sterna {" ".join(f"'{word}'" for word in words)})
                 COMP_CWORD={len(words)}; _sterna; printf '%s\\n' "${{COMPREPLY[@]}}" """
             path = f"{pathlib.Path(STERNA).parent}:{os.environ['PATH']}"
-            return subprocess.run(["bash", "-c", script], env=environment(PATH=path), text=True,
-                                  capture_output=True, check=True).stdout.split()
+            done = subprocess.run(["bash", "-c", script], env=environment(PATH=path), text=True,
+                                  cwd=self.folder, capture_output=True, check=True)
+            return [line for line in done.stdout.splitlines() if line]
         self.assertEqual(complete("cl"), ["classify"])
         self.assertEqual(complete("index", "b"), ["build"])
         self.assertEqual(complete("ask", "--isa", "avx5"), ["avx512"])
+        # Behind options that may stand before the verb; `=` is a word of its own.
+        self.assertEqual(complete("--threads", "2", "as"), ["ask"])
+        self.assertEqual(complete("--json", "--isa", "=", "amx", "index", "b"), ["build"])
+        self.assertEqual(complete("--isa", "avx5"), ["avx512"])
+        self.assertEqual(complete("--th"), ["--threads"])
+        # Files, whatever their names.
+        for name in ["my cat.jpg", "my *.jpg", "other.jpg"]:
+            (self.folder / name).touch()
+        self.assertEqual(sorted(complete("ask", "my")), ["my *.jpg", "my cat.jpg"])
+        self.assertEqual(sorted(complete("--threads", "2", "ask", "my")),
+                         ["my *.jpg", "my cat.jpg"])
+        # --help tells of an option of another verb there.
+        self.assertNotIn("--batch", complete("model", "quantize", "--"))
         for verb in self.verbs():
             self.assertIn(verb[0], complete(""))
             self.assertEqual(sorted(set(complete(*verb, "--"))), sorted(set(self.options(verb))))

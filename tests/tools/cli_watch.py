@@ -10,7 +10,7 @@ import threading
 import unittest
 
 from harness import (BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main,
-                     png, read_jsonl, read_npy, start)
+                     read_jsonl, read_npy, start)
 
 COST = ["recalled", "decoder_flops", "tower_spared", "saved_ms", "cpu_seconds", "joules",
         "instructions"]

@@ -7,7 +7,7 @@ namespace sterna::cli {
 
 /// What the process tells its caller. Anything a command can't finish for another reason than its
 /// inputs (a model, an index, an output file) is `unusable`.
-enum Exit : int { kDone = 0, kSomeFailed = 1, kBadUsage = 2, kUnusable = 3, kInterrupted = 130 };
+enum Exit : int { kDone = 0, kSomeFailed = 1, kBadUsage = 2, kUnusable = 3 };
 
 /// The command line itself is wrong: exit code 2, one line, and where to read more.
 class UsageError : public std::runtime_error {

@@ -72,6 +72,5 @@ bool colour() {
 }
 
 std::string bold(std::string_view text) { return escape("1", text); }
-std::string faint(std::string_view text) { return escape("2", text); }
 
 }  // namespace sterna::cli

@@ -22,6 +22,5 @@ void progress_line(std::string_view text);
 bool colour();
 /// `text` in bold, if colours are welcome.
 std::string bold(std::string_view text);
-std::string faint(std::string_view text);
 
 }  // namespace sterna::cli

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from config import EMBED, GeneratorConfig, ModelConfig, TrainConfig
+from config import GeneratorConfig, ModelConfig, TrainConfig
 from data import load_setting
 from generator import Generator, greedy, padded
 from measure import cosines, from_jsonl, held_out, predict

@@ -6,8 +6,6 @@ candidate sets); `where` has the bits of the places that show what is asked abou
 
 import re
 
-import numpy as np
-
 from labels import COLOURS, KINDS, Labels
 from wordings import (ACTION, BESIDE, BREED, CAPTION, CATEGORY, COLOUR, COUNT, INDOORS, IS_COLOUR, IS_IT, IS_STUFF, IS_THERE, KIND,
                       NAMING, PICTURE, RELATION, SCENE, WHERE, WHERE_IO, held_template)

@@ -49,6 +49,3 @@ class Nouns:
                 seen.append(at)
                 queue += self.parents.get(at, [])
         return tuple(seen)
-
-    def is_a(self, offset: int, ancestor: int) -> bool:
-        return ancestor in self.ancestors(offset)

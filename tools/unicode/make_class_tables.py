@@ -131,9 +131,11 @@ def main():
     excluded = [c for c in POINTS if len(NFD(chr(c))) > 1 and NFC(chr(c)) != chr(c)]
     singles, longer = compatibility()
 
+    def array(kind, name, numbers):
+        return [f"const {kind} {name}[] = {{", *lines(numbers), "};"]
+
     def table(kind, name, numbers):
-        return [f"const {kind} {name}[] = {{", *lines(numbers), "};",
-                f"const size_t {name}Size = {len(numbers)};", ""]
+        return [*array(kind, name, numbers), f"const size_t {name}Size = {len(numbers)};", ""]
 
     out = [
         "// Made by tools/unicode/make_class_tables.py; do not edit.",
@@ -145,7 +147,7 @@ def main():
         "",
         f"const Class kClasses[{len(classes)}] = {{",
         *lines(f"{{{k},{f},{g}}}" for k, f, g in classes), "};", "",
-        *table("uint16_t", "kRuns", runs),
+        *array("uint16_t", "kRuns", runs), "",
         *table("char32_t", "kNotComposed", excluded),
         *table("char32_t", "kCompatibilityRuns", singles),
         *table("char32_t", "kCompatibility", longer),

@@ -23,8 +23,9 @@ namespace sterna::decoder {
 // or one frame where frames are rarer than that. Memory: O(ticks d), whatever the frame rate and
 // the length of the stream; nothing is allocated after construction.
 
+/// What both gates take; their constructors throw Error for what is out of range.
 struct ChangeConfig {
-  size_t dim = 0;
+  size_t dim = 0;           // numbers of an embedding
   double window = 1.0;      // seconds: the greatest delay
   double min_dwell = 0.5;   // seconds: no segment but the last is shorter
   size_t ticks = 32;        // resolution: frames closer than window/ticks are taken together
@@ -42,8 +43,10 @@ class AdaptiveThreshold {
  public:
   /// h stays within [least, most]. rate = 0: it stays at `start`.
   AdaptiveThreshold(double start, double rate, double gain, double least, double most);
-  double value() const { return value_; }
+  double value() const { return value_; }  // h
+  /// So many seconds went by, which lowers h.
   void elapse(double seconds);
+  /// A change was seen, which raises h.
   void change();
 
  private:

@@ -18,8 +18,7 @@ namespace sterna::language {
 /// Steps: added tokens that are not normalised are cut out; normalizer; those that are normalised;
 /// pre_tokenizer; model; post_processor (of a single text). Supported:
 ///   normalizer      Sequence, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents,
-///   Strip,
-///                   Replace, Prepend, Precompiled, ByteLevel, Nmt
+///                   Strip, Replace, Prepend, Precompiled, ByteLevel, Nmt
 ///   pre_tokenizer   Sequence, ByteLevel, Split, Metaspace, BertPreTokenizer, Whitespace,
 ///                   WhitespaceSplit, Punctuation, Digits
 ///   model           WordPiece, BPE (without dropout), Unigram, WordLevel

@@ -54,6 +54,7 @@ class CheckpointModel {
   };
   /// Maps the weights; throws Error naming file and fault.
   static CheckpointModel open(const std::filesystem::path& path, const Options& options);
+  /// The same with the default Options.
   static CheckpointModel open(const std::filesystem::path& path);
   CheckpointModel(CheckpointModel&&) noexcept;
   CheckpointModel& operator=(CheckpointModel&&) noexcept;
@@ -92,7 +93,6 @@ class CheckpointModel {
   void embed(std::string_view text, std::span<float> out, Session& session) const;
   /// Whether the model reads `text` to its end; it cuts longer ones off.
   bool reads_whole(std::string_view text) const;
-
 
   /// Whether there is a predictor, to which questions are put.
   bool predicts() const;

@@ -23,8 +23,9 @@ using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string_view
                                std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>,
                                std::vector<bool>, std::vector<std::string_view>>;
 
-/// ggml's numbers for the types Sterna computes with. A file may hold others: their tensors are
-/// listed (see ggml_type_info) but nothing here reads their data.
+/// ggml's numbers for the types that the code names. A file may hold others: their tensors are
+/// listed (see ggml_type_info), and the numbers of some are read, too (q4_1, q5_0 and q5_1, by
+/// models/ggml_rows.h).
 enum class GgmlType : uint32_t {
   f32 = 0,
   f16 = 1,
@@ -72,6 +73,7 @@ struct GgufTensor {
 /// dimensions of 0 and booleans other than 0 and 1 are refused.
 class Gguf {
  public:
+  /// Maps the file and reads all but the tensors' data.
   static Gguf open(const std::filesystem::path& path);
   /// Reads a file that is already in memory; `bytes` outlive this object, and `name` stands for the
   /// file in errors.

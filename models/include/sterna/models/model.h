@@ -46,16 +46,26 @@ struct Scene {
   std::array<float, 4> seen{0, 0, 1, 1};
 };
 
+/// One text that was compared or written. The call that gave it says what its score is:
+///   Model::answer(), decode()     its probability among all choices; these sum to 1 over all of
+///                                 them, those that are not listed included
+///   Model::generate(), caption()  the geometric mean probability of its pieces
+///   CheckpointModel               what the checkpoint makes of its cosine (its decode() says how):
+///                                 of CLIP a probability among all choices, of SigLIP a sigmoid by
+///                                 itself, so that scores need not sum to 1
 struct Candidate {
   std::string text;
-  float score = 0;  // probability among the candidates; all of them sum to 1
+  float score = 0;  // 0 to 1
 };
 
+/// Words for an embedding. Owns its texts; a call that is given one overwrites it.
 struct Answer {
-  std::string text;                   // the best candidate, also when not sure
-  float confidence = 0;               // calibrated probability that `text` is right
-  bool sure = false;                  // confidence reaches the model's threshold
-  std::vector<Candidate> candidates;  // best first
+  std::string text;  // the best candidate, also when not sure
+  /// The best candidate's score. It is calibrated, the probability that `text` is right, where
+  /// Model::answer() or decode() chose it; not of written texts, nor of a CheckpointModel's.
+  float confidence = 0;
+  bool sure = false;  // confidence reaches the model's threshold, of a CheckpointModel a half
+  std::vector<Candidate> candidates;  // best first: one or more, at most `top`
 };
 
 /// Where in the picture an answer has its support: grid x grid places in rows, from the top left of
@@ -86,11 +96,13 @@ class Model {
   };
   /// Maps `path` (GGUF); throws Error naming file and fault.
   static Model open(const std::filesystem::path& path, const Options& options);
+  /// The same with the default Options.
   static Model open(const std::filesystem::path& path);
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();
 
+  /// Numbers of an embedding.
   size_t dim() const;
 
   /// Runs the vision tower. Throws Error for an empty or oversized view.
@@ -138,6 +150,8 @@ class Model {
                 Session& session) const;
   /// The answer to caption_question(), which the model file names.
   void caption(const Scene& scene, size_t top, Answer& out, Session& session) const;
+  /// The question that a caption answers; lives as long as the model. Throws Error without a
+  /// generator.
   std::string_view caption_question() const;
 
   /// Several questions about one scene in one pass; row i of out [questions, dim] for question i,

@@ -94,21 +94,23 @@ struct QuantizeReport {
 /// be `in`. Only f32, f16, bf16, tq1_0 and tq2_0 (ggml's, row-major) tensors can change type, and
 /// t2, t5, t34, t14, tq1_0 and tq2_0 to one of t2, t5, tq1_0, tq2_0: their integers and scales go
 /// over as they are, where the scales fit the group that is asked for (tq1_0, tq2_0: 256). Any of
-/// Sterna's layouts becomes f32. Asking for another type of an already quantised tensor is an error.
+/// Sterna's layouts, i8row and q4_0 become f32; i8row and q4_0 nothing but that. Asking for another
+/// type of an already quantised tensor is an error.
 ///
 /// Of a converted file, rules also know tensors by what they are there for, and types that make no
 /// sense for a tensor are refused, as in convert().
 ///
 /// Ternary weights are trained through the very rounding of quant::pack, so that packing them loses
-/// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3). The text tower was trained in float: with
-/// texts to calibrate on, those of its maps that become i8 are rounded for the least error of their
-/// outputs on such texts (GPTQ, Frantar et al., arXiv 2210.17323), and their biases take up what is
-/// left of the mean error. Maps of the blocks of vision tower and predictor, given pictures, and of
-/// a converted file's blocks, given inputs, are rounded so to i8 or ternary, each on inputs that
-/// carry the rounding of those before it: for networks that were trained in float. What ternary
-/// costs without training is in the report. The types, sizes and layout of the file stay the same.
-/// Calibrating needs a converted file or a sterna GGUF with what is calibrated in f32, and memory
-/// for the activations beside one map's matrices in double.
+/// nothing (BitNet b1.58, arXiv 2402.17764, eq. 1-3): the blocks and the text tower of the default
+/// model. A text tower that was trained in float takes i8: with texts to calibrate on, those of its
+/// maps that become i8 are rounded for the least error of their outputs on such texts (GPTQ,
+/// Frantar et al., arXiv 2210.17323), and their biases take up what is left of the mean error. Maps
+/// of the blocks of vision tower and predictor, given pictures, and of a converted file's blocks,
+/// given inputs, are rounded so to i8 or ternary, each on inputs that carry the rounding of those
+/// before it: for networks that were trained in float. What ternary costs without training is in
+/// the report. The types, sizes and layout of the file stay the same. Calibrating needs a converted
+/// file or a sterna GGUF with what is calibrated in f32, and memory for the activations beside one
+/// map's matrices in double.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         std::span<const QuantizeRule> rules, const Calibration& calibration = {},
                         const StopAsked& stop = {});

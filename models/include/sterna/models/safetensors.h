@@ -18,8 +18,10 @@ class MappedFile;
 /// The element types Sterna reads from safetensors files.
 enum class Dtype { f64, f32, f16, bf16, i64, i32, i8, u8, boolean };
 
+/// Bytes of one element.
 size_t bytes_of(Dtype dtype);
 std::string_view name(Dtype dtype);  // as in the file: "F32", "BOOL"
+/// The type that a file calls `text`; nullopt for a name that Sterna does not read.
 std::optional<Dtype> parse_dtype(std::string_view text);
 
 struct SafeTensor {
@@ -45,6 +47,7 @@ struct SafeTensor {
 /// Unlike the reference, unknown dtypes (F8_E4M3 and the like) are refused.
 class Safetensors {
  public:
+  /// Maps the file, which stays mapped as long as this object lives, and reads its header.
   static Safetensors open(const std::filesystem::path& path);
   /// Reads a file that is already in memory; `bytes` outlive this object.
   static Safetensors parse(std::string name, std::span<const std::byte> bytes);

@@ -19,6 +19,7 @@ namespace sterna::nn {
 class MapObserver {
  public:
   virtual ~MapObserver() = default;
+  /// `x` is the caller's and lives for the call alone.
   virtual void see(const quant::Linear& linear, Mat<const float> x) = 0;
 };
 

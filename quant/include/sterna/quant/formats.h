@@ -151,6 +151,7 @@ struct RowTable {
   std::vector<int8_t> data;
   std::vector<uint16_t> scale;
 };
+/// Throws sterna::Error for another size than m * k or a weight that is not finite.
 RowTable pack_rows(std::span<const float> w, size_t m, size_t k);
 
 /// Row of an i8row table as float: out[c] = row[c] * fp16 scale.

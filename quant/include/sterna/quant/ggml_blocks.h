@@ -19,7 +19,9 @@ enum class GgmlBlock { q4_0, q4_1, q5_0, q5_1, q8_0 };
 
 inline constexpr size_t kGgmlBlockWeights = 32;
 
+/// As ggml writes it: "q4_0".
 std::string_view name(GgmlBlock kind) noexcept;
+/// Bytes of one block of kGgmlBlockWeights weights.
 size_t block_bytes(GgmlBlock kind) noexcept;
 
 /// The weights of n blocks, with ggml's rounding (dequantize_row_q4_0 .. q8_0: a product, then a

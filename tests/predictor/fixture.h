@@ -1,0 +1,69 @@
+#pragma once
+
+#include <sterna/predictor/pointer_predictor.h>
+#include <tests/nn/common.h>
+
+#include <cmath>
+#include <list>
+#include <utility>
+#include <vector>
+
+namespace sterna::test::pointer {
+
+// d width, q question width, v vision width, n text space, c pointer
+constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
+
+/// Weights and inputs of random numbers, which live as long as it does; the same for the same calls
+/// in the same order.
+struct Fixture {
+  std::list<std::vector<float>> memory;  // never moves
+  nn::Executor executor{1};
+  nn::Workspace workspace;
+
+  std::span<const float> numbers(size_t count, float sigma) {
+    const auto seed = static_cast<unsigned>(memory.size());
+    return memory.emplace_back(test::random(1, count, seed, sigma).data);
+  }
+  quant::Linear linear(size_t m, size_t k, bool bias, float gain = 1) {
+    const auto w = numbers(m * k, gain / std::sqrt(static_cast<float>(k)));
+    return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
+            bias ? numbers(m, 0.3f) : std::span<const float>{}};
+  }
+  nn::TernaryBlock block() {
+    return {numbers(d, 1),
+            linear(3 * d, d, false),
+            numbers(d, 1),
+            linear(d, d, false),
+            numbers(d, 1),
+            linear(hidden, d, false),
+            numbers(hidden, 1),
+            linear(d, hidden, false),
+            4};
+  }
+  predictor::PointerPredictor::Weights weights() { return weights({block(), block()}); }
+  predictor::PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks,
+                                               float sharpness = 1) {
+    return {numbers(d, 1),
+            linear(d, q, true),
+            linear(d, v, true),
+            std::move(blocks),
+            numbers(d, 1),
+            linear(n, d, true),
+            linear(c, d, false, sharpness),
+            linear(c, d, false),
+            linear(1, d, true),
+            linear(d, v, false),
+            linear(d, d, true),
+            linear(d, predictor::PointerPredictor::kMatches, false)};
+  }
+  nn::Mat<const float> mat(size_t rows, size_t cols) {
+    return {numbers(rows * cols, 1).data(), rows, cols};
+  }
+  std::vector<float> predict(const predictor::PointerPredictor& p, const predictor::Query& query) {
+    std::vector<float> out(n);
+    p.forward({&query, 1}, {out.data(), 1, n}, executor, workspace);
+    return out;
+  }
+};
+
+}  // namespace sterna::test::pointer
