@@ -30,7 +30,8 @@ std::vector<Agreement> check_source(const Source& source, const Golden& golden, 
 
 std::vector<Agreement> check(const std::filesystem::path& path, const std::filesystem::path& file,
                              Session& session, const CheckOptions& options) {
-  if (!std::filesystem::is_directory(path)) {
+  std::error_code none;
+  if (!std::filesystem::is_directory(path, none)) {
     auto gguf = std::make_shared<const Gguf>(Gguf::open(path));
     if (!Source::is_converted(*gguf)) return check_gguf(*gguf, Golden(file), session, options.isa);
     return check_source(Source::of(std::move(gguf)), Golden(file), session, options);

@@ -103,6 +103,7 @@ void CheckpointModel::see(std::span<const vision::Clip> frames, Scene& scene, Se
   impl_->expect_singles(frames);
   const nn::Workspace::Frame frame(session.workspace);
   const Mat<const float> tokens = impl_->look(frames, depth, session);
+  scene.model = depth == kAll ? impl_->id : 0;
   scene.tokens = tokens.rows;
   scene.features.assign(tokens.data, tokens.data + tokens.rows * tokens.cols);
   scene.semantics.clear();
@@ -114,10 +115,10 @@ void CheckpointModel::predict(const Scene& scene, std::string_view question, std
   expect_questions();
   impl_->check(out);
   const size_t width = impl_->model.vision->vit.width();
-  if (scene.tokens == 0 || scene.features.size() != scene.tokens * width) {
-    throw Error("scene: expected tokens of " + std::to_string(width) + " numbers, found " +
-                std::to_string(scene.features.size()) + " numbers in " +
-                std::to_string(scene.tokens) + " tokens");
+  if (scene.model != impl_->id || scene.tokens == 0 ||
+      scene.features.size() != scene.tokens * width) {
+    throw Error("scene: expected one that this model's see() made without a depth, found " +
+                std::string(scene.tokens == 0 ? "an empty one" : "another"));
   }
   impl_->predict({scene.features.data(), scene.tokens, width}, impl_->questions->read(question).ids,
                  out, session);
@@ -135,6 +136,7 @@ AnswerTable CheckpointModel::encode(std::span<const std::string> texts, Session&
 void CheckpointModel::decode(std::span<const float> embedding, const AnswerTable& choices,
                              size_t top, Answer& out, Session& session) const {
   impl_->check(embedding);
+  models::check_embedding(impl_->path.native(), embedding);
   const size_t n = choices.texts.size();
   if (n == 0) throw Error("choices: expected at least one, found none");
   if (choices.embeddings.size() != n * dim()) {

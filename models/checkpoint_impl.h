@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model_id.h"
 #include "text_input.h"
 #include "towers.h"
 
@@ -52,6 +53,7 @@ struct CheckpointModel::Impl {
   void predict(nn::Mat<const float> tokens, std::span<const uint32_t> question,
                std::span<float> out, Session& session) const;
 
+  uint64_t id = models::next_model_id();
   std::filesystem::path path;
   models::Source source;
   quant::Isa isa;

@@ -160,7 +160,8 @@ Amount& Amount::operator+=(const Amount& other) {
 }
 
 FileInfo describe(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) {
+  std::error_code none;
+  if (std::filesystem::is_directory(path, none)) {
     FileInfo info = describe_folder(Source::open(path));
     finish(info);
     return info;

@@ -4,13 +4,13 @@
 #include <sterna/quant/error.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "bind.h"
+#include "model_id.h"
 #include "text.h"
 #include "writer.h"
 
@@ -22,13 +22,9 @@ namespace {
 
 constexpr size_t kBeams = 3;  // of a generated text: measured by tools/train/captions.py
 
-uint64_t next_id() noexcept {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
-
 models::Gguf open_checked(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) {
+  std::error_code none;
+  if (std::filesystem::is_directory(path, none)) {
     throw Error(path.string() +
                 ": expected a model file of Sterna's, found a folder (CheckpointModel opens "
                 "those)");
@@ -79,16 +75,17 @@ struct Model::Impl {
   models::Decoder decoder;
   std::unique_ptr<const models::Writer> writer;
   std::string prompt;
-  uint64_t id = next_id();
+  uint64_t id = models::next_model_id();
 };
 
 void Model::Impl::check(const Scene& scene) const {
-  if (scene.tokens == tower.tokens() && scene.features.size() == scene.tokens * tower.width() &&
+  if (scene.model == id && scene.tokens == tower.tokens() &&
+      scene.features.size() == scene.tokens * tower.width() &&
       scene.semantics.size() == scene.tokens * dim()) {
     return;
   }
   throw Error("scene: expected one that this model's see() made, found " +
-              std::to_string(scene.tokens) + " tokens");
+              std::string(scene.tokens == 0 ? "an empty one" : "another"));
 }
 
 void Model::Impl::check(std::span<const float> out, size_t rows) const {
@@ -180,6 +177,7 @@ void Model::see(const vision::ImageView& image, Scene& scene, Session& session) 
   const size_t bytes = m.preprocess.size * m.preprocess.size * 3;
   const std::span<uint8_t> rgb(reinterpret_cast<uint8_t*>(session.workspace.bytes(bytes)), bytes);
   vision::fit_pixels(image, m.preprocess, rgb, session.workspace, &session.executor, m.isa);
+  scene.model = m.id;
   scene.tokens = m.tower.tokens();
   scene.features.resize(scene.tokens * m.tower.width());
   scene.semantics.resize(scene.tokens * m.dim());
@@ -268,6 +266,7 @@ void Model::answer(const Scene& scene, std::string_view question, const AnswerTa
 void Model::decode(std::span<const float> predicted, const AnswerTable* choices, size_t top,
                    Answer& out, Session& session) const {
   const Impl& m = *impl_;
+  models::check_embedding(m.path.native(), predicted);
   const nn::RowTable table =
       choices == nullptr ? m.decoder.answers
                          : nn::RowTable(choices->embeddings, choices->texts.size(), dim(), m.isa);

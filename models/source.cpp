@@ -37,7 +37,8 @@ Source Source::of(std::shared_ptr<const Gguf> file) {
 }
 
 Source Source::open(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path))
+  std::error_code none;
+  if (!std::filesystem::is_directory(path, none))
     return of(std::make_shared<const Gguf>(Gguf::open(path)));
   Source source;
   source.name_ = path.string();
@@ -52,7 +53,8 @@ std::string Source::where(std::string_view file) const {
 
 bool Source::has(std::string_view file) const {
   if (gguf_) return gguf_->has(std::string(kFile) + prefix_ + std::string(file));
-  return std::filesystem::exists(folder_ / file);
+  std::error_code none;
+  return std::filesystem::exists(folder_ / file, none);
 }
 
 Source::Text Source::text(std::string_view file) const {

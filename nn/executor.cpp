@@ -15,7 +15,8 @@ struct Executor::Arena {
 };
 
 Executor::Executor(int threads)
-    : threads_(threads > 0 ? threads : oneapi::tbb::info::default_concurrency()) {
+    : threads_(oneapi::tbb::info::default_concurrency()) {
+  if (threads > 0) threads_ = std::min(threads, threads_);
   if (threads_ > 1) arena_ = std::make_unique<Arena>(threads_);
 }
 Executor::~Executor() = default;

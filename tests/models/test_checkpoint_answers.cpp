@@ -196,6 +196,9 @@ TEST_CASE("what can't be asked says why") {
   model.see(picture.view(), scene, session);
   model.predict(scene, "what?", out, session);
   CHECK_THROWS_AS(model.predict(scene, "what?", small, session), Error);
+  Scene inner;  // tokens behind one block are for themselves
+  model.see(picture.view(), inner, session, 1);
+  CHECK_THROWS_AS(model.predict(inner, "what?", out, session), Error);
   CHECK_THROWS_AS(model.see(vision::ImageView{}, scene, session), Error);
   const std::string long_question(6000, 'w');
   CHECK(!model.hears_whole(long_question));
@@ -209,6 +212,8 @@ TEST_CASE("what can't be asked says why") {
         "choices: expected at least one, found none");
   CHECK_THROWS_AS(model.decode(out, narrow, 1, answer, session), Error);
   CHECK_THROWS_AS(model.decode(small, narrow, 1, answer, session), Error);
+  AnswerTable one{{"a"}, std::vector<float>(model.dim(), 1)};
+  CHECK_THROWS_AS(model.decode(std::vector<float>(model.dim(), NAN), one, 1, answer, session), Error);
   CHECK(session.decodes == 0);
 }
 

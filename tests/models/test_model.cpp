@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <oneapi/tbb/global_control.h>
+#include <sterna/models/checkpoint_model.h>
 #include <sterna/models/model.h>
 #include <sterna/models/quantize.h>
 #include <sterna/models/safetensors.h>
@@ -9,6 +10,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -249,4 +252,22 @@ TEST_CASE("what a model cannot take is an error that says so") {
   CHECK_THROWS_AS(model.predict(scene, "what?", small, session), Error);
   CHECK_THROWS_AS(model.embed("cat", small, session), Error);
   CHECK_THROWS_AS(Model::open(kGolden / "missing.gguf"), Error);
+  // What another model saw, though of the same shape.
+  const Model twin = Model::open(kGolden / "tiny.gguf");
+  CHECK_THROWS_WITH_AS(twin.predict(scene, "what?", right, session),
+                       "scene: expected one that this model's see() made, found another", Error);
+  CHECK_THROWS_AS(twin.embed(scene, right, session), Error);
+  Support support;
+  CHECK_THROWS_AS(twin.support(scene, "what?", "cat", support, session), Error);
+  // What is no number is near to nothing.
+  Answer answer;
+  right[3] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_AS(model.decode(right, nullptr, 1, answer, session), Error);
+  // Names that lead nowhere are no exceptions of the file system's.
+  const test::Folder scratch;
+  std::filesystem::create_symlink("loop", scratch / "loop");
+  for (const auto& path : {scratch / "loop", scratch / std::string(300, 'x')}) {
+    CHECK_THROWS_AS(Model::open(path), Error);
+    CHECK_THROWS_AS(CheckpointModel::open(path), Error);
+  }
 }

@@ -60,7 +60,8 @@ fs::path find_script(const char* name) {
 }
 
 bool is_checkpoint(const fs::path& path) {
-  return fs::is_directory(path) || models::is_converted(path);
+  std::error_code none;
+  return fs::is_directory(path, none) || models::is_converted(path);
 }
 
 }  // namespace sterna::cli

@@ -127,7 +127,8 @@ class CheckpointModel {
   /// of exp(logit_scale) c + logit_bias, each by itself. open-vljepa: the softmax of c by the
   /// temperature that it was trained with, 0.07 unless config.json or sterna.json has another
   /// `temperature`. A checkpoint that says nothing of it: c, or 0 where that is less. Not
-  /// calibrated; sure: from a half on. Throws Error for no choices and for another width than dim().
+  /// calibrated; sure: from a half on. Throws Error for no choices, for another width than dim() and
+  /// for what is no number.
   void decode(std::span<const float> embedding, const AnswerTable& choices, size_t top, Answer& out,
               Session& session) const;
   /// predict(), then decode().

@@ -21,7 +21,7 @@ namespace sterna {
 /// make, reused over many calls (after warm-up a forward pass allocates nothing), never shared by
 /// two threads at once. A Model is shared by any number of Sessions.
 struct Session {
-  explicit Session(int threads = 0) : executor(threads) {}
+  explicit Session(int threads = 0) : executor(threads) {}  // 0: all cores
   nn::Executor executor;
   nn::Workspace workspace;
   size_t decodes = 0;  // times the decoder was entered; embedding never does
@@ -39,6 +39,7 @@ struct Session {
 
 /// What the vision tower saw in one picture: tokens for the predictor. Reused over questions.
 struct Scene {
+  uint64_t model = 0;  // whose see() made it, for questions; 0 = none
   size_t tokens = 0;
   std::vector<float> features;   // [tokens, tower width]
   std::vector<float> semantics;  // [tokens, dim]: what each place says in the text space
@@ -135,7 +136,8 @@ class Model {
               Answer& out, Session& session) const;
 
   /// Words for an embedding that was predicted before, e.g. the average over a stretch of a stream.
-  /// Chooses (generate() writes): session.decodes + 1. Throws Error for another width than dim().
+  /// Chooses (generate() writes): session.decodes + 1. Throws Error for another width than dim()
+  /// and for what is no number.
   void decode(std::span<const float> predicted, const AnswerTable* choices, size_t top, Answer& out,
               Session& session) const;
 

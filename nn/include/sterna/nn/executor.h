@@ -11,7 +11,7 @@ namespace sterna::nn {
 /// Thread-safe: several callers may use one Executor at once. With one thread nothing is spawned.
 class Executor {
  public:
-  /// `threads` = 0 takes every core this process may use.
+  /// Every core that this process may use, or `threads` of them if that is fewer (0: all).
   explicit Executor(int threads = 0);
   ~Executor();
   Executor(Executor&&) noexcept;
