@@ -83,6 +83,13 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
     if (quant::is_integer(*out.layout)) scales = rows * quant::group_count(cols, out.group);
   } else if (const GgufTensor* const scale = scale_of(file, tensor.name);
              tensor.shape.size() >= 2 && scale != nullptr && scale->type == GgmlType::f16) {
+    // Its rows, which have a scale each, are those of the data: a shape can't cut them anew.
+    if (out.shape.size() < 2 || out.shape[0] != tensor.shape[0]) {
+      throw Error(file.file() + ": metadata " + in_quotes(tensor_key(tensor.name, "shape")) +
+                  ": expected a shape of two or more dimensions, " +
+                  std::to_string(tensor.shape[0]) + " the first, for i8row " +
+                  shape_text(tensor.shape) + ", found " + shape_text(out.shape));
+    }
     out.row_table = true;
     scales = tensor.shape[0];
   }

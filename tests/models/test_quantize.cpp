@@ -424,6 +424,36 @@ TEST_CASE("metadata that don't fit their tensor are refused") {
   CHECK(contains(fault({.group = 5, .scales = 64}), "expected group 0, 64, 128 or 256, found 5"));
 }
 
+TEST_CASE("shapes in metadata that don't fit the rows of an i8row tensor are refused") {
+  const Folder scratch;
+  const auto path = scratch / "m.gguf";
+  const auto fault = [&](const std::vector<int64_t>& shape, const std::vector<uint64_t>& data) {
+    {
+      GgufWriter w(path);
+      w.set("sterna.tensor.t.shape", shape);
+      w.declare("t", GgmlType::i8, data);
+      const std::vector<uint64_t> scale{data[0]};
+      w.declare("t.scale", GgmlType::f16, scale);
+      w.write(Bytes(data[0] * data[1]));
+      w.write(Bytes(2 * data[0]));
+      w.commit();
+    }
+    const Gguf file = Gguf::open(path);
+    const size_t rows = shape.empty() ? 1 : static_cast<size_t>(shape[0]);
+    const std::string bound =
+        error([&] { Weights(file).linear("t", rows, data[0] * data[1] / rows); });
+    CHECK(bound == error([&] { describe(path); }));
+    return bound;
+  };
+  CHECK(fault({2, 4, 4, 1, 2}, {2, 32}).empty());
+  const std::string start = path.string() +
+                            ": metadata \"sterna.tensor.t.shape\": expected a shape of two or more "
+                            "dimensions, 1 the first, for i8row ";
+  CHECK(fault({4000, 1}, {1, 4000}) == start + "[1, 4000], found [4000, 1]");
+  CHECK(fault({1}, {1, 1}) == start + "[1, 1], found [1]");
+  CHECK(fault({}, {1, 1}) == start + "[1, 1], found []");
+}
+
 TEST_CASE("info: sums, parts, and both formats") {
   const Folder scratch;
   write_float_file(scratch / "float.gguf");
