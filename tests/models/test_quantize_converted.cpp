@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sterna/models/check.h>
 #include <sterna/models/convert.h>
+#include <sterna/models/gguf.h>
 #include <sterna/models/info.h>
 #include <sterna/models/quantize.h>
 #include <sterna/quant/error.h>
@@ -135,6 +136,27 @@ TEST_CASE("maps and tables in q4_0 and i8row, tables in t5: run, and read again 
   CHECK(cosine("@tables=t5/64") > 0.9);
   CHECK(cosine("@maps=q4_0|i8row") > 0.98);
   CHECK(cosine("@maps=i8row") > 0.999);
+}
+
+TEST_CASE("maps in q4_0 and i8row are laid out to be run, not to be listed or kept") {
+  const test::Folder scratch, folder;
+  models::convert(wide_bert(folder), scratch / "q.gguf", parse_rules("@maps=q4_0"));
+  const std::string map = "encoder.layer.0.output.dense.weight";
+  std::vector<std::byte> bytes = test::read_file(scratch / "q.gguf");
+  {
+    const models::Gguf file = models::Gguf::parse("q.gguf", bytes);
+    const auto data = file.find(map)->data;
+    bytes[static_cast<size_t>(data.data() - bytes.data()) + 1] = std::byte{0x7c};  // d: infinite
+  }
+  std::ofstream(scratch / "q.gguf", std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+  // That the numbers are not read shows in that nobody minds what can't be laid out.
+  CHECK(models::describe(scratch / "q.gguf").problem == "");
+  models::quantize(scratch / "q.gguf", scratch / "out.gguf", parse_rules("@tables=i8row"));
+  Session session(1);
+  CHECK(test::message_of<Error>([&] {
+          models::compare(scratch / "q.gguf", scratch / "out.gguf", {}, session);
+        }).starts_with((scratch / "q.gguf").string() + ": tensor \"" + map + "\": "));
 }
 
 TEST_CASE("sparse types are calibrated too, and err less than the largest of each four do") {
