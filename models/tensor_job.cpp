@@ -121,7 +121,8 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
   if (job.role) {
     if (const auto fault = refusal(job.role->use, format)) fail(*fault);
   }
-  if ((format.layout || format.row_table) && job.shape.size() < 2)
+  const bool q4_0 = type == "q4_0";  // bound as linear maps and tables alone
+  if ((format.layout || format.row_table || q4_0) && job.shape.size() < 2)
     fail("expected two or more dimensions");
   // A layout is laid out anew by rows and columns; what is plain keeps the shape that it has.
   if (job.source && job.source->layout) job.plain_shape = job.shape;

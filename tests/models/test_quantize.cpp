@@ -308,6 +308,7 @@ TEST_CASE("every type, groups, and what can't be") {
             ": tensor \"vision.stem.head.bias\": rule \"vision.stem.head.bias=t5\": expected "
             "two or more dimensions, found f32 [24]");
   CHECK(contains(fault("vision.stem.head.bias=i8row"), "expected two or more dimensions"));
+  CHECK(contains(fault("vision.stem.head.bias=q4_0"), "expected two or more dimensions"));
   CHECK(contains(fault("vision.blocks.0.qkv.weight=q4_0"),
                  "expected rows of a multiple of 32 weights, found f32 [48, 40]"));
   quantize(in, scratch / "small.gguf", shipped_rules());
