@@ -165,6 +165,16 @@ std::span<const uint16_t> Checkpoint::scales(const HeldTensor& tensor) const {
   return scales_of(*gguf_, *tensor.rows);
 }
 
+void Checkpoint::check_scales(const HeldTensor& tensor) const {
+  if (roles_ != nullptr) return;
+  const auto check = [&](std::span<const uint16_t> scale, size_t rows) {
+    models::check_scales(file_of(tensor), tensor.plain.name, scale, rows);
+  };
+  if (tensor.map) check(tensor.map->scale, tensor.map->m);
+  if (!tensor.map && tensor.rows && tensor.rows->scale != nullptr)
+    check(scales(tensor), static_cast<size_t>(tensor.rows->shape[0]));
+}
+
 std::span<const float> Checkpoint::blank(size_t count) {
   // Zeroed pages are not there until they are written to.
   auto& blank = blank_.emplace_back(static_cast<float*>(std::calloc(count + 1, sizeof(float))));

@@ -73,6 +73,9 @@ class Checkpoint {
   std::vector<float>& keep(std::vector<float> numbers);
   /// The scales of a tensor in i8row.
   std::span<const uint16_t> scales(const HeldTensor& tensor) const;
+  /// Throws unless the scales of `tensor` are finite and not negative (models::check_scales()),
+  /// where it is not roles alone that are asked for.
+  void check_scales(const HeldTensor& tensor) const;
   /// The map that `tensor`, in i8row or q4_0, is: as bf16; blank where roles alone are asked for.
   quant::WeightView laid_out(const HeldTensor& tensor);
   /// w [m, k] in the format of blocks, a scale a row.

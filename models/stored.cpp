@@ -114,6 +114,24 @@ std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor
   return {reinterpret_cast<const uint16_t*>(data.data()), data.size() / sizeof(uint16_t)};
 }
 
+void check_scales(const std::string& file, std::string_view tensor,
+                  std::span<const uint16_t> scale, size_t rows) {
+  constexpr uint16_t kMost = 0x7bff, kMinusZero = 0x8000;  // of fp16; infinities are above
+  constexpr size_t kMostGroups = size_t{1} << 19;
+  const size_t a_row = std::max<size_t>(1, scale.size() / std::max<size_t>(1, rows));
+  if (a_row > 1) scale = scale.first(std::min(scale.size(), kMostGroups));
+  uint16_t top = 0;
+  for (const uint16_t s : scale) top = std::max(top, s);
+  if (top <= kMost) return;
+  for (size_t i = 0; i < scale.size(); ++i) {
+    if (scale[i] <= kMost || scale[i] == kMinusZero) continue;
+    throw Error(file + ": tensor " + in_quotes(tensor) +
+                ": expected scales that are finite and not negative, found " +
+                std::to_string(quant::f16_to_f32(scale[i])) + " in row " +
+                std::to_string(i / a_row));
+  }
+}
+
 quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor) {
   const auto fail = [&](const std::string& fault) {
     throw Error(file.file() + ": tensor " + in_quotes(tensor.name) + ": " + fault);

@@ -123,6 +123,7 @@ quant::WeightView Tensors::matrix(std::string_view name, size_t m, size_t k, siz
   if ((!t.map && !anew && !t.is_floats()) || !fits || cols != k) wrong(t, expected);
   file_->note(t, packed_ ? Use::block_map : Use::map, part_);
   if (t.map || anew) {
+    file_->check_scales(t);
     const quant::WeightView map = anew ? file_->laid_out(t) : *t.map;
     return first == 0 && count == m ? map : file_->rows_of(map, first, count);
   }
@@ -156,6 +157,7 @@ nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) con
       (!integers && !t.rows && !t.is_floats()))
     wrong(t, expected);
   file_->note(t, Use::table, Part::table);
+  file_->check_scales(t);
   if (integers) return nn::RowTable::packed(*t.map, isa_);
   const std::byte* data = t.plain.data.data();
   if (t.rows && t.rows->row_table) {

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <random>
 
 #include "models/quantize_rules.h"
@@ -373,12 +374,62 @@ TEST_CASE("a q4_0 map whose scale is no number is named, with its file") {
   {
     const Gguf file = Gguf::parse("m.gguf", bytes);
     const auto data = file.find("predictor.head.weight")->data;
-    bytes[static_cast<size_t>(data.data() - bytes.data()) + 1] = std::byte{0x7c};
+    const size_t row = 2 * 18;  // bytes: two blocks
+    const size_t at = static_cast<size_t>(data.data() - bytes.data()) + 5 * row;
+    bytes[at] = std::byte{0};
+    bytes[at + 1] = std::byte{0x7c};
   }
   const Gguf file = Gguf::parse("m.gguf", bytes);
   CHECK(error([&] { Weights(file).linear("predictor.head.weight", 12, 64); }) ==
         "m.gguf: tensor \"predictor.head.weight\": q4_0 blocks: expected a finite d, found "
-        "another");
+        "inf in row 5");
+}
+
+TEST_CASE("scales that are negative or no numbers are named, with their row") {
+  const Folder scratch;
+  write_float_file(scratch / "float.gguf");
+  quantize(scratch / "float.gguf", scratch / "m.gguf",
+           parse_rules("vision.blocks.0.qkv.weight=t5/64,language.token_embedding=i8row," +
+                       std::string("vision.stem.head.bias=f32,shipped")));
+  const std::vector<std::byte> good = read_file(scratch / "m.gguf");
+  // What binding says with `bits` as scale `i` of a tensor.
+  const auto fault = [&](const std::string& name, size_t i, uint16_t bits, auto bind) {
+    std::vector<std::byte> bytes = good;
+    size_t at = 0;
+    {
+      const Gguf file = Gguf::parse("m.gguf", bytes);
+      at = static_cast<size_t>(file.find(name + ".scale")->data.data() - bytes.data()) + 2 * i;
+    }
+    std::memcpy(&bytes[at], &bits, sizeof bits);
+    std::ofstream(scratch / "bad.gguf", std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+    const Gguf file = Gguf::open(scratch / "bad.gguf");
+    return error([&] { bind(Weights(file)); });
+  };
+  const std::string file = (scratch / "bad.gguf").string();
+  const std::pair<uint16_t, const char*> bad[] = {
+      {0x7c00, "inf"}, {0xfc00, "-inf"}, {0xbc00, "-1.000000"}, {0x7e00, "nan"}};
+  for (const auto& [bits, text] : bad) {
+    const uint16_t scale = bits;
+    const std::string found = text;
+    const auto names = [&](const std::string& name, size_t i, size_t row, auto bind) {
+      CHECK(fault(name, i, scale, bind) ==
+            file + ": tensor \"" + name +
+                "\": expected scales that are finite and not negative, found " + found + " in row " +
+                std::to_string(row));
+    };
+    const std::string map = "vision.blocks.0.qkv.weight";
+    names(map, 20, 20, [&](const Weights& w) { w.linear(map, 48, 40); });
+    const std::string rows = "vision.stem.blocks.0.expand.weight";  // laid out anew
+    names(rows, 23, 23, [&](const Weights& w) { w.linear(rows, 24, 7); });
+    names(rows, 3, 3, [&](const Weights& w) { w.floats(rows, {24, 1, 1, 7}); });
+    const std::string words = "language.token_embedding", answers = "decoder.answers";
+    names(words, 49, 49, [&](const Weights& w) { w.table(words, 0, 12); });
+    names(answers, 0, 0, [&](const Weights& w) { w.table(answers, 5, 12); });
+  }
+  const std::string map = "vision.blocks.0.qkv.weight";
+  for (const uint16_t fine : {uint16_t{0}, uint16_t{0x8000}, uint16_t{0x7bff}})
+    CHECK(fault(map, 5, fine, [&](const Weights& w) { w.linear(map, 48, 40); }) == "");
 }
 
 TEST_CASE("metadata that don't fit their tensor are refused") {

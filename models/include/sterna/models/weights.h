@@ -61,6 +61,8 @@ class Weights {
   const GgufTensor& tensor(std::string_view name, const std::string& expected) const;
   [[noreturn]] void wrong(const GgufTensor& tensor, const std::string& expected,
                           const std::string& found) const;
+  /// The scales of rows or groups that `tensor` has, which are finite and not negative.
+  std::span<const uint16_t> scales(const struct StoredTensor& tensor) const;
   /// make(what was laid out of the file), whose errors name `tensor`.
   template <class Make>
   auto laid_out(const GgufTensor& tensor, Make&& make) const;
