@@ -262,6 +262,41 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
   CHECK(!std::filesystem::exists(scratch / "no.gguf"));
 }
 
+TEST_CASE("calibration sees the table and the other maps as the rules store them") {
+  const Folder scratch;
+  const std::string model = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
+  const std::vector<std::string> texts = {"a dog", "what is this?", "red", "two", "!!"};
+  const auto make = [&](const std::filesystem::path& in, const std::string& name,
+                        const std::string& rules) {
+    quantize(in, scratch / name, parse_rules(rules + "," + kInt8Text),
+             {.texts = texts, .threads = 1});
+    return Gguf::open(scratch / name);
+  };
+  for (const std::string tensor : {"language.token_embedding", "language.blocks.0.qkv.weight"}) {
+    for (const std::string type : {"i8row", "t5", "t2", "q4_0", "f16", "bf16"}) {
+      const bool table = tensor == "language.token_embedding";
+      if (type == (table ? "bf16" : "f16")) continue;  // not bound as such
+      CAPTURE(tensor + "=" + type);
+      // A file whose numbers are those of that type already is calibrated to the same bytes.
+      const std::string rule = tensor + "=" + type;
+      quantize(model, scratch / "small.gguf", parse_rules(rule));
+      quantize(scratch / "small.gguf", scratch / "rounded.gguf", parse_rules(tensor + "=f32"));
+      const Gguf one = make(model, "one.gguf", rule);
+      const Gguf two = make(scratch / "rounded.gguf", "two.gguf", rule);
+      REQUIRE(one.tensors().size() == two.tensors().size());
+      for (const GgufTensor& t : one.tensors()) {
+        if (t.name.starts_with(tensor)) continue;  // q4_0 has several spellings of a number
+        CAPTURE(t.name);
+        CHECK(std::ranges::equal(t.data, two.find(t.name)->data));
+      }
+    }
+  }
+  CHECK(error([&] { make(model, "no.gguf", "*.0.qkv.weight=f16"); }) ==
+        model + ": tensor \"language.blocks.0.qkv.weight\": rule \"*.0.qkv.weight=f16\": "
+                "calibration on texts: expected a map in f32, bf16, i8, t2, t5, t34, t14, q4_0 or "
+                "i8row");
+}
+
 TEST_CASE("every type, groups, and what can't be") {
   const Folder scratch;
   const auto in = scratch / "float.gguf", out = scratch / "out.gguf";
@@ -415,8 +450,8 @@ TEST_CASE("scales that are negative or no numbers are named, with their row") {
     const auto names = [&](const std::string& name, size_t i, size_t row, auto bind) {
       CHECK(fault(name, i, scale, bind) ==
             file + ": tensor \"" + name +
-                "\": expected scales that are finite and not negative, found " + found + " in row " +
-                std::to_string(row));
+                "\": expected scales that are finite and not negative, found " + found +
+                " in row " + std::to_string(row));
     };
     const std::string map = "vision.blocks.0.qkv.weight";
     names(map, 20, 20, [&](const Weights& w) { w.linear(map, 48, 40); });
