@@ -57,6 +57,14 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
                   std::to_string(tensor.elements()) + " elements, found " + shape_text(out.shape));
     }
   }
+  // Maps and tables are read by row, and a row begins with a block.
+  if (const auto info = ggml_type_info(tensor.type);
+      info && info->block > 1 && !out.shape.empty() && out.shape != tensor.shape &&
+      tensor.elements() / out.shape[0] % info->block != 0) {
+    throw Error(file.file() + ": metadata " + in_quotes(tensor_key(tensor.name, "shape")) +
+                ": expected rows of a multiple of " + std::to_string(info->block) +
+                " weights for " + std::string(info->name) + ", found " + shape_text(out.shape));
+  }
   if (tensor.type != GgmlType::i8) return out;
 
   uint64_t scales = 0;

@@ -158,20 +158,26 @@ nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) con
     wrong(t, expected);
   file_->note(t, Use::table, Part::table);
   file_->check_scales(t);
-  if (integers) return nn::RowTable::packed(*t.map, isa_);
-  const std::byte* data = t.plain.data.data();
-  if (t.rows && t.rows->row_table) {
-    const std::span codes(reinterpret_cast<const int8_t*>(data), rows * cols);
-    return nn::RowTable::int8(codes, file_->scales(t), rows, cols, isa_);
+  try {
+    if (integers) return nn::RowTable::packed(*t.map, isa_);
+    const std::byte* data = t.plain.data.data();
+    if (t.rows && t.rows->row_table) {
+      const std::span codes(reinterpret_cast<const int8_t*>(data), rows * cols);
+      return nn::RowTable::int8(codes, file_->scales(t), rows, cols, isa_);
+    }
+    if (t.rows) return nn::RowTable::q4_0(t.plain.data, rows, cols, isa_);
+    // Halves are looked up where they lie: a row of them gives the numbers of a row of floats.
+    if (t.plain.dtype != Dtype::f32 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
+      const std::span halves(reinterpret_cast<const uint16_t*>(data), rows * cols);
+      return t.plain.dtype == Dtype::f16 ? nn::RowTable::half(halves, rows, cols, isa_)
+                                         : nn::RowTable::bf16(halves, rows, cols, isa_);
+    }
+    return {file_->floats(t), rows, cols, isa_};
+  } catch (const Error& e) {  // of the table, which knows no names
+    const std::string what = e.what();
+    if (what.starts_with(file_->file_of(t))) throw;
+    throw Error(file_->file_of(t) + ": tensor " + in_quotes(t.plain.name) + ": " + what);
   }
-  if (t.rows) return nn::RowTable::q4_0(t.plain.data, rows, cols, isa_);
-  // Halves are looked up where they lie: a row of them gives the numbers of a row of floats.
-  if (t.plain.dtype != Dtype::f32 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
-    const std::span halves(reinterpret_cast<const uint16_t*>(data), rows * cols);
-    return t.plain.dtype == Dtype::f16 ? nn::RowTable::half(halves, rows, cols, isa_)
-                                       : nn::RowTable::bf16(halves, rows, cols, isa_);
-  }
-  return {file_->floats(t), rows, cols, isa_};
 }
 
 nn::Norm Tensors::layer_norm(std::string_view name, size_t d, double eps, bool bias) const {

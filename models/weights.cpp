@@ -37,6 +37,10 @@ void Weights::wrong(const GgufTensor& tensor, const std::string& expected,
               ", found " + found);
 }
 
+void Weights::fail(std::string_view name, const std::string& fault) const {
+  throw Error(file_->file() + ": tensor " + in_quotes(prefix_ + std::string(name)) + ": " + fault);
+}
+
 const GgufTensor& Weights::tensor(std::string_view name, const std::string& expected) const {
   const std::string full = prefix_ + std::string(name);
   if (const GgufTensor* found = file_->find(full)) return *found;

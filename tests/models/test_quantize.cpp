@@ -541,6 +541,31 @@ TEST_CASE("shapes in metadata that don't fit the rows of an i8row tensor are ref
   CHECK(fault({}, {1, 1}) == start + "[1, 1], found []");
 }
 
+TEST_CASE("shapes in metadata whose rows are no whole blocks are refused") {
+  const Folder scratch;
+  const auto path = scratch / "m.gguf";
+  const auto fault = [&](const std::vector<int64_t>& shape) {
+    {
+      GgufWriter w(path);
+      w.set("sterna.tensor.t.shape", shape);
+      const std::vector<uint64_t> data{2, 96};
+      w.declare("t", GgmlType::q4_0, data);
+      w.write(Bytes(6 * 18));
+      w.commit();
+    }
+    const Gguf file = Gguf::open(path);
+    const size_t cols = static_cast<size_t>(shape.back()), rows = 2 * 96 / cols;
+    const std::string bound = error([&] { Weights(file).table("t", rows, cols); });
+    CHECK(bound == error([&] { Weights(file).linear("t", rows, cols); }));
+    return bound;
+  };
+  CHECK(fault({6, 32}) == "");
+  CHECK(fault({2, 96}) == "");
+  CHECK(fault({4, 48}) == path.string() +
+                              ": metadata \"sterna.tensor.t.shape\": expected rows of a multiple "
+                              "of 32 weights for q4_0, found [4, 48]");
+}
+
 TEST_CASE("info: sums, parts, and both formats") {
   const Folder scratch;
   write_float_file(scratch / "float.gguf");
