@@ -111,6 +111,9 @@ TEST_CASE("rules") {
   CHECK(either[0].type == "q4_0");
   CHECK(either[0].otherwise == "i8row");
   CHECK(contains(error([] { parse_rules("a=q4_0|"); }), "expected type keep, f32, f16"));
+  CHECK(error([] { parse_rules("a=t5|i8row"); }) ==
+        "rule \"a=t5|i8row\": expected a type of blocks, which rows may not fill, before |i8row, "
+        "found t5");
   CHECK(error([] { parse_rules(""); }) == "expected rules PATTERN=TYPE,..., found none");
   CHECK(error([] { parse_rules("a"); }) == "rule \"a\": expected PATTERN=TYPE");
   CHECK(
