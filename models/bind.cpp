@@ -14,14 +14,26 @@ quant::Linear bind_linear(const Weights& weights, std::string_view name, size_t 
   return {w, bias ? weights.floats(scope + ".bias", {m}) : std::span<const float>{}, isa};
 }
 
-nn::RowTable bind_table(const Weights& weights, std::string_view name, size_t rows, size_t cols,
-                        quant::Isa isa) {
-  const TableView t = weights.table(name, rows, cols);
+namespace {
+
+nn::RowTable row_table(const TableView& t, quant::Isa isa) {
   if (!t.i8.empty()) return nn::RowTable::int8(t.i8, t.scale, t.rows, t.cols, isa);
   if (!t.f16.empty()) return nn::RowTable::half(t.f16, t.rows, t.cols, isa);
   if (!t.q4_0.empty()) return nn::RowTable::q4_0(t.q4_0, t.rows, t.cols, isa);
   if (!t.packed.data.empty()) return nn::RowTable::packed(t.packed, isa);
   return {t.f32, t.rows, t.cols, isa};
+}
+
+}  // namespace
+
+nn::RowTable bind_table(const Weights& weights, std::string_view name, size_t rows, size_t cols,
+                        quant::Isa isa) {
+  const TableView table = weights.table(name, rows, cols);
+  try {
+    return row_table(table, isa);
+  } catch (const Error& e) {
+    weights.fail(name, e.what());
+  }
 }
 
 std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, size_t d, size_t f,

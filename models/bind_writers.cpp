@@ -135,8 +135,10 @@ std::unique_ptr<const Writer> bind_prefix(const Gguf& file, size_t dim,
   LanguageModel language = LanguageModel::open(path, {.isa = isa, .threads = threads});
   const std::string_view digest = file.string(scope + ".digest");
   if (language.digest() != digest || language.width() != d || language.size() != words) {
+    const std::string model = scope + ".model";
+    const std::string_view name = file.has(model) ? file.string(model) : "a model without a name";
     throw Error(language.file() + ": expected the language model that the prefix of " +
-                file.file() + " was trained for, " + in_quotes(file.string(scope + ".model")) +
+                file.file() + " was trained for, " + in_quotes(name) +
                 " with a last norm of digest " + in_quotes(digest) + ", width " +
                 std::to_string(d) + " and " + std::to_string(words) + " pieces, found " +
                 in_quotes(language.name()) + " with " + in_quotes(language.digest()) + ", " +

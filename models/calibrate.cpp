@@ -9,10 +9,12 @@
 #include <algorithm>
 
 #include "bind.h"
+#include "ggml_rows.h"
 #include "gptq.h"
 #include "input_moments.h"
 #include "quantize_rules.h"
 #include "rounded_maps.h"
+#include "tensor_job.h"
 #include "text.h"
 
 namespace sterna::models {
@@ -106,47 +108,65 @@ class TextCalibration {
     }
   }
 
+  // What the rules make of a tensor that the tower has.
+  TensorJob job(const std::string& name) const {
+    TensorJob job = job_of(file_, *file_.find(name), nullptr);
+    decide(job, rules_);
+    return job;
+  }
+
   // The token embedding as the rules store it.
   void store_table() {
-    const std::string name = "language.token_embedding";
-    const QuantizeRule* rule = find_rule(rules_, name);
-    const TableView table = Weights(file_).table(name, 0, parts_.weights.type.size());
-    if (rule == nullptr || rule->type != "i8row" || table.f32.empty()) return;
-    try {
-      rows_ = quant::pack_rows(table.f32, table.rows, table.cols);
-    } catch (const Error& e) {
-      throw Error(file_.file() + ": tensor " + in_quotes(name) + ": " + e.what());
+    const TensorJob table = job("language.token_embedding");
+    if (table.keep) return;
+    words_ = as_stored(table);
+    parts_.weights.token_embedding = nn::RowTable(words_, static_cast<size_t>(table.rows),
+                                                  static_cast<size_t>(table.cols), isa_);
+  }
+
+  // The map `stored` as it is bound of the file that will be, rounded without calibration.
+  quant::WeightView packed(const TensorJob& stored, size_t m, size_t k) {
+    const std::string& type = stored.rule.type;
+    const bool laid_out = type == "q4_0" || type == "i8row";  // as bf16
+    if (!laid_out && !format_of(type).layout) {
+      throw Error(file_.file() + ": tensor " + in_quotes(stored.name) + ": rule " +
+                  in_quotes(stored.rule.pattern + "=" + type) +
+                  ": calibration on texts: expected a map in f32, bf16, i8, t2, t5, t34, t14, q4_0 "
+                  "or i8row");
     }
-    parts_.weights.token_embedding =
-        nn::RowTable::int8(rows_.data, rows_.scale, table.rows, table.cols, isa_);
+    const quant::Type layout = laid_out ? quant::Type::bf16 : quant::parse_type(type);
+    const size_t group = laid_out ? 0 : stored.rule.group;
+    const std::vector<float> w = laid_out ? as_stored(stored) : read_all(*stored.source);
+    return store_.keep(layout, m, k, quant::pack(layout, w, m, k, group), group);
   }
 
   // Rounds a map of block i on what the tower so far gives it, and puts it into the tower.
   void store_map(size_t i, const Named& map) {
     const std::string scope = "language.blocks." + std::to_string(i) + "." + map.name;
     const std::string name = scope + ".weight";
-    const QuantizeRule* rule = find_rule(rules_, name);
-    if (rule == nullptr || (rule->type != "i8" && rule->type != "bf16")) return;
+    const TensorJob stored = job(name);
+    const bool calibrated = stored.rule.type == "i8";
+    if (!calibrated && (stored.keep || stored.rule.type == "f32")) return;
     nn::PreciseLinear& linear = parts_.weights.blocks[i].*map.member;
     const size_t m = linear.m(), k = linear.k();
     const quant::WeightView view = Weights(file_).linear(name, m, k);
     if (view.type != quant::Type::f32) {
       throw Error(file_.file() + ": tensor " + in_quotes(name) +
-                  ": calibration: expected f32, found " + std::string(quant::name(view.type)));
+                  ": calibration: expected f32, found " + stored.source->text());
     }
     const std::span w(reinterpret_cast<const float*>(view.data.data()), m * k);
     try {
-      if (rule->type == "bf16") {
+      if (!calibrated) {
         const std::span bias = Weights(file_).floats(scope + ".bias", {m});
-        const quant::Packed packed = quant::pack(quant::Type::bf16, w, m, k);
-        linear = quant::Linear(store_.keep(quant::Type::bf16, m, k, packed, 0), bias, isa_);
+        linear = quant::Linear(packed(stored, m, k), bias, isa_);
         return;
       }
+      const size_t group = stored.rule.group;
       const InputMoments moments = inputs(i, map.map, k);
-      const Rounded rounded = gptq(w, m, k, moments.covariance(), rule->group);
+      const Rounded rounded = gptq(w, m, k, moments.covariance(), group);
       const quant::Packed& packed = out_.weights[name] =
-          quant::pack_integers(quant::Type::i8, rounded.q, rounded.scale, m, k, rule->group);
-      const quant::WeightView small = store_.keep(quant::Type::i8, m, k, packed, rule->group);
+          quant::pack_integers(quant::Type::i8, rounded.q, rounded.scale, m, k, group);
+      const quant::WeightView small = store_.keep(quant::Type::i8, m, k, packed, group);
       const std::vector<float>& bias = out_.bias[scope + ".bias"] =
           corrected_bias(scope, w, small, moments.mean());
       linear = quant::Linear(small, bias, isa_);
@@ -208,7 +228,7 @@ class TextCalibration {
   Activations activations_;
   nn::Workspace workspace_;
   PackedStore store_;  // weights that parts_ views
-  quant::RowTable rows_;
+  std::vector<float> words_;
   Calibrated out_;
 };
 

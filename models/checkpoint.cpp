@@ -165,10 +165,30 @@ std::span<const uint16_t> Checkpoint::scales(const HeldTensor& tensor) const {
   return scales_of(*gguf_, *tensor.rows);
 }
 
-quant::WeightView Checkpoint::laid_out(const HeldTensor& tensor) const {
+void Checkpoint::check_scales(const HeldTensor& tensor) const {
+  if (roles_ != nullptr) return;
+  const auto check = [&](std::span<const uint16_t> scale, size_t rows) {
+    models::check_scales(file_of(tensor), tensor.plain.name, scale, rows);
+  };
+  if (tensor.map) check(tensor.map->scale, tensor.map->m);
+  if (!tensor.map && tensor.rows && tensor.rows->scale != nullptr)
+    check(scales(tensor), static_cast<size_t>(tensor.rows->shape[0]));
+}
+
+std::span<const float> Checkpoint::blank(size_t count) {
+  // Zeroed pages are not there until they are written to.
+  auto& blank = blank_.emplace_back(static_cast<float*>(std::calloc(count + 1, sizeof(float))));
+  if (!blank) throw std::bad_alloc();
+  return {blank.get(), count};
+}
+
+quant::WeightView Checkpoint::laid_out(const HeldTensor& tensor) {
   const size_t m = static_cast<size_t>(tensor.plain.shape[0]);
+  const size_t k = static_cast<size_t>(tensor.rows->elements()) / m;
+  if (roles_ != nullptr)
+    return {quant::Type::f32, m, k, std::as_bytes(blank(m * k)), {}, 0};
   try {
-    return gguf_->laid_out().map(*tensor.rows, m, static_cast<size_t>(tensor.rows->elements()) / m);
+    return gguf_->laid_out().map(*tensor.rows, m, k);
   } catch (const Error& e) {
     throw Error(file_ + ": tensor " + in_quotes(tensor.plain.name) + ": " + e.what());
   }
@@ -228,10 +248,7 @@ std::span<const float> Checkpoint::floats(const HeldTensor& tensor) {
   if (plain.dtype == Dtype::f32 && aligned)
     return {reinterpret_cast<const float*>(plain.data.data()), count};
   if (roles_ == nullptr) return keep(plain.floats());
-  // Zeroed pages are not there until they are written to.
-  auto& blank = blank_.emplace_back(static_cast<float*>(std::calloc(count + 1, sizeof(float))));
-  if (!blank) throw std::bad_alloc();
-  return {blank.get(), count};
+  return blank(count);
 }
 
 }  // namespace sterna::models

@@ -73,8 +73,11 @@ class Checkpoint {
   std::vector<float>& keep(std::vector<float> numbers);
   /// The scales of a tensor in i8row.
   std::span<const uint16_t> scales(const HeldTensor& tensor) const;
-  /// The map that `tensor`, in i8row or q4_0, is: as bf16.
-  quant::WeightView laid_out(const HeldTensor& tensor) const;
+  /// Throws unless the scales of `tensor` are finite and not negative (models::check_scales()),
+  /// where it is not roles alone that are asked for.
+  void check_scales(const HeldTensor& tensor) const;
+  /// The map that `tensor`, in i8row or q4_0, is: as bf16; blank where roles alone are asked for.
+  quant::WeightView laid_out(const HeldTensor& tensor);
   /// w [m, k] in the format of blocks, a scale a row.
   quant::WeightView pack(std::span<const float> w, size_t m, size_t k);
   /// Rows [first, first + m) of `map`: a view where they begin and end with panels, else a copy of
@@ -92,6 +95,7 @@ class Checkpoint {
   quant::WeightView stay(quant::Type type, size_t m, size_t k, size_t group, size_t scales);
   quant::WeightView stay(quant::Type type, size_t m, size_t k, size_t group,
                          const quant::Packed& packed);
+  std::span<const float> blank(size_t count);
   /// ggml's ternary blocks, which are not multiplied as they lie, as t5.
   quant::WeightView unblocked(const StoredTensor& tensor);
 

@@ -35,7 +35,10 @@ class LanguageModel {
   static LanguageModel of(Gguf file, const Options& options);
 
   const std::string& file() const { return file_.file(); }
-  std::string_view name() const { return file_.string("general.name"); }
+  /// For messages.
+  std::string_view name() const {
+    return file_.has("general.name") ? file_.string("general.name") : "a model without a name";
+  }
   size_t width() const { return width_; }
   /// Of its last norm, which is the same in every precision: which model this is.
   const std::string& digest() const { return digest_; }

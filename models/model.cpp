@@ -61,7 +61,7 @@ struct Model::Impl {
   void check(std::span<const float> out, size_t rows) const;
   const models::Writer& writing() const;
   Mat<const float> encode(std::string_view question, Session& session) const;
-  void known(std::string_view text, std::span<float> out) const;
+  bool known(std::string_view text, std::span<float> out) const;
   void predict(const Scene& scene, std::span<const Mat<const float>> questions, Mat<float> out,
                Session& session, float head_scale = 1) const;
 
@@ -100,20 +100,22 @@ const models::Writer& Model::Impl::writing() const {
 }
 
 // Writes the embedding of a text that is among the model's own answers, as it is or in lower case.
-void Model::Impl::known(std::string_view text, std::span<float> out) const {
+// False, and nothing is written, for others.
+bool Model::Impl::known(std::string_view text, std::span<float> out) const {
   const std::vector<std::string_view>& texts = *decoder.texts;
   auto at = std::ranges::find(texts, text);
   if (at == texts.end()) {
     const std::string lower = language::lower_case(text);
     if (lower != text) at = std::ranges::find(texts, std::string_view(lower));
   }
-  if (at == texts.end()) return;
+  if (at == texts.end()) return false;
   std::vector<float> row(out.size());
   decoder.answers.add(static_cast<size_t>(at - texts.begin()), 1, row.data());
   float square = 0;
   for (const float v : row) square += v * v;
-  if (square > 0)
-    std::ranges::transform(row, out.begin(), [&](float v) { return v / std::sqrt(square); });
+  if (!(square > 0)) return false;
+  std::ranges::transform(row, out.begin(), [&](float v) { return v / std::sqrt(square); });
+  return true;
 }
 
 // The question's last hidden states, encoded unless the session holds them already.
@@ -232,7 +234,9 @@ void Model::support(const Scene& scene, std::string_view question, std::string_v
   m.check(scene);
   const nn::Workspace::Frame frame(session.workspace);
   const Mat<float> target = session.workspace.mat<float>(1, dim());
-  embed(answer, {target.data, dim()}, session);
+  // The embedding that this very answer is chosen by.
+  if (!m.known(answer, {target.data, dim()})) embed(answer, {target.data, dim()}, session);
+  models::check_embedding(path().native(), {target.data, dim()});
   out.grid = m.tower.grid();
   out.places.resize(out.grid * out.grid);
   const predictor::Query query{m.encode(question, session),

@@ -130,6 +130,10 @@ QuantizeRule parse_rule(std::string_view text) {
   }
   const auto format = known_format(type);
   rule.type = type;
+  if (!rule.otherwise.empty() && format->block == 0) {
+    fail("expected a type of blocks, which rows may not fill, before |" + rule.otherwise +
+         ", found " + rule.type);
+  }
   if (rule.group != 0 && !format->groups) fail("expected no group for " + rule.type);
   const bool known = std::any_of(kWords.begin(), kWords.end(),
                                  [&](const Word& w) { return w.word == rule.pattern; });

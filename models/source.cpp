@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <system_error>
 #include <utility>
 
 #include "checkpoint.h"
@@ -11,6 +12,15 @@
 #include "text.h"
 
 namespace sterna::models {
+namespace {
+
+/// Whether anything is there, also what can't be read: a link that goes round in circles.
+bool is_there(const std::filesystem::path& path) {
+  std::error_code fault;
+  return std::filesystem::exists(path, fault) || fault;
+}
+
+}  // namespace
 
 std::string_view name(Use use) noexcept {
   constexpr std::array kNames = {"a linear map of a block", "a linear map", "a table",
@@ -53,8 +63,7 @@ std::string Source::where(std::string_view file) const {
 
 bool Source::has(std::string_view file) const {
   if (gguf_) return gguf_->has(std::string(kFile) + prefix_ + std::string(file));
-  std::error_code none;
-  return std::filesystem::exists(folder_ / file, none);
+  return is_there(folder_ / file);
 }
 
 Source::Text Source::text(std::string_view file) const {
@@ -101,6 +110,11 @@ Source Source::part(std::string_view name) const {
   if (!gguf_) {
     part.folder_ /= name;
     part.name_ = part.folder_.string();
+    std::error_code none;
+    if (std::filesystem::is_symlink(part.folder_, none)) {
+      if (const char* expected = folder_fault(folder_, name))
+        throw Error(part.name_ + ": expected " + expected + ", found a link");
+    }
   }
   part.prefix_ += std::string(name) + "/";
   part.texts_alone_ = true;
@@ -129,7 +143,7 @@ void Source::collect(std::vector<Source>& all) const {
   for (const Config& module : configs("modules.json")) {
     // Modules that have nothing to say (Normalize) may come without a folder.
     const std::string path = module.string("path", "");
-    if (!path.empty() && std::filesystem::is_directory(folder_ / path))
+    if (!path.empty() && is_there(folder_ / path))
       inner(module, "path").collect(all);
   }
 }

@@ -76,7 +76,8 @@ class Source {
   /// `key`, as is a folder that isn't there.
   Source inner(const Config& config, std::string_view key) const;
   /// The folder `name` of this one, "" being this one, whether it is there or not, for the texts in
-  /// it: weights that lie there are not the model's. For names that no file says.
+  /// it: weights that lie there are not the model's. For names that no file says. Throws Error for
+  /// a link that leads out of this folder, to itself or round in circles.
   Source part(std::string_view name) const;
   /// The names of an inner one's tensors start with this: "", "text/", "text/2_Dense/".
   const std::string& prefix() const { return prefix_; }

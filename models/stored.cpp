@@ -57,6 +57,14 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
                   std::to_string(tensor.elements()) + " elements, found " + shape_text(out.shape));
     }
   }
+  // Maps and tables are read by row, and a row begins with a block.
+  if (const auto info = ggml_type_info(tensor.type);
+      info && info->block > 1 && !out.shape.empty() && out.shape != tensor.shape &&
+      tensor.elements() / out.shape[0] % info->block != 0) {
+    throw Error(file.file() + ": metadata " + in_quotes(tensor_key(tensor.name, "shape")) +
+                ": expected rows of a multiple of " + std::to_string(info->block) +
+                " weights for " + std::string(info->name) + ", found " + shape_text(out.shape));
+  }
   if (tensor.type != GgmlType::i8) return out;
 
   uint64_t scales = 0;
@@ -83,6 +91,13 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
     if (quant::is_integer(*out.layout)) scales = rows * quant::group_count(cols, out.group);
   } else if (const GgufTensor* const scale = scale_of(file, tensor.name);
              tensor.shape.size() >= 2 && scale != nullptr && scale->type == GgmlType::f16) {
+    // Its rows, which have a scale each, are those of the data: a shape can't cut them anew.
+    if (out.shape.size() < 2 || out.shape[0] != tensor.shape[0]) {
+      throw Error(file.file() + ": metadata " + in_quotes(tensor_key(tensor.name, "shape")) +
+                  ": expected a shape of two or more dimensions, " +
+                  std::to_string(tensor.shape[0]) + " the first, for i8row " +
+                  shape_text(tensor.shape) + ", found " + shape_text(out.shape));
+    }
     out.row_table = true;
     scales = tensor.shape[0];
   }
@@ -105,6 +120,24 @@ std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor
                 ": expected data at a multiple of 2 bytes, found another address");
   }
   return {reinterpret_cast<const uint16_t*>(data.data()), data.size() / sizeof(uint16_t)};
+}
+
+void check_scales(const std::string& file, std::string_view tensor,
+                  std::span<const uint16_t> scale, size_t rows) {
+  constexpr uint16_t kMost = 0x7bff, kMinusZero = 0x8000;  // of fp16; infinities are above
+  constexpr size_t kMostGroups = size_t{1} << 19;
+  const size_t a_row = std::max<size_t>(1, scale.size() / std::max<size_t>(1, rows));
+  if (a_row > 1) scale = scale.first(std::min(scale.size(), kMostGroups));
+  uint16_t top = 0;
+  for (const uint16_t s : scale) top = std::max(top, s);
+  if (top <= kMost) return;
+  for (size_t i = 0; i < scale.size(); ++i) {
+    if (scale[i] <= kMost || scale[i] == kMinusZero) continue;
+    throw Error(file + ": tensor " + in_quotes(tensor) +
+                ": expected scales that are finite and not negative, found " +
+                std::to_string(quant::f16_to_f32(scale[i])) + " in row " +
+                std::to_string(i / a_row));
+  }
 }
 
 quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor) {

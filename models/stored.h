@@ -52,6 +52,12 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor);
 /// The fp16 scales of a tensor that has them, aligned.
 std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor);
 
+/// Throws Error naming `file`, `tensor` and row unless every one of some scales, as many a row, is
+/// finite and not negative. Of those of groups only the first megabyte is read: a giant file opens
+/// without a pass over it.
+void check_scales(const std::string& file, std::string_view tensor,
+                  std::span<const uint16_t> scale, size_t rows);
+
 /// A copy of them, for in the file they may lie at any address; empty where there are none.
 std::vector<uint16_t> copied_scales(const StoredTensor& tensor);
 

@@ -4,6 +4,7 @@
 #include <sterna/quant/ggml_blocks.h>
 #include <sterna/quant/half.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ggml_rows.h"
@@ -121,7 +122,8 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
   if (job.role) {
     if (const auto fault = refusal(job.role->use, format)) fail(*fault);
   }
-  if ((format.layout || format.row_table) && job.shape.size() < 2)
+  const bool q4_0 = type == "q4_0";  // bound as linear maps and tables alone
+  if ((format.layout || format.row_table || q4_0) && job.shape.size() < 2)
     fail("expected two or more dimensions");
   // A layout is laid out anew by rows and columns; what is plain keeps the shape that it has.
   if (job.source && job.source->layout) job.plain_shape = job.shape;
@@ -134,6 +136,41 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
     fail("expected at most " + std::to_string(quant::kMaxInputs) + " inputs");
   if (format.layout && job.cols > kMostFloatInputs)
     fail("expected at most " + std::to_string(kMostFloatInputs) + " inputs");
+}
+
+std::vector<float> as_stored(const TensorJob& job) {
+  std::vector<float> w = floats(job);
+  if (job.keep || job.rule.type == "f32") return w;
+  const size_t m = static_cast<size_t>(job.rows), k = static_cast<size_t>(job.cols);
+  const std::string& type = job.rule.type;
+  try {
+    if (const auto blocks = ternary_block(type)) {
+      std::vector<std::byte> packed(quant::block_bytes(*blocks) * w.size() /
+                                    quant::kTernaryBlockWeights);
+      quant::pack_blocks(*blocks, w, packed);
+      quant::dequantise_blocks(*blocks, packed, w);
+    } else if (type == "q4_0") {
+      constexpr auto kKind = quant::GgmlBlock::q4_0;
+      std::vector<std::byte> blocks(quant::block_bytes(kKind) * w.size() /
+                                    quant::kGgmlBlockWeights);
+      quant::quantise_q4_0(w, blocks);
+      quant::dequantise_blocks(kKind, blocks, w);
+    } else if (type == "f16") {
+      std::ranges::transform(halves(w), w.begin(), quant::f16_to_f32);
+    } else if (type == "i8row") {
+      const quant::RowTable table = quant::pack_rows(w, m, k);
+      for (size_t r = 0; r < m; ++r)
+        quant::lookup_row(std::span(table.data).subspan(r * k, k), table.scale[r],
+                          std::span(w).subspan(r * k, k));
+    } else {
+      const quant::Type layout = quant::parse_type(type);
+      const quant::Packed packed = quant::pack(layout, w, m, k, job.rule.group);
+      quant::dequantise({layout, m, k, packed.data, packed.scale, job.rule.group}, w);
+    }
+  } catch (const Error& e) {
+    throw Error(job.file + ": tensor " + in_quotes(job.name) + ": " + e.what());
+  }
+  return w;
 }
 
 void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out) {

@@ -53,6 +53,9 @@ TensorJob job_of(const Gguf& file, const GgufTensor& tensor, const Roles* roles)
 /// type for numbers that are quantised already.
 void decide(TensorJob& job, std::span<const QuantizeRule> rules);
 
+/// The numbers that a reader finds once `job`, which decide() has seen, is written.
+std::vector<float> as_stored(const TensorJob& job);
+
 /// Throws if `stop` says that `out` is not to be finished.
 void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out);
 

@@ -123,6 +123,7 @@ quant::WeightView Tensors::matrix(std::string_view name, size_t m, size_t k, siz
   if ((!t.map && !anew && !t.is_floats()) || !fits || cols != k) wrong(t, expected);
   file_->note(t, packed_ ? Use::block_map : Use::map, part_);
   if (t.map || anew) {
+    file_->check_scales(t);
     const quant::WeightView map = anew ? file_->laid_out(t) : *t.map;
     return first == 0 && count == m ? map : file_->rows_of(map, first, count);
   }
@@ -156,20 +157,27 @@ nn::RowTable Tensors::table(std::string_view name, size_t rows, size_t cols) con
       (!integers && !t.rows && !t.is_floats()))
     wrong(t, expected);
   file_->note(t, Use::table, Part::table);
-  if (integers) return nn::RowTable::packed(*t.map, isa_);
-  const std::byte* data = t.plain.data.data();
-  if (t.rows && t.rows->row_table) {
-    const std::span codes(reinterpret_cast<const int8_t*>(data), rows * cols);
-    return nn::RowTable::int8(codes, file_->scales(t), rows, cols, isa_);
+  file_->check_scales(t);
+  try {
+    if (integers) return nn::RowTable::packed(*t.map, isa_);
+    const std::byte* data = t.plain.data.data();
+    if (t.rows && t.rows->row_table) {
+      const std::span codes(reinterpret_cast<const int8_t*>(data), rows * cols);
+      return nn::RowTable::int8(codes, file_->scales(t), rows, cols, isa_);
+    }
+    if (t.rows) return nn::RowTable::q4_0(t.plain.data, rows, cols, isa_);
+    // Halves are looked up where they lie: a row of them gives the numbers of a row of floats.
+    if (t.plain.dtype != Dtype::f32 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
+      const std::span halves(reinterpret_cast<const uint16_t*>(data), rows * cols);
+      return t.plain.dtype == Dtype::f16 ? nn::RowTable::half(halves, rows, cols, isa_)
+                                         : nn::RowTable::bf16(halves, rows, cols, isa_);
+    }
+    return {file_->floats(t), rows, cols, isa_};
+  } catch (const Error& e) {  // of the table, which knows no names
+    const std::string what = e.what();
+    if (what.starts_with(file_->file_of(t))) throw;
+    throw Error(file_->file_of(t) + ": tensor " + in_quotes(t.plain.name) + ": " + what);
   }
-  if (t.rows) return nn::RowTable::q4_0(t.plain.data, rows, cols, isa_);
-  // Halves are looked up where they lie: a row of them gives the numbers of a row of floats.
-  if (t.plain.dtype != Dtype::f32 && reinterpret_cast<uintptr_t>(data) % alignof(uint16_t) == 0) {
-    const std::span halves(reinterpret_cast<const uint16_t*>(data), rows * cols);
-    return t.plain.dtype == Dtype::f16 ? nn::RowTable::half(halves, rows, cols, isa_)
-                                       : nn::RowTable::bf16(halves, rows, cols, isa_);
-  }
-  return {file_->floats(t), rows, cols, isa_};
 }
 
 nn::Norm Tensors::layer_norm(std::string_view name, size_t d, double eps, bool bias) const {

@@ -37,6 +37,10 @@ void Weights::wrong(const GgufTensor& tensor, const std::string& expected,
               ", found " + found);
 }
 
+void Weights::fail(std::string_view name, const std::string& fault) const {
+  throw Error(file_->file() + ": tensor " + in_quotes(prefix_ + std::string(name)) + ": " + fault);
+}
+
 const GgufTensor& Weights::tensor(std::string_view name, const std::string& expected) const {
   const std::string full = prefix_ + std::string(name);
   if (const GgufTensor* found = file_->find(full)) return *found;
@@ -51,6 +55,12 @@ std::span<const T> Weights::data(const GgufTensor& tensor) const {
           "another address");
   }
   return {reinterpret_cast<const T*>(tensor.data.data()), tensor.data.size() / sizeof(T)};
+}
+
+std::span<const uint16_t> Weights::scales(const StoredTensor& tensor) const {
+  const std::span<const uint16_t> scale = scales_of(*file_, tensor);
+  check_scales(file_->file(), tensor.data->name, scale, static_cast<size_t>(tensor.shape[0]));
+  return scale;
 }
 
 template <class Make>
@@ -72,15 +82,15 @@ quant::WeightView Weights::linear(std::string_view name, size_t m, size_t k) con
     wrong(t, expected + " in f32, bf16, i8, t2, t5, t34, t14, q4_0 or i8row", s.text());
   const uint64_t rows = s.shape.empty() ? 1 : s.shape[0];
   if (rows != m || s.elements() / rows != k) wrong(t, expected, s.text());
+  quant::WeightView view;
+  if (s.scale != nullptr) view.scale = scales(s);
   if (anew) return laid_out(t, [&](LaidOut& out) { return out.map(s, m, k); });
 
-  quant::WeightView view;
   view.type = plain ? quant::Type::f32 : *s.layout;
   view.m = m;
   view.k = k;
   view.data = plain ? std::as_bytes(data<float>(t)) : t.data;
   view.group = static_cast<size_t>(s.group);
-  if (s.scale != nullptr) view.scale = data<uint16_t>(*s.scale);
   if (!plain && !aligned<std::byte>(view.data.data(), quant::kLineBytes)) {
     wrong(t, "data at a multiple of 64 bytes",
           "general.alignment " + std::to_string(file_->alignment()));
@@ -104,6 +114,7 @@ std::span<const float> Weights::floats(std::string_view name,
   const GgufTensor& t = tensor(name, expected);
   const bool same = std::equal(shape.begin(), shape.end(), t.shape.begin(), t.shape.end());
   const StoredTensor s = stored(*file_, t);
+  if (same && s.row_table) scales(s);
   if (same && (t.type == GgmlType::f16 || s.row_table))
     return laid_out(t, [&](LaidOut& out) { return out.floats(s); });
   if (t.type != GgmlType::f32 || !same) wrong(t, expected, s.text());
@@ -122,7 +133,7 @@ TableView Weights::table(std::string_view name, size_t rows, size_t cols) const 
   view.cols = cols;
   if (s.row_table) {
     view.i8 = data<int8_t>(t);
-    view.scale = data<uint16_t>(*s.scale);
+    view.scale = scales(s);
   } else if (t.type == GgmlType::f32) {
     view.f32 = data<float>(t);
   } else if (t.type == GgmlType::f16) {
@@ -132,6 +143,7 @@ TableView Weights::table(std::string_view name, size_t rows, size_t cols) const 
     view.q4_0 = t.data;
   } else if (s.layout && quant::is_integer(*s.layout)) {
     view.packed = view_of(*file_, s);
+    scales(s);
   } else {
     wrong(t, expected + " in f32, f16, i8row, q4_0, i8, t2, t5, t34 or t14", s.text());
   }

@@ -164,7 +164,10 @@ void lay_out_q4_0(std::span<const std::byte> blocks, size_t m, size_t k, std::sp
       for (size_t r = first; r < std::min(first + kPanelRows, m); ++r) {
         const std::byte* p = blocks.data() + (r * across + b) * bytes;
         const float d = f16_to_f32(take<uint16_t>(p));
-        if (!std::isfinite(d)) throw Error("q4_0 blocks: expected a finite d, found another");
+        if (!std::isfinite(d)) {
+          throw Error("q4_0 blocks: expected a finite d, found " + std::to_string(d) + " in row " +
+                      std::to_string(r));
+        }
         std::array<uint32_t, 16> weight;
         for (int code = 0; code < 16; ++code)
           weight[static_cast<size_t>(code)] = f32_to_bf16(static_cast<float>(code - 8) * d);

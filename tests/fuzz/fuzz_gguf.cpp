@@ -36,8 +36,15 @@ void bind(const Gguf& file, const GgufTensor& tensor) {
   const Weights weights(file);
   uint64_t rows = tensor.shape.empty() ? 1 : tensor.shape[0];
   uint64_t cols = tensor.elements() / rows;
-  attempt([&] { weights.table(tensor.name, 0, cols); });
   const std::string key = "sterna.tensor." + tensor.name;
+  attempt([&] {
+    if (!file.has(key + ".shape")) return;
+    const std::vector<int64_t> shape = file.integers(key + ".shape");
+    if (shape.empty() || shape[0] <= 0) return;
+    rows = static_cast<uint64_t>(shape[0]);
+    cols = tensor.elements() / rows;
+  });
+  attempt([&] { weights.table(tensor.name, 0, cols); });
   attempt([&] {
     if (file.has(key + ".rows")) rows = file.integer(key + ".rows");
     if (file.has(key + ".cols")) cols = file.integer(key + ".cols");

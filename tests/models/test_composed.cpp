@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <sterna/models/check.h>
+#include <sterna/models/info.h>
 #include <sterna/quant/error.h>
 #include <tests/support/folder.h>
 
@@ -150,5 +151,35 @@ TEST_CASE("modules that Sterna does not run, or that don't fit, are errors that 
     const Folder f("sentence_bert");
     f.write("modules.json", json);
     f.refuses({"modules.json: expected a list"});
+  }
+}
+
+TEST_CASE("folders where tokenizers may lie are no links out of the model's or in circles") {
+  for (const char* name : {"predictor", "y_encoder"}) {
+    CAPTURE(name);
+    const Folder f("bert");
+    const auto said = [&](const fs::path& target) {
+      fs::remove(f.path / name);
+      fs::create_directory_symlink(target, f.path / name);
+      return test::message_of<Error>([&] { models::describe(f.path); });
+    };
+    const std::string start = (f.path / name).string() + ": expected a folder ";
+    fs::create_directory(f.scratch / "outside");
+    std::ofstream(f.scratch / "outside/tokenizer.json") << "{}";
+    fs::create_directory(f.path / "inside");
+    std::ofstream(f.path / "inside/tokenizer.json") << "{}";
+    std::ofstream(f.path / "tokenizer.json") << "{}";
+    CHECK(said("inside") == "");
+    CHECK(said("../outside") ==
+          start + "inside the one of this file, not a link out of it, found a link");
+    CHECK(said(".") == start + "inside the one of this file, not a link to that one, found a link");
+    CHECK(said(name) == start + "that exists, found a link");
+    CHECK(said("gone") == start + "that exists, found a link");
+    // A file in it that can't be read is an error of reading, and no other exception.
+    fs::remove(f.path / name);
+    fs::create_directory(f.path / name);
+    fs::create_symlink("tokenizer.json", f.path / name / "tokenizer.json");
+    CHECK_NOTHROW(test::message_of<Error>([&] { models::describe(f.path); }));
+    fs::remove_all(f.path / name);
   }
 }

@@ -241,6 +241,19 @@ TEST_CASE("a language model that does not fit is named, with what was expected")
   changed(other, llama, "", {}, nullptr, "",
           {"blk.0.attn_q.bias", models::GgmlType::f32, {64}, {}});
   fault(": tensor \"blk.0.attn_q.bias\": expected none of this name");
+  // Without names the fault is still that it is another model.
+  {
+    const test::Folder inner;
+    altered(inner / "norm.gguf", llama, "output_norm.weight", 1.5F);
+    changed(other, Gguf::open(inner / "norm.gguf"), "", {}, nullptr, "general.name");
+    changed(inner / "nameless.gguf", Gguf::open(with), "", {}, nullptr, "sterna.prefix.model");
+    const std::string text =
+        error([&] { Model::open(inner / "nameless.gguf", {.writer = other}); });
+    starts(text, other.string() + ": expected the language model that the prefix of " +
+                     (inner / "nameless.gguf").string() +
+                     " was trained for, \"a model without a name\" with");
+    CHECK(text.find("found \"a model without a name\" with") != std::string::npos);
+  }
   changed(other, llama, "llama.rope.scaling.type", std::string_view("yarn"));
   fault(": llama.rope.scaling.type: expected \"none\", found \"yarn\"");
   changed(other, llama, "llama.context_length", uint64_t{10});

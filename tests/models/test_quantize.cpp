@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <random>
 
 #include "models/quantize_rules.h"
@@ -110,6 +111,9 @@ TEST_CASE("rules") {
   CHECK(either[0].type == "q4_0");
   CHECK(either[0].otherwise == "i8row");
   CHECK(contains(error([] { parse_rules("a=q4_0|"); }), "expected type keep, f32, f16"));
+  CHECK(error([] { parse_rules("a=t5|i8row"); }) ==
+        "rule \"a=t5|i8row\": expected a type of blocks, which rows may not fill, before |i8row, "
+        "found t5");
   CHECK(error([] { parse_rules(""); }) == "expected rules PATTERN=TYPE,..., found none");
   CHECK(error([] { parse_rules("a"); }) == "rule \"a\": expected PATTERN=TYPE");
   CHECK(
@@ -253,12 +257,47 @@ TEST_CASE("calibration: the same layout, no map worse, the same bytes for any nu
   CHECK(contains(fault(model, "shipped"), "(language.blocks.*) as i8, found none"));
   CHECK(contains(fault((scratch / "one.gguf").string(), kInt8Text),
                  "one.gguf: tensor \"language.blocks.0.qkv.weight\": calibration: expected f32, "
-                 "found i8"));
+                 "found i8 ["));
   CHECK(contains(fault(model, "*.bias=f16," + kInt8Text),
                  "calibration: expected a rule that keeps it, found \"*.bias=f16\""));
   write_float_file(scratch / "float.gguf");
   CHECK(contains(fault((scratch / "float.gguf").string(), "shipped"), "float.gguf: "));
   CHECK(!std::filesystem::exists(scratch / "no.gguf"));
+}
+
+TEST_CASE("calibration sees the table and the other maps as the rules store them") {
+  const Folder scratch;
+  const std::string model = STERNA_TEST_DATA "/golden/tower/tiny.gguf";
+  const std::vector<std::string> texts = {"a dog", "what is this?", "red", "two", "!!"};
+  const auto make = [&](const std::filesystem::path& in, const std::string& name,
+                        const std::string& rules) {
+    quantize(in, scratch / name, parse_rules(rules + "," + kInt8Text),
+             {.texts = texts, .threads = 1});
+    return Gguf::open(scratch / name);
+  };
+  for (const std::string tensor : {"language.token_embedding", "language.blocks.0.qkv.weight"}) {
+    for (const std::string type : {"i8row", "t5", "t2", "q4_0", "f16", "bf16"}) {
+      const bool table = tensor == "language.token_embedding";
+      if (type == (table ? "bf16" : "f16")) continue;  // not bound as such
+      CAPTURE(tensor + "=" + type);
+      // A file whose numbers are those of that type already is calibrated to the same bytes.
+      const std::string rule = tensor + "=" + type;
+      quantize(model, scratch / "small.gguf", parse_rules(rule));
+      quantize(scratch / "small.gguf", scratch / "rounded.gguf", parse_rules(tensor + "=f32"));
+      const Gguf one = make(model, "one.gguf", rule);
+      const Gguf two = make(scratch / "rounded.gguf", "two.gguf", rule);
+      REQUIRE(one.tensors().size() == two.tensors().size());
+      for (const GgufTensor& t : one.tensors()) {
+        if (t.name.starts_with(tensor)) continue;  // q4_0 has several spellings of a number
+        CAPTURE(t.name);
+        CHECK(std::ranges::equal(t.data, two.find(t.name)->data));
+      }
+    }
+  }
+  CHECK(error([&] { make(model, "no.gguf", "*.0.qkv.weight=f16"); }) ==
+        model + ": tensor \"language.blocks.0.qkv.weight\": rule \"*.0.qkv.weight=f16\": "
+                "calibration on texts: expected a map in f32, bf16, i8, t2, t5, t34, t14, q4_0 or "
+                "i8row");
 }
 
 TEST_CASE("every type, groups, and what can't be") {
@@ -308,6 +347,7 @@ TEST_CASE("every type, groups, and what can't be") {
             ": tensor \"vision.stem.head.bias\": rule \"vision.stem.head.bias=t5\": expected "
             "two or more dimensions, found f32 [24]");
   CHECK(contains(fault("vision.stem.head.bias=i8row"), "expected two or more dimensions"));
+  CHECK(contains(fault("vision.stem.head.bias=q4_0"), "expected two or more dimensions"));
   CHECK(contains(fault("vision.blocks.0.qkv.weight=q4_0"),
                  "expected rows of a multiple of 32 weights, found f32 [48, 40]"));
   quantize(in, scratch / "small.gguf", shipped_rules());
@@ -372,12 +412,62 @@ TEST_CASE("a q4_0 map whose scale is no number is named, with its file") {
   {
     const Gguf file = Gguf::parse("m.gguf", bytes);
     const auto data = file.find("predictor.head.weight")->data;
-    bytes[static_cast<size_t>(data.data() - bytes.data()) + 1] = std::byte{0x7c};
+    const size_t row = 2 * 18;  // bytes: two blocks
+    const size_t at = static_cast<size_t>(data.data() - bytes.data()) + 5 * row;
+    bytes[at] = std::byte{0};
+    bytes[at + 1] = std::byte{0x7c};
   }
   const Gguf file = Gguf::parse("m.gguf", bytes);
   CHECK(error([&] { Weights(file).linear("predictor.head.weight", 12, 64); }) ==
         "m.gguf: tensor \"predictor.head.weight\": q4_0 blocks: expected a finite d, found "
-        "another");
+        "inf in row 5");
+}
+
+TEST_CASE("scales that are negative or no numbers are named, with their row") {
+  const Folder scratch;
+  write_float_file(scratch / "float.gguf");
+  quantize(scratch / "float.gguf", scratch / "m.gguf",
+           parse_rules("vision.blocks.0.qkv.weight=t5/64,language.token_embedding=i8row," +
+                       std::string("vision.stem.head.bias=f32,shipped")));
+  const std::vector<std::byte> good = read_file(scratch / "m.gguf");
+  // What binding says with `bits` as scale `i` of a tensor.
+  const auto fault = [&](const std::string& name, size_t i, uint16_t bits, auto bind) {
+    std::vector<std::byte> bytes = good;
+    size_t at = 0;
+    {
+      const Gguf file = Gguf::parse("m.gguf", bytes);
+      at = static_cast<size_t>(file.find(name + ".scale")->data.data() - bytes.data()) + 2 * i;
+    }
+    std::memcpy(&bytes[at], &bits, sizeof bits);
+    std::ofstream(scratch / "bad.gguf", std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+    const Gguf file = Gguf::open(scratch / "bad.gguf");
+    return error([&] { bind(Weights(file)); });
+  };
+  const std::string file = (scratch / "bad.gguf").string();
+  const std::pair<uint16_t, const char*> bad[] = {
+      {0x7c00, "inf"}, {0xfc00, "-inf"}, {0xbc00, "-1.000000"}, {0x7e00, "nan"}};
+  for (const auto& [bits, text] : bad) {
+    const uint16_t scale = bits;
+    const std::string found = text;
+    const auto names = [&](const std::string& name, size_t i, size_t row, auto bind) {
+      CHECK(fault(name, i, scale, bind) ==
+            file + ": tensor \"" + name +
+                "\": expected scales that are finite and not negative, found " + found +
+                " in row " + std::to_string(row));
+    };
+    const std::string map = "vision.blocks.0.qkv.weight";
+    names(map, 20, 20, [&](const Weights& w) { w.linear(map, 48, 40); });
+    const std::string rows = "vision.stem.blocks.0.expand.weight";  // laid out anew
+    names(rows, 23, 23, [&](const Weights& w) { w.linear(rows, 24, 7); });
+    names(rows, 3, 3, [&](const Weights& w) { w.floats(rows, {24, 1, 1, 7}); });
+    const std::string words = "language.token_embedding", answers = "decoder.answers";
+    names(words, 49, 49, [&](const Weights& w) { w.table(words, 0, 12); });
+    names(answers, 0, 0, [&](const Weights& w) { w.table(answers, 5, 12); });
+  }
+  const std::string map = "vision.blocks.0.qkv.weight";
+  for (const uint16_t fine : {uint16_t{0}, uint16_t{0x8000}, uint16_t{0x7bff}})
+    CHECK(fault(map, 5, fine, [&](const Weights& w) { w.linear(map, 48, 40); }) == "");
 }
 
 TEST_CASE("metadata that don't fit their tensor are refused") {
@@ -422,6 +512,61 @@ TEST_CASE("metadata that don't fit their tensor are refused") {
   CHECK(contains(fault({.with_scale = false}),
                  "expected its scales in tensor \"t.scale\", found none"));
   CHECK(contains(fault({.group = 5, .scales = 64}), "expected group 0, 64, 128 or 256, found 5"));
+}
+
+TEST_CASE("shapes in metadata that don't fit the rows of an i8row tensor are refused") {
+  const Folder scratch;
+  const auto path = scratch / "m.gguf";
+  const auto fault = [&](const std::vector<int64_t>& shape, const std::vector<uint64_t>& data) {
+    {
+      GgufWriter w(path);
+      w.set("sterna.tensor.t.shape", shape);
+      w.declare("t", GgmlType::i8, data);
+      const std::vector<uint64_t> scale{data[0]};
+      w.declare("t.scale", GgmlType::f16, scale);
+      w.write(Bytes(data[0] * data[1]));
+      w.write(Bytes(2 * data[0]));
+      w.commit();
+    }
+    const Gguf file = Gguf::open(path);
+    const size_t rows = shape.empty() ? 1 : static_cast<size_t>(shape[0]);
+    const std::string bound =
+        error([&] { Weights(file).linear("t", rows, data[0] * data[1] / rows); });
+    CHECK(bound == error([&] { describe(path); }));
+    return bound;
+  };
+  CHECK(fault({2, 4, 4, 1, 2}, {2, 32}).empty());
+  const std::string start = path.string() +
+                            ": metadata \"sterna.tensor.t.shape\": expected a shape of two or more "
+                            "dimensions, 1 the first, for i8row ";
+  CHECK(fault({4000, 1}, {1, 4000}) == start + "[1, 4000], found [4000, 1]");
+  CHECK(fault({1}, {1, 1}) == start + "[1, 1], found [1]");
+  CHECK(fault({}, {1, 1}) == start + "[1, 1], found []");
+}
+
+TEST_CASE("shapes in metadata whose rows are no whole blocks are refused") {
+  const Folder scratch;
+  const auto path = scratch / "m.gguf";
+  const auto fault = [&](const std::vector<int64_t>& shape) {
+    {
+      GgufWriter w(path);
+      w.set("sterna.tensor.t.shape", shape);
+      const std::vector<uint64_t> data{2, 96};
+      w.declare("t", GgmlType::q4_0, data);
+      w.write(Bytes(6 * 18));
+      w.commit();
+    }
+    const Gguf file = Gguf::open(path);
+    const size_t cols = static_cast<size_t>(shape.back()), rows = 2 * 96 / cols;
+    const std::string bound = error([&] { Weights(file).table("t", rows, cols); });
+    CHECK(bound == error([&] { Weights(file).linear("t", rows, cols); }));
+    return bound;
+  };
+  CHECK(fault({6, 32}) == "");
+  CHECK(fault({2, 96}) == "");
+  CHECK(fault({4, 48}) == path.string() +
+                              ": metadata \"sterna.tensor.t.shape\": expected rows of a multiple "
+                              "of 32 weights for q4_0, found [4, 48]");
 }
 
 TEST_CASE("info: sums, parts, and both formats") {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sterna/models/check.h>
 #include <sterna/models/convert.h>
+#include <sterna/models/gguf.h>
 #include <sterna/models/info.h>
 #include <sterna/models/quantize.h>
 #include <sterna/quant/error.h>
@@ -9,6 +10,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <tuple>
 
 #include "checkpoints.h"
 #include "models/sample_inputs.h"
@@ -135,6 +137,56 @@ TEST_CASE("maps and tables in q4_0 and i8row, tables in t5: run, and read again 
   CHECK(cosine("@tables=t5/64") > 0.9);
   CHECK(cosine("@maps=q4_0|i8row") > 0.98);
   CHECK(cosine("@maps=i8row") > 0.999);
+}
+
+TEST_CASE("maps in q4_0 and i8row are laid out to be run, not to be listed or kept") {
+  const test::Folder scratch, folder;
+  models::convert(wide_bert(folder), scratch / "q.gguf", parse_rules("@maps=q4_0"));
+  const std::string map = "encoder.layer.0.output.dense.weight";
+  std::vector<std::byte> bytes = test::read_file(scratch / "q.gguf");
+  {
+    const models::Gguf file = models::Gguf::parse("q.gguf", bytes);
+    const auto data = file.find(map)->data;
+    bytes[static_cast<size_t>(data.data() - bytes.data()) + 1] = std::byte{0x7c};  // d: infinite
+  }
+  std::ofstream(scratch / "q.gguf", std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+  // That the numbers are not read shows in that nobody minds what can't be laid out.
+  CHECK(models::describe(scratch / "q.gguf").problem == "");
+  models::quantize(scratch / "q.gguf", scratch / "out.gguf", parse_rules("@tables=i8row"));
+  Session session(1);
+  CHECK(test::message_of<Error>([&] {
+          models::compare(scratch / "q.gguf", scratch / "out.gguf", {}, session);
+        }).starts_with((scratch / "q.gguf").string() + ": tensor \"" + map + "\": "));
+}
+
+TEST_CASE("scales of a converted file that are negative or no numbers are named, with their row") {
+  const test::Folder scratch, folder;
+  models::convert(wide_bert(folder), scratch / "good.gguf",
+                  parse_rules("@tables=i8row,*output.dense.weight=t5/64,@maps=i8row"));
+  Session session(1);
+  for (const auto& [tensor, scale, row] :
+       {std::tuple{"embeddings.word_embeddings.weight", 7, 7},
+        {"encoder.layer.0.attention.output.dense.weight", 9, 2},  // four groups a row
+        {"encoder.layer.0.intermediate.dense.weight", 300, 300}}) {
+    std::vector<std::byte> bytes = test::read_file(scratch / "good.gguf");
+    size_t at = 0;
+    {
+      const models::Gguf file = models::Gguf::parse("q.gguf", bytes);
+      const auto data = file.find(std::string(tensor) + ".scale")->data;
+      at = static_cast<size_t>(data.data() - bytes.data()) + 2 * static_cast<size_t>(scale);
+    }
+    bytes[at] = std::byte{0};
+    bytes[at + 1] = std::byte{0xbc};  // -1
+    const auto bad = scratch / "bad.gguf";
+    std::ofstream(bad, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(bytes.size()));
+    const auto good = scratch / "good.gguf";
+    CHECK(test::message_of<Error>([&] { models::compare(good, bad, {}, session); }) ==
+          bad.string() + ": tensor \"" + tensor +
+              "\": expected scales that are finite and not negative, found -1.000000 in row " +
+              std::to_string(row));
+  }
 }
 
 TEST_CASE("sparse types are calibrated too, and err less than the largest of each four do") {

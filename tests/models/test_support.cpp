@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "counting_new.h"
@@ -40,9 +41,10 @@ TEST_CASE("support: a number a place, its cosine that of the prediction, any num
     CHECK(session.decodes == 0);
     CHECK(support.grid * support.grid + 1 == scene.tokens);
     REQUIRE(support.places.size() == support.grid * support.grid);
-    std::vector<float> predicted(model.dim()), cat(model.dim());
+    std::vector<float> predicted(model.dim());
     model.predict(scene, "what is in the picture?", predicted, session);
-    model.embed("cat", cat, session);
+    const std::vector<std::string> answer{"cat"};
+    const std::vector<float> cat = model.encode(answer, session).embeddings;
     const double cosine = std::inner_product(predicted.begin(), predicted.end(), cat.begin(), 0.0);
     CHECK(static_cast<double>(support.cosine) == doctest::Approx(cosine).epsilon(1e-5));
     bool any = false;
@@ -53,6 +55,27 @@ TEST_CASE("support: a number a place, its cosine that of the prediction, any num
     CHECK(any);
     if (threads == 1) first = support.places;
     CHECK(test::same_bits(support.places, first));
+  }
+}
+
+TEST_CASE("support: an answer of the model's own is embedded as the one that is chosen") {
+  const Model model = Model::open(STERNA_SOURCE_DIR "/models/sterna-nano.gguf");
+  Session session(1);
+  const Scene scene = model.see(picture(50, 37).view(), session);
+  std::vector<float> predicted(model.dim()), embedded(model.dim());
+  model.predict(scene, "what is it?", predicted, session);
+  const auto cosine = [&](const std::vector<float>& with) {
+    return std::inner_product(predicted.begin(), predicted.end(), with.begin(), 0.0);
+  };
+  for (const std::string answer : {"cat", "Dog", "a text that is no answer of the file"}) {
+    CAPTURE(answer);
+    Support support;
+    model.support(scene, "what is it?", answer, support, session);
+    const std::vector<float> chosen = model.encode(std::vector{answer}, session).embeddings;
+    CHECK(static_cast<double>(support.cosine) == doctest::Approx(cosine(chosen)).epsilon(1e-4));
+    // Known answers are rows of the file, not what the text tower says.
+    model.embed(answer, embedded, session);
+    CHECK((embedded == chosen) == answer.starts_with("a text"));
   }
 }
 
@@ -70,7 +93,7 @@ TEST_CASE("support: once warm it allocates no more than embedding the answer's t
   const size_t text = test::news() - before, blocks = session.workspace.system_allocations();
   before = test::news();
   pass();
-  CHECK(test::news() - before == text);
+  CHECK(test::news() - before <= text);
   CHECK(session.workspace.system_allocations() == blocks);
 }
 

@@ -56,11 +56,15 @@ class Weights {
   /// A table [rows, cols] in F32, F16, i8row, Q4_0 or an integer layout; rows = 0 accepts any
   /// number.
   TableView table(std::string_view name, size_t rows, size_t cols) const;
+  /// Throws what a module says of the tensor `name`, with file and tensor before it.
+  [[noreturn]] void fail(std::string_view name, const std::string& fault) const;
 
  private:
   const GgufTensor& tensor(std::string_view name, const std::string& expected) const;
   [[noreturn]] void wrong(const GgufTensor& tensor, const std::string& expected,
                           const std::string& found) const;
+  /// The scales of rows or groups that `tensor` has, which are finite and not negative.
+  std::span<const uint16_t> scales(const struct StoredTensor& tensor) const;
   /// make(what was laid out of the file), whose errors name `tensor`.
   template <class Make>
   auto laid_out(const GgufTensor& tensor, Make&& make) const;
