@@ -1,6 +1,6 @@
 // Any bytes as a tokenizer.json (an Error, or a tokenizer), and any bytes as a text to tokenize.
 #include <sterna/language/tokenizer.h>
-#include <sterna/language/tokenizer_json.h>
+#include <sterna/language/wordpiece.h>
 #include <sterna/quant/error.h>
 
 #include <cstdint>
@@ -67,11 +67,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   check_ids(small(), bytes);
   const std::string_view words = "The cats run, \xE7\x8C\xAB! [MASK] <s> caf\xC3\xA9\n\n 12's";
-  check_errors([&] {
-    const WordPiece tokenizer = parse_tokenizer_json(bytes, "x");
-    check_ids(tokenizer, words);
-    check_ids(tokenizer, bytes);
-  });
   check_errors([&] {
     const Tokenizer tokenizer = Tokenizer::open(bytes, "x");
     check_ids(tokenizer, words);

@@ -2,12 +2,12 @@
 """Compares our tokenizers with Hugging Face `tokenizers`, id for id; exits 1 if any differ.
 
     compare_tokenizers.py BUILD/bin/tokenize_file [--count 1000000] [--seed 1] [--family NAME ...]
-    compare_tokenizers.py BUILD/bin/tokenize_file --tokenizer tokenizer.json [--wordpiece]
+    compare_tokenizers.py BUILD/bin/tokenize_file --tokenizer tokenizer.json
 
 Of each family (families.py) the tokenizers are trained on the spot. A family sees `count` strings
 (strings.py: pipeline_strings), its tokenizers in turn, the first time with a token limit too; then every
 code point alone, between letters, after a capital with an accent, before a mark and in a row; then lines of
-1 MB. --wordpiece asks the class WordPiece instead of Tokenizer.
+1 MB.
 """
 import argparse
 import glob
@@ -33,10 +33,9 @@ LINES = [("words", (" ".join(strings.WORDS) + " ").encode()), ("one word", b"a")
          ("bad bytes", b"\xff\xc3"), ("brackets", b"[MASK"), ("digits", b"0123"), ("newlines", b"\n \n\n")]
 
 
-def ours(driver, path, texts, limit, wordpiece):
+def ours(driver, path, texts, limit):
     data = b"".join(struct.pack("<I", len(t)) + t for t in texts)
-    out = subprocess.run([driver, path, str(limit)] + ["wordpiece"] * wordpiece, input=data,
-                         stdout=subprocess.PIPE, check=True).stdout
+    out = subprocess.run([driver, path, str(limit)], input=data, stdout=subprocess.PIPE, check=True).stdout
     at, all_ids = 0, []
     for _ in texts:
         n, = struct.unpack_from("<I", out, at)
@@ -49,8 +48,8 @@ def ours(driver, path, texts, limit, wordpiece):
 class Compared:
     """One tokenizer: a file for ours, an object for theirs."""
 
-    def __init__(self, name, driver, path, wordpiece=False):
-        self.name, self.driver, self.path, self.wordpiece = name, driver, path, wordpiece
+    def __init__(self, name, driver, path):
+        self.name, self.driver, self.path = name, driver, path
         self.reference = Tokenizer.from_file(path)
         self.reference.no_padding()
 
@@ -62,7 +61,7 @@ class Compared:
         decoded = [t.decode("utf-8", "replace") for t in texts]
         theirs = [e.ids for e in self.reference.encode_batch_fast(decoded)]
         middle = time.time()
-        mine = ours(self.driver, self.path, texts, limit, self.wordpiece)
+        mine = ours(self.driver, self.path, texts, limit)
         wrong = [i for i, (a, b) in enumerate(zip(theirs, mine)) if a != b]
         for i in wrong[:5]:
             print(f"  {texts[i][:200]!r}: expected {theirs[i][:40]}, found {mine[i][:40]}")
@@ -112,7 +111,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("driver")
     parser.add_argument("--tokenizer")
-    parser.add_argument("--wordpiece", action="store_true")
     parser.add_argument("--family", action="append", choices=list(families.FAMILIES))
     parser.add_argument("--vocabulary", type=int, default=4000)
     parser.add_argument("--count", type=int, default=1000000)
@@ -125,7 +123,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         if args.tokenizer:
-            groups = {"file": [Compared(args.tokenizer, args.driver, args.tokenizer, args.wordpiece)]}
+            groups = {"file": [Compared(args.tokenizer, args.driver, args.tokenizer)]}
         else:
             texts, groups = corpus(), {}
             for family in args.family or families.FAMILIES:

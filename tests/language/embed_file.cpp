@@ -5,9 +5,11 @@
 // takes f32 or i8); types those of quant. In: texts, each ended by a NUL. Out: [texts, width]
 // float32. `embed_file MODEL_DIR TYPES --time` prints milliseconds a text of 12 and of 128 tokens
 // instead.
-#include <sterna/language/text_encoder.h>
-#include <sterna/language/tokenizer_json.h>
+#include <sterna/language/bert.h>
+#include <sterna/language/text_pool.h>
+#include <sterna/language/tokenizer.h>
 #include <sterna/models/safetensors.h>
+#include <sterna/nn/unit.h>
 #include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 
@@ -25,6 +27,8 @@
 using namespace sterna;
 
 namespace {
+
+constexpr size_t kMostTokens = 256;  // sentence-transformers' limit for MiniLM
 
 /// Owns what the encoder's weights point to.
 struct Loaded {
@@ -125,15 +129,16 @@ language::Bert load_bert(const models::Safetensors& file, const std::string& typ
   return language::Bert(std::move(w), 12, 1e-12f, isa);
 }
 
-void time_texts(const language::TextEncoder& encoder, const nn::Executor& executor) {
+void time_texts(const language::Bert& bert, const nn::Executor& executor) {
   nn::Workspace workspace;
   for (const size_t tokens : std::initializer_list<size_t>{4, 12, 128, 256}) {
     std::vector<uint32_t> ids(tokens, 2000);
-    std::vector<float> out(tokens * encoder.width());
+    const uint32_t starts[2] = {0, static_cast<uint32_t>(tokens)};
+    std::vector<float> out(tokens * bert.width());
     std::vector<double> times;
     for (int i = 0; i < 60; ++i) {
       const std::clock_t start = std::clock();
-      encoder.tokens(ids, {out.data(), tokens, encoder.width()}, executor, workspace);
+      bert.forward(ids, starts, {out.data(), tokens, bert.width()}, executor, workspace);
       times.push_back(1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
     }
     std::sort(times.begin(), times.end());
@@ -154,10 +159,10 @@ int run(int argc, char** argv) {
   }
   const auto file = models::Safetensors::open(dir / "model.safetensors");
   Loaded own;
-  const language::TextEncoder encoder(language::load_tokenizer_json(dir / "tokenizer.json"),
-                                      load_bert(file, argv[2], own, isa), 256);
+  const auto tokenizer = language::Tokenizer::load(dir / "tokenizer.json");
+  const language::Bert bert = load_bert(file, argv[2], own, isa);
   const nn::Executor executor(threads);
-  if (time) return time_texts(encoder, executor), 0;
+  if (time) return time_texts(bert, executor), 0;
   std::vector<std::string> texts(1);
   for (int c; (c = std::getchar()) != EOF;) {
     if (c == 0)
@@ -166,9 +171,20 @@ int run(int argc, char** argv) {
       texts.back().push_back(static_cast<char>(c));
   }
   texts.pop_back();
-  std::vector<float> out(texts.size() * encoder.width());
+  const size_t width = bert.width();
+  std::vector<float> out(texts.size() * width), hidden;
+  std::vector<uint32_t> ids;
   nn::Workspace workspace;
-  encoder.embed(texts, {out.data(), texts.size(), encoder.width()}, executor, workspace);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    tokenizer.encode(texts[i], kMostTokens, ids);
+    const uint32_t starts[2] = {0, static_cast<uint32_t>(ids.size())};
+    hidden.resize(ids.size() * width);
+    const nn::Mat<float> states(hidden.data(), ids.size(), width);
+    bert.forward(ids, starts, states, executor, workspace);
+    const std::span<float> row = std::span(out).subspan(i * width, width);
+    language::pool_text(language::TextPool::mean, states, {}, row);
+    nn::l2_normalize(row.data(), width);
+  }
   return std::fwrite(out.data(), 4, out.size(), stdout) == out.size() ? 0 : 1;
 }
 

@@ -1,9 +1,7 @@
 // Driver of tests/language/compare_tokenizers.py: tokenize_file TOKENIZER.json MAX_TOKENS
-// [wordpiece] In: records of a little-endian uint32 length and that many bytes. Out: per record a
-// uint32 count and that many uint32 ids. With "time" as MAX_TOKENS: tokenizes stdin as one text and
-// prints MB/s. "wordpiece": by the class WordPiece instead of Tokenizer.
+// In: records of a little-endian uint32 length and that many bytes. Out: per record a uint32 count
+// and that many uint32 ids. With "time" as MAX_TOKENS: tokenizes stdin as one text and prints MB/s.
 #include <sterna/language/tokenizer.h>
-#include <sterna/language/tokenizer_json.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -25,8 +23,7 @@ std::string read_all() {
   return all;
 }
 
-template <class Tokenizer>
-int run(const Tokenizer& tokenizer, const std::string& limit) {
+int run(const sterna::language::Tokenizer& tokenizer, const std::string& limit) {
   const std::string in = read_all();
   std::vector<uint32_t> ids;
   if (limit == "time") {
@@ -59,9 +56,8 @@ int run(const Tokenizer& tokenizer, const std::string& limit) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 4) return 2;
+  if (argc != 3) return 2;
   try {
-    if (argc == 4) return run(sterna::language::load_tokenizer_json(argv[1]), argv[2]);
     return run(sterna::language::Tokenizer::load(argv[1]), argv[2]);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
