@@ -7,6 +7,8 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cli/html.h"
 #include "cli/npy.h"
@@ -344,16 +346,100 @@ TEST_CASE("difference: noise passes, small things show") {
 }
 
 TEST_CASE("keyframes: the middle of each segment, in bounded memory") {
-  Keyframes keyframes(8);
+  Keyframes keyframes(8, 8);
   for (size_t i = 0; i < 1000; ++i) keyframes.add({i, i * 10, nullptr});
   const auto middle = keyframes.take(0, 1000);
   CHECK(std::abs(static_cast<double>(middle.number) - 500) <= 130);
   CHECK(middle.index == middle.number * 10);
+  CHECK_FALSE(middle.thumbnail);
   for (size_t i = 1000; i < 1005; ++i) keyframes.add({i, i * 10, nullptr});
   CHECK(keyframes.take(1000, 3).number == 1001);
   CHECK(keyframes.take(1003, 2).number == 1004);
   keyframes.add({1005, 10050, nullptr});
   CHECK(keyframes.take(1006, 4).number == 1005);  // none of its own: the last one there is
+
+  History<size_t> history(64);
+  for (size_t i = 0; i < 100000; ++i) {
+    history.add(i, i / 3);
+    CHECK(history.size() <= 64);
+  }
+  const auto* whole = history.nearest(50000, 50003, 50001);
+  REQUIRE(whole != nullptr);
+  CHECK(whole->last == whole->first + 2);
+}
+
+TEST_CASE("keyframes: a long scene costs those after it neither frame nor thumbnail") {
+  for (const bool still : {false, true}) {
+    CAPTURE(still);
+    Keyframes keyframes(256, 64);
+    const auto thumbnail = [](uint8_t level) {
+      return std::make_shared<const vision::Image>(picture(1, level));
+    };
+    size_t number = 0;
+    const auto scene = [&](size_t frames, uint8_t level) {
+      const auto shared = thumbnail(level);
+      for (size_t i = 0; i < frames; ++i, ++number)
+        keyframes.add({number, number + 7, still ? shared : thumbnail(level)});
+    };
+    scene(5000, 10);  // is told when frames of the next three have come
+    scene(5, 20);
+    scene(1, 30);
+    scene(4, 40);
+    size_t first = 0;
+    constexpr std::pair<size_t, int> kScenes[] = {{5000, 10}, {5, 20}, {1, 30}, {4, 40}};
+    for (const auto& told : kScenes) {
+      const size_t frames = told.first;
+      CAPTURE(first);
+      const auto frame = keyframes.take(first, frames);
+      CHECK(frame.number >= first);
+      CHECK(frame.number < first + frames);
+      CHECK(frame.index == frame.number + 7);
+      if (frames < 10) CHECK(frame.number == first + frames / 2);
+      REQUIRE(frame.thumbnail);
+      CHECK(frame.thumbnail->rgb[0] == told.second);
+      first += frames;
+    }
+  }
+  // Of scenes that were thinned away, none is shown rather than another.
+  Keyframes few(1000, 8);
+  for (size_t i = 0; i < 1000; ++i) {
+    few.add({i, i, std::make_shared<const vision::Image>(picture(1, static_cast<uint8_t>(i)))});
+  }
+  size_t shown = 0;
+  for (size_t i = 0; i < 1000; ++i) {
+    const auto frame = few.take(i, 1);
+    if (!frame.thumbnail) continue;
+    ++shown;
+    CHECK(frame.thumbnail->rgb[0] == static_cast<uint8_t>(i));
+  }
+  CHECK(shown > 2);
+  CHECK(shown <= 8);
+}
+
+TEST_CASE("watch: every segment of a long stream names a frame of its own, with a report or not") {
+  const test::Folder folder;
+  for (const bool reported : {false, true}) {
+    CAPTURE(reported);
+    Script script;
+    for (size_t i = 0; i < 1030; ++i) {  // 1000 dark frames, 5 bright, 4 dark, 20 bright, 1 dark
+      const bool bright = (i >= 1000 && i < 1005) || (i >= 1009 && i < 1029);
+      script.steps.push_back({picture(16, bright ? 250 : 5), static_cast<double>(i) / 8});
+    }
+    decoder::WardGate gate(3, {std::nullopt, 0.01, 1});
+    Collected seen;
+    WatchOutputs outputs = seen.outputs();
+    std::optional<WatchReport> report;
+    if (reported) outputs.report = &report.emplace(folder.path() / "r.html", "source", "model");
+    PixelDifference difference(1.5);
+    watch(script, &difference, gate, bright_model(), outputs);
+    REQUIRE(seen.events.size() == 5);
+    const uint64_t frames[] = {500, 1002, 1007, 1019, 1029};
+    for (size_t i = 0; i < 5; ++i) CHECK(seen.events[i].frame == frames[i]);
+  }
+  const std::string page = folder.read("r.html");
+  size_t thumbnails = 0;
+  for (size_t at = page.find("<img"); at != page.npos; at = page.find("<img", at + 1)) ++thumbnails;
+  CHECK(thumbnails == 5);
 }
 
 TEST_CASE("times and HTML") {

@@ -3,6 +3,8 @@
 #include <sterna/quant/error.h>
 
 #include <chrono>
+#include <exception>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,8 +14,8 @@
 namespace sterna::cli {
 namespace {
 
-// Frames remembered for naming the middle of a segment, and how many with a thumbnail (57 kB each).
-constexpr size_t kKeyframes = 4096, kKeyframesShown = 256;
+// Frames (24 bytes each) and thumbnails (57 kB) remembered for the middle of a segment.
+constexpr size_t kKeyframes = size_t{1} << 16, kThumbnails = 256;
 constexpr size_t kThumbnailSide = 160;
 constexpr double kMeterSeconds = 60;
 
@@ -40,7 +42,7 @@ class Watch {
         model_(model),
         outputs_(outputs),
         encoder_(model.dim, model.embed, model.clips),
-        keyframes_(outputs.report != nullptr ? kKeyframesShown : kKeyframes),
+        keyframes_(gate.keeps_all() ? std::numeric_limits<size_t>::max() : kKeyframes, kThumbnails),
         embedding_(model.dim) {}
 
   void look(const SourceFrame& frame) {
