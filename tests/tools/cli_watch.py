@@ -249,6 +249,36 @@ class Watch(StreamTest):
         self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
         process.stderr.close()
 
+    def test_outputs_that_end_leave_whole_files(self):
+        asked = ["watch", *RAW, "--json", "--every", "0.5", "--report", "r.html", "--save", "e.npy"]
+        stream = raw((RED, 1), (BLUE, 2))
+        with open("/dev/full", "wb") as full:
+            process = start(*asked, stdin=subprocess.PIPE, stdout=full, cwd=self.folder)
+        _, err = process.communicate(stream, timeout=60)
+        self.assertEqual(process.returncode, UNUSABLE)
+        self.assertIn(b"standard output: ", err)
+        self.expect_files(rows=1)
+        process = start(*asked, stdin=subprocess.PIPE, cwd=self.folder)
+        process.stdin.write(raw((RED, 0.8)))
+        process.stdin.flush()
+        self.assertIn(b'"start":0', process.stdout.readline())
+        process.stdout.close()  # as `head -1` does
+        try:
+            process.stdin.write(stream)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
+        process.stderr.close()
+        self.expect_files(rows=1)
+
+    def expect_files(self, rows):
+        self.assertEqual(sorted(os.listdir(self.folder)), ["e.jsonl", "e.npy", "r.html"])
+        self.assertTrue((self.folder / "r.html").read_text().endswith("</html>\n"))
+        self.assertGreaterEqual(len(read_npy(self.folder / "e.npy")), rows)
+        for name in os.listdir(self.folder):
+            (self.folder / name).unlink()
+
     def test_usage(self):
         for wrong in ([], ["-"], [CAT, "--raw", "4x4"], ["-", "--raw", "4y4"],
                       [CAT, "--every", "0"], [CAT, "--every", "-1"], [CAT, "--every", "nan"],

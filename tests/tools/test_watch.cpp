@@ -311,6 +311,34 @@ TEST_CASE("watch: a disk that fills up costs the report and the log, not the eve
   CHECK_FALSE(std::filesystem::exists(folder.path() / "r.html"));
 }
 
+TEST_CASE("watch: where events go is at its end: report and log are finished first") {
+  const test::Folder folder;
+  for (const size_t told : {size_t{0}, size_t{1}, size_t{2}}) {
+    CAPTURE(told);
+    Script script = day_and_night(64);
+    PixelDifference difference(1.5);
+    auto gate = cusum();
+    size_t calls = 0;
+    WatchOutputs outputs;
+    outputs.event = [&](const WatchEvent&) {
+      if (calls++ == told) throw Error("standard output: expected room");
+    };
+    outputs.warn = [](const std::string&) {};
+    WatchReport report(folder.path() / "r.html", "source", "model");
+    EmbeddingLog log(folder.path() / "e.npy", 3);
+    outputs.report = &report;
+    outputs.log = &log;
+    CHECK_THROWS_WITH_AS(watch(script, &difference, gate, bright_model(), outputs),
+                         "standard output: expected room", Error);
+    CHECK(calls == told + 1);  // nothing is said after it
+    CHECK((script.at < script.steps.size()) == (told < 2));
+    CHECK(folder.read("r.html").ends_with("</html>\n"));
+    CHECK(NpyMatrix(folder.path() / "e.npy").rows() >= told + 1);
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "e.npy.part"));
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "e.jsonl.part"));
+  }
+}
+
 TEST_CASE("difference: noise passes, small things show") {
   uint32_t state = 1;
   const auto noisy = [&](vision::Image image) {

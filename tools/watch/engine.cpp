@@ -80,6 +80,9 @@ class Watch {
     outputs_.warn(error.what());
   }
 
+  /// What outputs.event threw, if it did: nobody is told of events any more.
+  const std::exception_ptr& broken() const { return broken_; }
+
  private:
   /// Fills embedding_ with the frame's (of the clip that ends with it), or leaves the last one's if
   /// nothing has changed. False if the frame could not be encoded.
@@ -147,7 +150,7 @@ class Watch {
 
   void release() {
     if (!held_) return;
-    outputs_.event(held_->event);
+    say([&] { outputs_.event(held_->event); });
     guard(outputs_.report, [&](WatchReport& r) { r.add(held_->event, held_->thumbnail.get()); });
     held_.reset();
   }
@@ -164,6 +167,17 @@ class Watch {
     model_.decode(meaning, event.text, event.confidence);
     ++summary_.decodes;
     if (model_.recall != nullptr) model_.recall->keep(meaning, {event.text, event.confidence});
+  }
+
+  /// Where events go may be at its end; report and log are to be finished all the same.
+  template <class F>
+  void say(F&& tell_of) {
+    if (broken_) return;
+    try {
+      tell_of();
+    } catch (...) {
+      broken_ = std::current_exception();
+    }
   }
 
   /// An output that can't be written (disk full) is named once and let go; the stream goes on.
@@ -190,6 +204,7 @@ class Watch {
   bool encoded_ = false;
   std::shared_ptr<const vision::Image> thumbnail_;
   std::optional<Held> held_;
+  std::exception_ptr broken_;
   double first_ = 0, metered_ = 0;
   WatchSummary summary_;
 };
@@ -199,7 +214,7 @@ class Watch {
 WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
                    const WatchModel& model, WatchOutputs& outputs) {
   Watch watch(difference, gate, model, outputs);
-  for (;;) {
+  while (!watch.broken()) {
     std::optional<SourceFrame> frame;
     try {
       frame = source.next();
@@ -211,7 +226,9 @@ WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Ga
     if (!frame) break;
     watch.look(*frame);
   }
-  return watch.finish(source);
+  const WatchSummary summary = watch.finish(source);
+  if (watch.broken()) std::rethrow_exception(watch.broken());
+  return summary;
 }
 
 }  // namespace sterna::cli

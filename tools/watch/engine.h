@@ -43,7 +43,7 @@ struct WatchOutputs {
 /// Looks at the frames of `source` until it ends: encodes those whose pixels changed (all without
 /// `difference`), lets `gate` find the segments, and puts each into words once. A picture that
 /// can't be read is warned of and counted. Memory does not grow with the stream, unless the gate's
-/// does.
+/// does. What outputs.event throws ends it, and goes on once report and log are finished.
 WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
                    const WatchModel& model, WatchOutputs& outputs);
 
