@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import (BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main,
@@ -163,8 +164,21 @@ class Watch(StreamTest):
         self.assertEqual(len(events), 2)
         self.assertEqual(summary["frames"], 19)
         self.assertIn("frame 19: expected 6912 bytes, found the end after 6812", result.err)
-        result = self.check(DONE, "watch", *RAW, "--json", stdin=b"")
-        self.events(result, decodes=0)
+
+    def test_a_stream_of_no_frames(self):
+        for live in [], ["--live"]:
+            result = self.check_error(SOME_FAILED, "standard input: ", "watch", *RAW, "--json", *live)
+            self.assertIn("expected frames, found none", result.err)
+            _, summary = self.events(result, decodes=0)
+            self.assertEqual((summary["frames"], summary["failed"]), (0, 1))
+        process = start("watch", *RAW, "--json", "--report", "r.html", stdin=subprocess.PIPE,
+                        cwd=self.folder)
+        while not list(self.folder.glob("r.html*")):  # the model is open, frames are waited for
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)  # stopped: there may have been frames yet
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (128 + signal.SIGINT, b""))
+        self.assertEqual(json.loads(out)["failed"], 0)
 
     def test_signals_finish_the_segment(self):
         for number in signal.SIGINT, signal.SIGTERM:

@@ -78,7 +78,7 @@ TEST_CASE("raw frames: formats, the end, and a cut") {
   CHECK(fault.empty());
   CHECK(frames(200, 5, fault) == std::vector<uint64_t>{0, 5, 10, 15, 20});
   CHECK(frames(0, 5, fault).empty());
-  CHECK(fault.empty());
+  CHECK(fault == "standard input: expected frames, found none");
   CHECK(frames(27, 0, fault).size() == 3);
   CHECK(fault == "standard input: frame 3: expected 8 bytes, found the end after 3");
   // A request to stop is heard while nothing comes.

@@ -152,6 +152,7 @@ bool RawSource::fill() {
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) throw Error(std::string("standard input: can't be read: ") + std::strerror(errno));
     if (got == 0) {
+      if (have == 0 && index_ == 0) throw Error("standard input: expected frames, found none");
       if (have == 0) return false;
       throw Error("standard input: frame " + std::to_string(index_) + ": expected " +
                   std::to_string(frame_.size()) + " bytes, found the end after " +
