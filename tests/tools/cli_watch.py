@@ -154,8 +154,24 @@ class Watch(StreamTest):
         self.check_error(UNUSABLE, "nowhere/r.html", "watch", *RAW, "--report", "nowhere/r.html",
                          stdin=raw((RED, 1)))
         self.check_error(BAD_USAGE, "--save", "watch", CAT, "--save", "e.txt")
+        self.check(DONE, "watch", CAT, "--save", "e.npy")  # its own manifest is replaced, and embed's
+        self.assertEqual(len(read_jsonl(self.folder / "e.jsonl")), 1)
+        self.check(DONE, "embed", CAT, "-o", "e.npy")
+        self.check(DONE, "watch", CAT, "--save", "e.npy")
+        self.assertEqual(read_jsonl(self.folder / "e.jsonl")[0]["frame"], 0)
         self.check_error(BAD_USAGE, "--live", "watch", CAT, "--live")
         self.check_error(BAD_USAGE, "above 0, found -1", "watch", CAT, "--every", "-1")
+
+    def test_saved_embeddings_replace_nothing_else(self):
+        self.write("a.jsonl", b'{"image": "a.png", "question": "what?"}\n')
+        self.check_error(UNUSABLE, ["a.jsonl", "expected a manifest"], "watch", CAT, "--save", "a.npy")
+        self.assertEqual((self.folder / "a.jsonl").read_bytes()[:8], b'{"image"')
+        (self.folder / "b.npy").mkdir()
+        (self.folder / "c.jsonl").mkdir()
+        for folder in "b.npy", "c.jsonl":
+            self.check_error(UNUSABLE, [folder, "found a folder"], "watch", CAT, "--save",
+                             folder[0] + ".npy")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["a.jsonl", "b.npy", "c.jsonl"])
 
     def test_a_stream_cut_in_mid_frame(self):
         result = self.check(SOME_FAILED, "watch", *RAW, "--every", "1", "--json",

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "cli/manifest.h"
 #include "cli/names.h"
 #include "cli/npy.h"
 
@@ -24,6 +25,8 @@ EmbeddingLog::EmbeddingLog(const std::filesystem::path& path, size_t dim)
     throw Error(path.string() + ": expected a name that ends in .npy");
   }
   lines_path_.replace_extension(".jsonl");
+  expect_replaceable(path_);
+  expect_manifest(lines_path_);
   rows_ = GrowingFile(part(path_));
   lines_ = GrowingFile(part(lines_path_));
   rows_.truncate(0);
@@ -48,8 +51,9 @@ void EmbeddingLog::finish() {
   write_header();
   rows_.sync();
   lines_.sync();
-  rows_.rename_to(path_);
+  // Rows that nothing tells the frames of would be of no use.
   lines_.rename_to(lines_path_);
+  rows_.rename_to(path_);
 }
 
 }  // namespace sterna::cli

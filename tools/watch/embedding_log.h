@@ -14,7 +14,8 @@ namespace sterna::cli {
 /// but for the last second; finish() gives them their names.
 class EmbeddingLog {
  public:
-  /// Throws Error unless `path` ends in .npy and can be written beside.
+  /// Throws Error unless `path` ends in .npy and can be written beside, also if what would be
+  /// replaced is no file, or OUT.jsonl no manifest.
   EmbeddingLog(const std::filesystem::path& path, size_t dim);
   void add(uint64_t frame, double seconds, std::span<const float> embedding);
   void finish();
