@@ -56,7 +56,8 @@ void add_options(Options& options) {
   options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
   options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
   options.add()("report", "Write a page with a timeline to FILE.html", text(), "FILE");
-  options.add()("save", "Write the embeddings to FILE.npy", text(), "FILE");
+  options.add()("save", "Write the embeddings to FILE.npy, and their frames to FILE.jsonl", text(),
+                "FILE");
   options.epilogue(
       "Examples:\n"
       "  sterna watch street.mp4 --report street.html\n"
@@ -207,6 +208,29 @@ WatchWishes wishes(const Args& args) {
   return w;
 }
 
+/// No output may replace what is read, or another output.
+void expect_own_outputs(const Args& args, const Common& common,
+                        const std::vector<std::string>& inputs) {
+  std::vector<std::string> read = inputs;
+  if (const auto file = text(args, "answers")) read.push_back(*file);
+  if (!common.model.empty()) read.push_back(common.model);
+  const auto report = text(args, "report"), save = text(args, "save");
+  if (report) refuse_overwriting("--report", *report, read);
+  if (!save) return;
+  const auto lines = std::filesystem::path(*save).replace_extension(".jsonl");
+  const auto whole = [](const std::filesystem::path& path) {
+    std::error_code none;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, none), none);
+  };
+  for (const std::filesystem::path& written : {std::filesystem::path(*save), lines}) {
+    refuse_overwriting("--save", written, read);
+    if (report && whole(*report) == whole(written)) {
+      throw UsageError("--report: expected another file than --save writes, found \"" + *report +
+                       "\"");
+    }
+  }
+}
+
 Json event_json(const WatchEvent& e) {
   const auto rounded = [](double v) { return std::round(v * 1e4) / 1e4; };
   return {{"start", rounded(e.start)},
@@ -268,10 +292,7 @@ int watch_command(int argc, char** argv) {
     throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
   }
   const WatchWishes asked = wishes(*args);
-  for (const char* written : {"save", "report"}) {
-    if (const auto file = text(*args, written))
-      refuse_overwriting(std::string("--") + written, *file, options.positionals());
-  }
+  expect_own_outputs(*args, common, options.positionals());
 
   const InterruptGuard interrupt;
   const StopAsked stop = [&] { return interrupt.requested() != 0; };

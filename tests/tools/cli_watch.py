@@ -173,6 +173,25 @@ class Watch(StreamTest):
                              folder[0] + ".npy")
         self.assertEqual(sorted(os.listdir(self.folder)), ["a.jsonl", "b.npy", "c.jsonl"])
 
+    def test_outputs_that_are_inputs_or_each_other_are_refused(self):
+        picture = shutil.copy(CAT, self.folder / "cat.jpg")
+        (self.folder / "link").symlink_to(".")
+        self.write("list.jsonl", b"cat.jpg\n")
+        self.write("model.npy", b"")
+        before = sorted(os.listdir(self.folder))
+        for arguments in (["cat.jpg", "--report", picture], ["@list.jsonl", "--save", "list.npy"],
+                          ["@list.jsonl", "--report", "list.jsonl"],
+                          ["cat.jpg", "--answers", "list.jsonl", "--save", "list.npy"],
+                          ["cat.jpg", "--answers", "list.jsonl", "--report", "list.jsonl"],
+                          ["cat.jpg", "--model", "model.npy", "--save", "model.npy"],
+                          ["cat.jpg", "--report", "b.npy", "--save", "b.npy"],
+                          ["cat.jpg", "--report", "link/b.npy", "--save", "./b.npy"],
+                          ["cat.jpg", "--report", "b.jsonl", "--save", "b.npy"]):
+            with self.subTest(arguments):
+                self.check_error(BAD_USAGE, "expected another file", "watch", *arguments)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+        self.assertEqual((self.folder / "cat.jpg").read_bytes(), CAT.read_bytes())
+
     def test_a_stream_cut_in_mid_frame(self):
         result = self.check(SOME_FAILED, "watch", *RAW, "--every", "1", "--json",
                             stdin=raw((RED, 1), (BLUE, 1))[:-100])
