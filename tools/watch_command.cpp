@@ -288,6 +288,9 @@ int watch_command(int argc, char** argv) {
   const double levels = number(*args, "difference", 0, true).value_or(1.5);
   const auto near = number(*args, "recall", 0, false);
   if (near && *near > 1) throw UsageError("--recall: expected a cosine above 0, up to 1");
+  const double fps = number(*args, "fps", 0, true).value_or(0);
+  if (fps > 0 && fps < kLeastFps)
+    throw UsageError("--fps: expected 0, or at least a frame a day (0.000012), found less");
   if (const auto file = text(*args, "save"); file && !file->ends_with(".npy")) {
     throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
   }

@@ -336,6 +336,8 @@ class Watch(StreamTest):
                       [CAT, "--choices", "a", "--answers", "b"], [CAT, "--difference", "-1"]):
             with self.subTest(wrong):
                 self.assertEqual(self.check(BAD_USAGE, "watch", *wrong).out, "")
+        for rare in ["-", "--raw", "64x64@1e-300"], [CAT, "--fps", "1e-300"], [CLIP, "--fps", "1e-5"]:
+            self.check_error(BAD_USAGE, "at least a frame a day", "watch", *rare)
         self.check_error(UNUSABLE, "nosuch.mp4", "watch", "nosuch.mp4")
         self.check_error(UNUSABLE, "gone", "watch", CAT, "--answers", "gone")
 

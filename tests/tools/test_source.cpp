@@ -42,8 +42,10 @@ TEST_CASE("raw frames: formats, the end, and a cut") {
   CHECK(gray.frame_bytes() == 8);
   CHECK(gray.fps == 25);
   CHECK(RawFormat::parse("4x2:bgra").frame_bytes() == 32);
+  CHECK(RawFormat::parse("4x2@0.000012").fps == 0.000012);  // about a frame a day
   for (const char* wrong : {"", "640", "x480", "640x", "0x4", "4x4:yuv", "4x4@0", "4x4@", "4x4@x",
-                            "4x4@inf", "99999x4", "-4x4", "4x4:rgb24@30@30"}) {
+                            "4x4@inf", "99999x4", "-4x4", "4x4:rgb24@30@30",
+                            "4x4@1e-300", "4x4@0.00001"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(RawFormat::parse(wrong), UsageError);
   }

@@ -475,6 +475,9 @@ TEST_CASE("times and HTML") {
   CHECK(time_text(75.25) == "1:15.2");
   CHECK(time_text(3725) == "1:02:05.0");
   CHECK(time_text(-1) == "0:00.0");
+  CHECK(time_text(1e17) == time_text(1e300));
+  CHECK(time_text(1e300).starts_with("2777777777777"));
+  CHECK(time_text(-1e300) == "0:00.0");
   CHECK(html_text("<a href=\"x\">&'") == "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
   CHECK(html_text("\xff") == "\xEF\xBF\xBD");
 }

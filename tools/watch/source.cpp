@@ -94,6 +94,10 @@ RawFormat RawFormat::parse(const std::string& text) {
         !std::isfinite(raw.fps)) {
       throw fail();
     }
+    if (raw.fps < kLeastFps) {
+      throw UsageError("--raw: expected at least a frame a day (@0.000012), found \"" + text +
+                       "\"");
+    }
     rest = rest.substr(0, at);
   }
   if (const size_t colon = rest.find(':'); colon != rest.npos) {

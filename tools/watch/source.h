@@ -35,6 +35,9 @@ class FrameSource {
 /// Asked often while a source waits: true ends it.
 using StopAsked = std::function<bool()>;
 
+/// A frame a day: at a lower rate times would say nothing.
+constexpr double kLeastFps = 1.0 / 86400;
+
 /// Which frames are due if `fps` of them are wanted each second.
 class Sampler {
  public:
