@@ -59,6 +59,9 @@ void add_options(Options& options) {
   options.add()("save", "Write the embeddings to FILE.npy, and their frames to FILE.jsonl", text(),
                 "FILE");
   options.epilogue(
+      "--json: a line for each segment with start, end (seconds), text, confidence and frame, of\n"
+      "pictures also input, the file of that frame; {input, error} for each picture that can't be\n"
+      "read; at the end a summary.\n\n"
       "Examples:\n"
       "  sterna watch street.mp4 --report street.html\n"
       "  sterna watch camera:0 --choices \"a person,an empty room\" --json\n"
@@ -233,11 +236,20 @@ void expect_own_outputs(const Args& args, const Common& common,
 
 Json event_json(const WatchEvent& e) {
   const auto rounded = [](double v) { return std::round(v * 1e4) / 1e4; };
-  return {{"start", rounded(e.start)},
-          {"end", rounded(e.end)},
-          {"text", e.text},
-          {"confidence", rounded(e.confidence)},
-          {"frame", e.frame}};
+  Json line{{"start", rounded(e.start)},
+            {"end", rounded(e.end)},
+            {"text", e.text},
+            {"confidence", rounded(e.confidence)},
+            {"frame", e.frame}};
+  if (!e.file.empty()) put_name(line, "input", e.file);
+  return line;
+}
+
+Json failure_json(const std::string& file, const std::string& error) {
+  Json line = Json::object();
+  put_name(line, "input", file);
+  line["error"] = error;
+  return line;
 }
 
 double milliseconds(double seconds) { return std::round(seconds * 1e4) / 10; }
@@ -318,6 +330,11 @@ int watch_command(int argc, char** argv) {
     print_line(common.json ? to_line(event_json(e)) : event_line(e));
   };
   outputs.warn = [](const std::string& line) { message(line); };
+  if (common.json) {
+    outputs.file_failed = [](const std::string& file, const std::string& error) {
+      print_line(to_line(failure_json(file, error)));
+    };
+  }
   outputs.report = report ? &*report : nullptr;
   outputs.log = log ? &*log : nullptr;
   outputs.meter = &meter;

@@ -128,10 +128,27 @@ class Watch(StreamTest):
         self.pictures("in", 4)
         self.write("in/00002.png", b"no picture")
         result = self.check(SOME_FAILED, "watch", "in", "--every", "1", "--json")
-        *events, summary = result.json()
-        self.assertEqual(len(events), 3)
+        *lines, summary = result.json()
+        (failure,) = [line for line in lines if "error" in line]
+        self.assertEqual(list(failure), ["input", "error"])
+        self.assertEqual(failure["input"], "in/00002.png")
+        self.assertIn("00002.png", failure["error"])
         self.assertEqual(summary["failed"], 1)
-        self.assertIn("00002.png", result.err)
+        self.assertEqual(result.err, f"sterna watch: {failure['error']}\n")
+        events = [line for line in lines if "error" not in line]
+        for event in events:
+            self.assertEqual(list(event), [*EVENT, "input"])
+        self.assertEqual([(e["frame"], e["input"]) for e in events],
+                         [(i, f"in/0000{i}.png") for i in (0, 1, 3)])
+        # Names that are no UTF-8; the rows that are saved; for people, messages alone.
+        shutil.copy(CAT, os.fsencode(self.folder) + b"/in/\xff.png")
+        result = self.check(SOME_FAILED, "watch", "in", "--every", "1", "--json", "--save", "e.npy")
+        last = result.json()[-2]
+        self.assertEqual((last["input"], last["input_bytes"]), ("in/\ufffd.png", "aW4v/y5wbmc="))
+        rows = read_jsonl(self.folder / "e.jsonl")
+        self.assertEqual([(row["frame"], row["input"]) for row in rows],
+                         [(i, f"in/0000{i}.png") for i in (0, 1, 3)] + [(4, "in/\ufffd.png")])
+        self.assertNotIn("00002", self.check(SOME_FAILED, "watch", "in").out)
         result = self.check(DONE, "watch", CAT, COFFEE, CAT, "--fps", "0.5", "--every", "2", "--json")
         self.assertEqual([e["start"] for e in result.json()[:-1]], [0, 2, 4])
 

@@ -97,7 +97,15 @@ TEST_CASE("pictures: times, and a file that is none") {
   const std::string none = folder.write("a.ppm", "no picture");
   PictureSource source({none, folder.path() / "missing.png"}, 2, [] { return false; });
   CHECK(source.resumable());
-  CHECK_THROWS_AS(source.next(), Error);
-  CHECK_THROWS_AS(source.next(), Error);
+  REQUIRE(source.file(0) != nullptr);
+  CHECK(*source.file(0) == none);
+  try {
+    source.next();
+    FAIL("a file that is no picture was read");
+  } catch (const FileError& error) {
+    CHECK(error.file == none);
+    CHECK(std::string(error.what()).starts_with(none));
+  }
+  CHECK_THROWS_AS(source.next(), FileError);
   CHECK_FALSE(source.next().has_value());
 }

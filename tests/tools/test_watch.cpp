@@ -241,6 +241,40 @@ TEST_CASE("watch: a model that fails on a picture") {
   CHECK(seen.warnings[0] == "frame 0: picture: expected something else");
 }
 
+TEST_CASE("watch: where frames are files, events and failures tell which") {
+  struct Files : Script {
+    std::vector<std::string> names;
+    const std::string* file(uint64_t index) const override { return &names[index]; }
+  };
+  const test::Folder folder;
+  Files files;
+  files.steps = day_and_night(64).steps;
+  for (size_t i = 0; i < files.steps.size(); ++i) files.names.push_back(std::to_string(i) + ".png");
+  WatchModel model = bright_model();
+  const auto embed = model.embed;
+  size_t call = 0;
+  model.embed = [&](const vision::ImageView& p, std::span<float> out) {
+    if (++call == 30) throw Error("expected something else");
+    embed(p, out);
+  };
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  std::vector<std::string> failed;
+  outputs.file_failed = [&](const std::string& file, const std::string& error) {
+    failed.push_back(file + " " + error);
+  };
+  EmbeddingLog log(folder.path() / "e.npy", 3);
+  outputs.log = &log;
+  watch(files, nullptr, gate, model, outputs);
+  REQUIRE(seen.events.size() == 3);
+  for (const WatchEvent& event : seen.events) CHECK(event.file == files.names[event.frame]);
+  CHECK(failed == std::vector<std::string>{"29.png 29.png: expected something else"});
+  CHECK(seen.warnings == std::vector<std::string>{"29.png: expected something else"});
+  CHECK(folder.read("e.jsonl").starts_with(
+      "{\"row\":0,\"frame\":0,\"seconds\":0.0,\"input\":\"0.png\"}\n"));
+}
+
 TEST_CASE("watch: report and embeddings") {
   const test::Folder folder;
   Script script = day_and_night(200);

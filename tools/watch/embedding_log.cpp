@@ -39,10 +39,12 @@ void EmbeddingLog::write_header() {
   headed_ = count_;
 }
 
-void EmbeddingLog::add(uint64_t frame, double seconds, std::span<const float> embedding) {
+void EmbeddingLog::add(uint64_t frame, double seconds, std::span<const float> embedding,
+                       const std::string* file) {
   rows_.write_at(kNpyHeaderBytes + count_ * dim_ * sizeof(float), std::as_bytes(embedding));
-  lines_.append(
-      bytes_of(to_line(Json{{"row", count_}, {"frame", frame}, {"seconds", seconds}}) + "\n"));
+  Json line{{"row", count_}, {"frame", frame}, {"seconds", seconds}};
+  if (file != nullptr) put_name(line, "input", *file);
+  lines_.append(bytes_of(to_line(line) + "\n"));
   ++count_;
   if (count_ - headed_ >= 16) write_header();
 }

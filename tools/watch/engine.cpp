@@ -35,9 +35,10 @@ class Timer {
 
 class Watch {
  public:
-  Watch(PixelDifference* difference, decoder::Gate& gate, const WatchModel& model,
-        WatchOutputs& outputs)
-      : difference_(difference),
+  Watch(const FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
+        const WatchModel& model, WatchOutputs& outputs)
+      : source_(source),
+        difference_(difference),
         gate_(gate),
         model_(model),
         outputs_(outputs),
@@ -62,11 +63,11 @@ class Watch {
     tell();
   }
 
-  WatchSummary finish(const FrameSource& source) {
+  WatchSummary finish() {
     gate_.finish();
     tell();
     release();
-    summary_.dropped = source.dropped();
+    summary_.dropped = source_.dropped();
     summary_.decoder_flops = summary_.decodes * model_.decode_flops;
     if (model_.recall != nullptr) summary_.decoder_flops += model_.recall->flops();
     if (outputs_.meter != nullptr) summary_.cost = outputs_.meter->read();
@@ -75,12 +76,15 @@ class Watch {
     return summary_;
   }
 
-  void failed(const Error& error) {
+  /// `file`: that the frame is, or null.
+  void failed(const Error& error, const std::string* file) {
     ++summary_.failed;
     outputs_.warn(error.what());
+    if (file == nullptr || !outputs_.file_failed) return;
+    say([&] { outputs_.file_failed(*file, error.what()); });
   }
 
-  /// What outputs.event threw, if it did: nobody is told of events any more.
+  /// What outputs.event or file_failed threw, if they did: they are not called any more.
   const std::exception_ptr& broken() const { return broken_; }
 
  private:
@@ -97,10 +101,14 @@ class Watch {
       if (outputs_.report != nullptr && !same)
         thumbnail_ = thumbnail(frame.pixels, kThumbnailSide);
     } catch (const Error& error) {
-      failed(Error("frame " + std::to_string(frame.index) + ": " + error.what()));
+      const std::string* file = source_.file(frame.index);
+      const std::string name = file ? *file : "frame " + std::to_string(frame.index);
+      failed(Error(name + ": " + error.what()), file);
       return false;
     }
-    guard(outputs_.log, [&](EmbeddingLog& l) { l.add(frame.index, frame.seconds, embedding_); });
+    guard(outputs_.log, [&](EmbeddingLog& l) {
+      l.add(frame.index, frame.seconds, embedding_, source_.file(frame.index));
+    });
     return true;
   }
 
@@ -118,7 +126,8 @@ class Watch {
   void tell() {
     while (const decoder::Segment* segment = gate_.next()) {
       const Keyframes::Frame key = keyframes_.take(segment->first, segment->frames);
-      WatchEvent event{segment->start, segment->end, "", 0, key.index};
+      const std::string* file = source_.file(key.index);
+      WatchEvent event{segment->start, segment->end, "", 0, key.index, file ? *file : ""};
       {
         const Timer timer(summary_.decode_seconds);
         put_into_words(segment->average, event);
@@ -145,6 +154,7 @@ class Watch {
     if (next.confidence <= held.event.confidence) return;
     held.event.confidence = next.confidence;
     held.event.frame = next.frame;
+    held.event.file = next.file;
     held.thumbnail = thumbnail;
   }
 
@@ -193,6 +203,7 @@ class Watch {
     }
   }
 
+  const FrameSource& source_;
   PixelDifference* difference_;
   decoder::Gate& gate_;
   const WatchModel& model_;
@@ -213,20 +224,21 @@ class Watch {
 
 WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
                    const WatchModel& model, WatchOutputs& outputs) {
-  Watch watch(difference, gate, model, outputs);
+  Watch watch(source, difference, gate, model, outputs);
   while (!watch.broken()) {
     std::optional<SourceFrame> frame;
     try {
       frame = source.next();
     } catch (const Error& error) {
-      watch.failed(error);
+      const auto* of = dynamic_cast<const FileError*>(&error);
+      watch.failed(error, of ? &of->file : nullptr);
       if (source.resumable()) continue;
       break;  // what was seen before it is still worth its words
     }
     if (!frame) break;
     watch.look(*frame);
   }
-  const WatchSummary summary = watch.finish(source);
+  const WatchSummary summary = watch.finish();
   if (watch.broken()) std::rethrow_exception(watch.broken());
   return summary;
 }

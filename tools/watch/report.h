@@ -21,6 +21,7 @@ struct WatchEvent {
   std::string text;
   double confidence = 0;
   uint64_t frame = 0;  // in the source
+  std::string file;    // that this frame is, if each is one of its own
 };
 
 struct WatchSummary {

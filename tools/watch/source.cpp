@@ -76,7 +76,11 @@ PictureSource::PictureSource(std::vector<std::string> files, double fps, StopAsk
 std::optional<SourceFrame> PictureSource::next() {
   if (next_ == files_.size() || stop_()) return std::nullopt;
   const size_t i = next_++;
-  image_ = vision::decode_file(files_[i]);
+  try {
+    image_ = vision::decode_file(files_[i]);
+  } catch (const Error& error) {
+    throw FileError(files_[i], error.what());
+  }
   return SourceFrame{image_.view(), static_cast<double>(i) / fps_, i};
 }
 
