@@ -56,8 +56,12 @@ void add_options(Options& options) {
   options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
   options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
   options.add()("report", "Write a page with a timeline to FILE.html", text(), "FILE");
-  options.add()("save", "Write the embeddings to FILE.npy", text(), "FILE");
+  options.add()("save", "Write the embeddings to FILE.npy, and their frames to FILE.jsonl", text(),
+                "FILE");
   options.epilogue(
+      "--json: a line for each segment with start, end (seconds), text, confidence and frame, of\n"
+      "pictures also input, the file of that frame; {input, error} for each picture that can't be\n"
+      "read; at the end a summary.\n\n"
       "Examples:\n"
       "  sterna watch street.mp4 --report street.html\n"
       "  sterna watch camera:0 --choices \"a person,an empty room\" --json\n"
@@ -207,13 +211,45 @@ WatchWishes wishes(const Args& args) {
   return w;
 }
 
+/// No output may replace what is read, or another output.
+void expect_own_outputs(const Args& args, const Common& common,
+                        const std::vector<std::string>& inputs) {
+  std::vector<std::string> read = inputs;
+  if (const auto file = text(args, "answers")) read.push_back(*file);
+  if (!common.model.empty()) read.push_back(common.model);
+  const auto report = text(args, "report"), save = text(args, "save");
+  if (report) refuse_overwriting("--report", *report, read);
+  if (!save) return;
+  const auto lines = std::filesystem::path(*save).replace_extension(".jsonl");
+  const auto whole = [](const std::filesystem::path& path) {
+    std::error_code none;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, none), none);
+  };
+  for (const std::filesystem::path& written : {std::filesystem::path(*save), lines}) {
+    refuse_overwriting("--save", written, read);
+    if (report && whole(*report) == whole(written)) {
+      throw UsageError("--report: expected another file than --save writes, found \"" + *report +
+                       "\"");
+    }
+  }
+}
+
 Json event_json(const WatchEvent& e) {
   const auto rounded = [](double v) { return std::round(v * 1e4) / 1e4; };
-  return {{"start", rounded(e.start)},
-          {"end", rounded(e.end)},
-          {"text", e.text},
-          {"confidence", rounded(e.confidence)},
-          {"frame", e.frame}};
+  Json line{{"start", rounded(e.start)},
+            {"end", rounded(e.end)},
+            {"text", e.text},
+            {"confidence", rounded(e.confidence)},
+            {"frame", e.frame}};
+  if (!e.file.empty()) put_name(line, "input", e.file);
+  return line;
+}
+
+Json failure_json(const std::string& file, const std::string& error) {
+  Json line = Json::object();
+  put_name(line, "input", file);
+  line["error"] = error;
+  return line;
 }
 
 double milliseconds(double seconds) { return std::round(seconds * 1e4) / 10; }
@@ -264,14 +300,14 @@ int watch_command(int argc, char** argv) {
   const double levels = number(*args, "difference", 0, true).value_or(1.5);
   const auto near = number(*args, "recall", 0, false);
   if (near && *near > 1) throw UsageError("--recall: expected a cosine above 0, up to 1");
+  const double fps = number(*args, "fps", 0, true).value_or(0);
+  if (fps > 0 && fps < kLeastFps)
+    throw UsageError("--fps: expected 0, or at least a frame a day (0.000012), found less");
   if (const auto file = text(*args, "save"); file && !file->ends_with(".npy")) {
     throw UsageError("--save: expected a name that ends in .npy, found \"" + *file + "\"");
   }
   const WatchWishes asked = wishes(*args);
-  for (const char* written : {"save", "report"}) {
-    if (const auto file = text(*args, written))
-      refuse_overwriting(std::string("--") + written, *file, options.positionals());
-  }
+  expect_own_outputs(*args, common, options.positionals());
 
   const InterruptGuard interrupt;
   const StopAsked stop = [&] { return interrupt.requested() != 0; };
@@ -294,6 +330,11 @@ int watch_command(int argc, char** argv) {
     print_line(common.json ? to_line(event_json(e)) : event_line(e));
   };
   outputs.warn = [](const std::string& line) { message(line); };
+  if (common.json) {
+    outputs.file_failed = [](const std::string& file, const std::string& error) {
+      print_line(to_line(failure_json(file, error)));
+    };
+  }
   outputs.report = report ? &*report : nullptr;
   outputs.log = log ? &*log : nullptr;
   outputs.meter = &meter;

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import (BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, SOURCE, UNUSABLE, CommandTest, main,
@@ -127,10 +128,27 @@ class Watch(StreamTest):
         self.pictures("in", 4)
         self.write("in/00002.png", b"no picture")
         result = self.check(SOME_FAILED, "watch", "in", "--every", "1", "--json")
-        *events, summary = result.json()
-        self.assertEqual(len(events), 3)
+        *lines, summary = result.json()
+        (failure,) = [line for line in lines if "error" in line]
+        self.assertEqual(list(failure), ["input", "error"])
+        self.assertEqual(failure["input"], "in/00002.png")
+        self.assertIn("00002.png", failure["error"])
         self.assertEqual(summary["failed"], 1)
-        self.assertIn("00002.png", result.err)
+        self.assertEqual(result.err, f"sterna watch: {failure['error']}\n")
+        events = [line for line in lines if "error" not in line]
+        for event in events:
+            self.assertEqual(list(event), [*EVENT, "input"])
+        self.assertEqual([(e["frame"], e["input"]) for e in events],
+                         [(i, f"in/0000{i}.png") for i in (0, 1, 3)])
+        # Names that are no UTF-8; the rows that are saved; for people, messages alone.
+        shutil.copy(CAT, os.fsencode(self.folder) + b"/in/\xff.png")
+        result = self.check(SOME_FAILED, "watch", "in", "--every", "1", "--json", "--save", "e.npy")
+        last = result.json()[-2]
+        self.assertEqual((last["input"], last["input_bytes"]), ("in/\ufffd.png", "aW4v/y5wbmc="))
+        rows = read_jsonl(self.folder / "e.jsonl")
+        self.assertEqual([(row["frame"], row["input"]) for row in rows],
+                         [(i, f"in/0000{i}.png") for i in (0, 1, 3)] + [(4, "in/\ufffd.png")])
+        self.assertNotIn("00002", self.check(SOME_FAILED, "watch", "in").out)
         result = self.check(DONE, "watch", CAT, COFFEE, CAT, "--fps", "0.5", "--every", "2", "--json")
         self.assertEqual([e["start"] for e in result.json()[:-1]], [0, 2, 4])
 
@@ -153,8 +171,43 @@ class Watch(StreamTest):
         self.check_error(UNUSABLE, "nowhere/r.html", "watch", *RAW, "--report", "nowhere/r.html",
                          stdin=raw((RED, 1)))
         self.check_error(BAD_USAGE, "--save", "watch", CAT, "--save", "e.txt")
+        self.check(DONE, "watch", CAT, "--save", "e.npy")  # its own manifest is replaced, and embed's
+        self.assertEqual(len(read_jsonl(self.folder / "e.jsonl")), 1)
+        self.check(DONE, "embed", CAT, "-o", "e.npy")
+        self.check(DONE, "watch", CAT, "--save", "e.npy")
+        self.assertEqual(read_jsonl(self.folder / "e.jsonl")[0]["frame"], 0)
         self.check_error(BAD_USAGE, "--live", "watch", CAT, "--live")
         self.check_error(BAD_USAGE, "above 0, found -1", "watch", CAT, "--every", "-1")
+
+    def test_saved_embeddings_replace_nothing_else(self):
+        self.write("a.jsonl", b'{"image": "a.png", "question": "what?"}\n')
+        self.check_error(UNUSABLE, ["a.jsonl", "expected a manifest"], "watch", CAT, "--save", "a.npy")
+        self.assertEqual((self.folder / "a.jsonl").read_bytes()[:8], b'{"image"')
+        (self.folder / "b.npy").mkdir()
+        (self.folder / "c.jsonl").mkdir()
+        for folder in "b.npy", "c.jsonl":
+            self.check_error(UNUSABLE, [folder, "found a folder"], "watch", CAT, "--save",
+                             folder[0] + ".npy")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["a.jsonl", "b.npy", "c.jsonl"])
+
+    def test_outputs_that_are_inputs_or_each_other_are_refused(self):
+        picture = shutil.copy(CAT, self.folder / "cat.jpg")
+        (self.folder / "link").symlink_to(".")
+        self.write("list.jsonl", b"cat.jpg\n")
+        self.write("model.npy", b"")
+        before = sorted(os.listdir(self.folder))
+        for arguments in (["cat.jpg", "--report", picture], ["@list.jsonl", "--save", "list.npy"],
+                          ["@list.jsonl", "--report", "list.jsonl"],
+                          ["cat.jpg", "--answers", "list.jsonl", "--save", "list.npy"],
+                          ["cat.jpg", "--answers", "list.jsonl", "--report", "list.jsonl"],
+                          ["cat.jpg", "--model", "model.npy", "--save", "model.npy"],
+                          ["cat.jpg", "--report", "b.npy", "--save", "b.npy"],
+                          ["cat.jpg", "--report", "link/b.npy", "--save", "./b.npy"],
+                          ["cat.jpg", "--report", "b.jsonl", "--save", "b.npy"]):
+            with self.subTest(arguments):
+                self.check_error(BAD_USAGE, "expected another file", "watch", *arguments)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+        self.assertEqual((self.folder / "cat.jpg").read_bytes(), CAT.read_bytes())
 
     def test_a_stream_cut_in_mid_frame(self):
         result = self.check(SOME_FAILED, "watch", *RAW, "--every", "1", "--json",
@@ -163,8 +216,21 @@ class Watch(StreamTest):
         self.assertEqual(len(events), 2)
         self.assertEqual(summary["frames"], 19)
         self.assertIn("frame 19: expected 6912 bytes, found the end after 6812", result.err)
-        result = self.check(DONE, "watch", *RAW, "--json", stdin=b"")
-        self.events(result, decodes=0)
+
+    def test_a_stream_of_no_frames(self):
+        for live in [], ["--live"]:
+            result = self.check_error(SOME_FAILED, "standard input: ", "watch", *RAW, "--json", *live)
+            self.assertIn("expected frames, found none", result.err)
+            _, summary = self.events(result, decodes=0)
+            self.assertEqual((summary["frames"], summary["failed"]), (0, 1))
+        process = start("watch", *RAW, "--json", "--report", "r.html", stdin=subprocess.PIPE,
+                        cwd=self.folder)
+        while not list(self.folder.glob("r.html*")):  # the model is open, frames are waited for
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)  # stopped: there may have been frames yet
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (128 + signal.SIGINT, b""))
+        self.assertEqual(json.loads(out)["failed"], 0)
 
     def test_signals_finish_the_segment(self):
         for number in signal.SIGINT, signal.SIGTERM:
@@ -249,6 +315,36 @@ class Watch(StreamTest):
         self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
         process.stderr.close()
 
+    def test_outputs_that_end_leave_whole_files(self):
+        asked = ["watch", *RAW, "--json", "--every", "0.5", "--report", "r.html", "--save", "e.npy"]
+        stream = raw((RED, 1), (BLUE, 2))
+        with open("/dev/full", "wb") as full:
+            process = start(*asked, stdin=subprocess.PIPE, stdout=full, cwd=self.folder)
+        _, err = process.communicate(stream, timeout=60)
+        self.assertEqual(process.returncode, UNUSABLE)
+        self.assertIn(b"standard output: ", err)
+        self.expect_files(rows=1)
+        process = start(*asked, stdin=subprocess.PIPE, cwd=self.folder)
+        process.stdin.write(raw((RED, 0.8)))
+        process.stdin.flush()
+        self.assertIn(b'"start":0', process.stdout.readline())
+        process.stdout.close()  # as `head -1` does
+        try:
+            process.stdin.write(stream)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
+        process.stderr.close()
+        self.expect_files(rows=1)
+
+    def expect_files(self, rows):
+        self.assertEqual(sorted(os.listdir(self.folder)), ["e.jsonl", "e.npy", "r.html"])
+        self.assertTrue((self.folder / "r.html").read_text().endswith("</html>\n"))
+        self.assertGreaterEqual(len(read_npy(self.folder / "e.npy")), rows)
+        for name in os.listdir(self.folder):
+            (self.folder / name).unlink()
+
     def test_usage(self):
         for wrong in ([], ["-"], [CAT, "--raw", "4x4"], ["-", "--raw", "4y4"],
                       [CAT, "--every", "0"], [CAT, "--every", "-1"], [CAT, "--every", "nan"],
@@ -257,6 +353,8 @@ class Watch(StreamTest):
                       [CAT, "--choices", "a", "--answers", "b"], [CAT, "--difference", "-1"]):
             with self.subTest(wrong):
                 self.assertEqual(self.check(BAD_USAGE, "watch", *wrong).out, "")
+        for rare in ["-", "--raw", "64x64@1e-300"], [CAT, "--fps", "1e-300"], [CLIP, "--fps", "1e-5"]:
+            self.check_error(BAD_USAGE, "at least a frame a day", "watch", *rare)
         self.check_error(UNUSABLE, "nosuch.mp4", "watch", "nosuch.mp4")
         self.check_error(UNUSABLE, "gone", "watch", CAT, "--answers", "gone")
 

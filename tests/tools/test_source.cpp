@@ -42,8 +42,10 @@ TEST_CASE("raw frames: formats, the end, and a cut") {
   CHECK(gray.frame_bytes() == 8);
   CHECK(gray.fps == 25);
   CHECK(RawFormat::parse("4x2:bgra").frame_bytes() == 32);
+  CHECK(RawFormat::parse("4x2@0.000012").fps == 0.000012);  // about a frame a day
   for (const char* wrong : {"", "640", "x480", "640x", "0x4", "4x4:yuv", "4x4@0", "4x4@", "4x4@x",
-                            "4x4@inf", "99999x4", "-4x4", "4x4:rgb24@30@30"}) {
+                            "4x4@inf", "99999x4", "-4x4", "4x4:rgb24@30@30",
+                            "4x4@1e-300", "4x4@0.00001"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(RawFormat::parse(wrong), UsageError);
   }
@@ -78,7 +80,7 @@ TEST_CASE("raw frames: formats, the end, and a cut") {
   CHECK(fault.empty());
   CHECK(frames(200, 5, fault) == std::vector<uint64_t>{0, 5, 10, 15, 20});
   CHECK(frames(0, 5, fault).empty());
-  CHECK(fault.empty());
+  CHECK(fault == "standard input: expected frames, found none");
   CHECK(frames(27, 0, fault).size() == 3);
   CHECK(fault == "standard input: frame 3: expected 8 bytes, found the end after 3");
   // A request to stop is heard while nothing comes.
@@ -95,7 +97,15 @@ TEST_CASE("pictures: times, and a file that is none") {
   const std::string none = folder.write("a.ppm", "no picture");
   PictureSource source({none, folder.path() / "missing.png"}, 2, [] { return false; });
   CHECK(source.resumable());
-  CHECK_THROWS_AS(source.next(), Error);
-  CHECK_THROWS_AS(source.next(), Error);
+  REQUIRE(source.file(0) != nullptr);
+  CHECK(*source.file(0) == none);
+  try {
+    source.next();
+    FAIL("a file that is no picture was read");
+  } catch (const FileError& error) {
+    CHECK(error.file == none);
+    CHECK(std::string(error.what()).starts_with(none));
+  }
+  CHECK_THROWS_AS(source.next(), FileError);
   CHECK_FALSE(source.next().has_value());
 }

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cli/html.h"
 #include "cli/npy.h"
@@ -239,6 +241,40 @@ TEST_CASE("watch: a model that fails on a picture") {
   CHECK(seen.warnings[0] == "frame 0: picture: expected something else");
 }
 
+TEST_CASE("watch: where frames are files, events and failures tell which") {
+  struct Files : Script {
+    std::vector<std::string> names;
+    const std::string* file(uint64_t index) const override { return &names[index]; }
+  };
+  const test::Folder folder;
+  Files files;
+  files.steps = day_and_night(64).steps;
+  for (size_t i = 0; i < files.steps.size(); ++i) files.names.push_back(std::to_string(i) + ".png");
+  WatchModel model = bright_model();
+  const auto embed = model.embed;
+  size_t call = 0;
+  model.embed = [&](const vision::ImageView& p, std::span<float> out) {
+    if (++call == 30) throw Error("expected something else");
+    embed(p, out);
+  };
+  auto gate = cusum();
+  Collected seen;
+  WatchOutputs outputs = seen.outputs();
+  std::vector<std::string> failed;
+  outputs.file_failed = [&](const std::string& file, const std::string& error) {
+    failed.push_back(file + " " + error);
+  };
+  EmbeddingLog log(folder.path() / "e.npy", 3);
+  outputs.log = &log;
+  watch(files, nullptr, gate, model, outputs);
+  REQUIRE(seen.events.size() == 3);
+  for (const WatchEvent& event : seen.events) CHECK(event.file == files.names[event.frame]);
+  CHECK(failed == std::vector<std::string>{"29.png 29.png: expected something else"});
+  CHECK(seen.warnings == std::vector<std::string>{"29.png: expected something else"});
+  CHECK(folder.read("e.jsonl").starts_with(
+      "{\"row\":0,\"frame\":0,\"seconds\":0.0,\"input\":\"0.png\"}\n"));
+}
+
 TEST_CASE("watch: report and embeddings") {
   const test::Folder folder;
   Script script = day_and_night(200);
@@ -309,6 +345,34 @@ TEST_CASE("watch: a disk that fills up costs the report and the log, not the eve
   CHECK_FALSE(std::filesystem::exists(folder.path() / "r.html"));
 }
 
+TEST_CASE("watch: where events go is at its end: report and log are finished first") {
+  const test::Folder folder;
+  for (const size_t told : {size_t{0}, size_t{1}, size_t{2}}) {
+    CAPTURE(told);
+    Script script = day_and_night(64);
+    PixelDifference difference(1.5);
+    auto gate = cusum();
+    size_t calls = 0;
+    WatchOutputs outputs;
+    outputs.event = [&](const WatchEvent&) {
+      if (calls++ == told) throw Error("standard output: expected room");
+    };
+    outputs.warn = [](const std::string&) {};
+    WatchReport report(folder.path() / "r.html", "source", "model");
+    EmbeddingLog log(folder.path() / "e.npy", 3);
+    outputs.report = &report;
+    outputs.log = &log;
+    CHECK_THROWS_WITH_AS(watch(script, &difference, gate, bright_model(), outputs),
+                         "standard output: expected room", Error);
+    CHECK(calls == told + 1);  // nothing is said after it
+    CHECK((script.at < script.steps.size()) == (told < 2));
+    CHECK(folder.read("r.html").ends_with("</html>\n"));
+    CHECK(NpyMatrix(folder.path() / "e.npy").rows() >= told + 1);
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "e.npy.part"));
+    CHECK_FALSE(std::filesystem::exists(folder.path() / "e.jsonl.part"));
+  }
+}
+
 TEST_CASE("difference: noise passes, small things show") {
   uint32_t state = 1;
   const auto noisy = [&](vision::Image image) {
@@ -344,16 +408,100 @@ TEST_CASE("difference: noise passes, small things show") {
 }
 
 TEST_CASE("keyframes: the middle of each segment, in bounded memory") {
-  Keyframes keyframes(8);
+  Keyframes keyframes(8, 8);
   for (size_t i = 0; i < 1000; ++i) keyframes.add({i, i * 10, nullptr});
   const auto middle = keyframes.take(0, 1000);
   CHECK(std::abs(static_cast<double>(middle.number) - 500) <= 130);
   CHECK(middle.index == middle.number * 10);
+  CHECK_FALSE(middle.thumbnail);
   for (size_t i = 1000; i < 1005; ++i) keyframes.add({i, i * 10, nullptr});
   CHECK(keyframes.take(1000, 3).number == 1001);
   CHECK(keyframes.take(1003, 2).number == 1004);
   keyframes.add({1005, 10050, nullptr});
   CHECK(keyframes.take(1006, 4).number == 1005);  // none of its own: the last one there is
+
+  History<size_t> history(64);
+  for (size_t i = 0; i < 100000; ++i) {
+    history.add(i, i / 3);
+    CHECK(history.size() <= 64);
+  }
+  const auto* whole = history.nearest(50000, 50003, 50001);
+  REQUIRE(whole != nullptr);
+  CHECK(whole->last == whole->first + 2);
+}
+
+TEST_CASE("keyframes: a long scene costs those after it neither frame nor thumbnail") {
+  for (const bool still : {false, true}) {
+    CAPTURE(still);
+    Keyframes keyframes(256, 64);
+    const auto thumbnail = [](uint8_t level) {
+      return std::make_shared<const vision::Image>(picture(1, level));
+    };
+    size_t number = 0;
+    const auto scene = [&](size_t frames, uint8_t level) {
+      const auto shared = thumbnail(level);
+      for (size_t i = 0; i < frames; ++i, ++number)
+        keyframes.add({number, number + 7, still ? shared : thumbnail(level)});
+    };
+    scene(5000, 10);  // is told when frames of the next three have come
+    scene(5, 20);
+    scene(1, 30);
+    scene(4, 40);
+    size_t first = 0;
+    constexpr std::pair<size_t, int> kScenes[] = {{5000, 10}, {5, 20}, {1, 30}, {4, 40}};
+    for (const auto& told : kScenes) {
+      const size_t frames = told.first;
+      CAPTURE(first);
+      const auto frame = keyframes.take(first, frames);
+      CHECK(frame.number >= first);
+      CHECK(frame.number < first + frames);
+      CHECK(frame.index == frame.number + 7);
+      if (frames < 10) CHECK(frame.number == first + frames / 2);
+      REQUIRE(frame.thumbnail);
+      CHECK(frame.thumbnail->rgb[0] == told.second);
+      first += frames;
+    }
+  }
+  // Of scenes that were thinned away, none is shown rather than another.
+  Keyframes few(1000, 8);
+  for (size_t i = 0; i < 1000; ++i) {
+    few.add({i, i, std::make_shared<const vision::Image>(picture(1, static_cast<uint8_t>(i)))});
+  }
+  size_t shown = 0;
+  for (size_t i = 0; i < 1000; ++i) {
+    const auto frame = few.take(i, 1);
+    if (!frame.thumbnail) continue;
+    ++shown;
+    CHECK(frame.thumbnail->rgb[0] == static_cast<uint8_t>(i));
+  }
+  CHECK(shown > 2);
+  CHECK(shown <= 8);
+}
+
+TEST_CASE("watch: every segment of a long stream names a frame of its own, with a report or not") {
+  const test::Folder folder;
+  for (const bool reported : {false, true}) {
+    CAPTURE(reported);
+    Script script;
+    for (size_t i = 0; i < 1030; ++i) {  // 1000 dark frames, 5 bright, 4 dark, 20 bright, 1 dark
+      const bool bright = (i >= 1000 && i < 1005) || (i >= 1009 && i < 1029);
+      script.steps.push_back({picture(16, bright ? 250 : 5), static_cast<double>(i) / 8});
+    }
+    decoder::WardGate gate(3, {std::nullopt, 0.01, 1});
+    Collected seen;
+    WatchOutputs outputs = seen.outputs();
+    std::optional<WatchReport> report;
+    if (reported) outputs.report = &report.emplace(folder.path() / "r.html", "source", "model");
+    PixelDifference difference(1.5);
+    watch(script, &difference, gate, bright_model(), outputs);
+    REQUIRE(seen.events.size() == 5);
+    const uint64_t frames[] = {500, 1002, 1007, 1019, 1029};
+    for (size_t i = 0; i < 5; ++i) CHECK(seen.events[i].frame == frames[i]);
+  }
+  const std::string page = folder.read("r.html");
+  size_t thumbnails = 0;
+  for (size_t at = page.find("<img"); at != page.npos; at = page.find("<img", at + 1)) ++thumbnails;
+  CHECK(thumbnails == 5);
 }
 
 TEST_CASE("times and HTML") {
@@ -361,6 +509,9 @@ TEST_CASE("times and HTML") {
   CHECK(time_text(75.25) == "1:15.2");
   CHECK(time_text(3725) == "1:02:05.0");
   CHECK(time_text(-1) == "0:00.0");
+  CHECK(time_text(1e17) == time_text(1e300));
+  CHECK(time_text(1e300).starts_with("2777777777777"));
+  CHECK(time_text(-1e300) == "0:00.0");
   CHECK(html_text("<a href=\"x\">&'") == "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
   CHECK(html_text("\xff") == "\xEF\xBF\xBD");
 }

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "cli/error.h"
+#include "cli/manifest.h"
 
 namespace fs = std::filesystem;
 
@@ -100,25 +101,6 @@ StorePaths::StorePaths(const fs::path& output) : vectors(output), manifest(outpu
   meta.replace_extension(".meta.json");
 }
 
-namespace {
-
-/// A manifest of a run that was stopped while outputs were exchanged has no meta file.
-void expect_manifest(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text;
-  if (!std::getline(in, text)) return;  // none, or empty
-  const Json line = Json::parse(text, nullptr, false);
-  if (line.is_object() && (line.contains("input") || line.contains("input_bytes")) &&
-      (line.contains("row") || line.contains("error"))) {
-    return;
-  }
-  throw Error(path.string() +
-              ": would be replaced: expected a manifest of an earlier run, or no such file, found "
-              "another");
-}
-
-}  // namespace
-
 VectorStore::VectorStore(const StorePaths& paths, size_t dim, Json settings,
                          const std::vector<std::string>& inputs, bool input_is_file, bool fresh)
     : paths_(paths),
@@ -126,6 +108,7 @@ VectorStore::VectorStore(const StorePaths& paths, size_t dim, Json settings,
       settings_(std::move(settings)),
       input_is_file_(input_is_file),
       next_checkpoint_(std::chrono::steady_clock::now() + kBetweenCheckpoints) {
+  // A manifest of a run that was stopped while outputs were exchanged has no meta file.
   if (!paths.inline_vectors && !fs::exists(paths.meta)) expect_manifest(paths.manifest);
   vectors_ = GrowingFile(part(paths.vectors));
   manifest_ = GrowingFile(part(paths.manifest));

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "cli/manifest.h"
 #include "cli/names.h"
 #include "cli/npy.h"
 
@@ -24,6 +25,8 @@ EmbeddingLog::EmbeddingLog(const std::filesystem::path& path, size_t dim)
     throw Error(path.string() + ": expected a name that ends in .npy");
   }
   lines_path_.replace_extension(".jsonl");
+  expect_replaceable(path_);
+  expect_manifest(lines_path_);
   rows_ = GrowingFile(part(path_));
   lines_ = GrowingFile(part(lines_path_));
   rows_.truncate(0);
@@ -36,10 +39,12 @@ void EmbeddingLog::write_header() {
   headed_ = count_;
 }
 
-void EmbeddingLog::add(uint64_t frame, double seconds, std::span<const float> embedding) {
+void EmbeddingLog::add(uint64_t frame, double seconds, std::span<const float> embedding,
+                       const std::string* file) {
   rows_.write_at(kNpyHeaderBytes + count_ * dim_ * sizeof(float), std::as_bytes(embedding));
-  lines_.append(
-      bytes_of(to_line(Json{{"row", count_}, {"frame", frame}, {"seconds", seconds}}) + "\n"));
+  Json line{{"row", count_}, {"frame", frame}, {"seconds", seconds}};
+  if (file != nullptr) put_name(line, "input", *file);
+  lines_.append(bytes_of(to_line(line) + "\n"));
   ++count_;
   if (count_ - headed_ >= 16) write_header();
 }
@@ -48,8 +53,9 @@ void EmbeddingLog::finish() {
   write_header();
   rows_.sync();
   lines_.sync();
-  rows_.rename_to(path_);
+  // Rows that nothing tells the frames of would be of no use.
   lines_.rename_to(lines_path_);
+  rows_.rename_to(path_);
 }
 
 }  // namespace sterna::cli

@@ -3,6 +3,8 @@
 #include <sterna/quant/error.h>
 
 #include <chrono>
+#include <exception>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,8 +14,8 @@
 namespace sterna::cli {
 namespace {
 
-// Frames remembered for naming the middle of a segment, and how many with a thumbnail (57 kB each).
-constexpr size_t kKeyframes = 4096, kKeyframesShown = 256;
+// Frames (24 bytes each) and thumbnails (57 kB) remembered for the middle of a segment.
+constexpr size_t kKeyframes = size_t{1} << 16, kThumbnails = 256;
 constexpr size_t kThumbnailSide = 160;
 constexpr double kMeterSeconds = 60;
 
@@ -33,14 +35,15 @@ class Timer {
 
 class Watch {
  public:
-  Watch(PixelDifference* difference, decoder::Gate& gate, const WatchModel& model,
-        WatchOutputs& outputs)
-      : difference_(difference),
+  Watch(const FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
+        const WatchModel& model, WatchOutputs& outputs)
+      : source_(source),
+        difference_(difference),
         gate_(gate),
         model_(model),
         outputs_(outputs),
         encoder_(model.dim, model.embed, model.clips),
-        keyframes_(outputs.report != nullptr ? kKeyframesShown : kKeyframes),
+        keyframes_(gate.keeps_all() ? std::numeric_limits<size_t>::max() : kKeyframes, kThumbnails),
         embedding_(model.dim) {}
 
   void look(const SourceFrame& frame) {
@@ -60,11 +63,11 @@ class Watch {
     tell();
   }
 
-  WatchSummary finish(const FrameSource& source) {
+  WatchSummary finish() {
     gate_.finish();
     tell();
     release();
-    summary_.dropped = source.dropped();
+    summary_.dropped = source_.dropped();
     summary_.decoder_flops = summary_.decodes * model_.decode_flops;
     if (model_.recall != nullptr) summary_.decoder_flops += model_.recall->flops();
     if (outputs_.meter != nullptr) summary_.cost = outputs_.meter->read();
@@ -73,10 +76,16 @@ class Watch {
     return summary_;
   }
 
-  void failed(const Error& error) {
+  /// `file`: that the frame is, or null.
+  void failed(const Error& error, const std::string* file) {
     ++summary_.failed;
     outputs_.warn(error.what());
+    if (file == nullptr || !outputs_.file_failed) return;
+    say([&] { outputs_.file_failed(*file, error.what()); });
   }
+
+  /// What outputs.event or file_failed threw, if they did: they are not called any more.
+  const std::exception_ptr& broken() const { return broken_; }
 
  private:
   /// Fills embedding_ with the frame's (of the clip that ends with it), or leaves the last one's if
@@ -92,10 +101,14 @@ class Watch {
       if (outputs_.report != nullptr && !same)
         thumbnail_ = thumbnail(frame.pixels, kThumbnailSide);
     } catch (const Error& error) {
-      failed(Error("frame " + std::to_string(frame.index) + ": " + error.what()));
+      const std::string* file = source_.file(frame.index);
+      const std::string name = file ? *file : "frame " + std::to_string(frame.index);
+      failed(Error(name + ": " + error.what()), file);
       return false;
     }
-    guard(outputs_.log, [&](EmbeddingLog& l) { l.add(frame.index, frame.seconds, embedding_); });
+    guard(outputs_.log, [&](EmbeddingLog& l) {
+      l.add(frame.index, frame.seconds, embedding_, source_.file(frame.index));
+    });
     return true;
   }
 
@@ -113,7 +126,8 @@ class Watch {
   void tell() {
     while (const decoder::Segment* segment = gate_.next()) {
       const Keyframes::Frame key = keyframes_.take(segment->first, segment->frames);
-      WatchEvent event{segment->start, segment->end, "", 0, key.index};
+      const std::string* file = source_.file(key.index);
+      WatchEvent event{segment->start, segment->end, "", 0, key.index, file ? *file : ""};
       {
         const Timer timer(summary_.decode_seconds);
         put_into_words(segment->average, event);
@@ -140,12 +154,13 @@ class Watch {
     if (next.confidence <= held.event.confidence) return;
     held.event.confidence = next.confidence;
     held.event.frame = next.frame;
+    held.event.file = next.file;
     held.thumbnail = thumbnail;
   }
 
   void release() {
     if (!held_) return;
-    outputs_.event(held_->event);
+    say([&] { outputs_.event(held_->event); });
     guard(outputs_.report, [&](WatchReport& r) { r.add(held_->event, held_->thumbnail.get()); });
     held_.reset();
   }
@@ -164,6 +179,17 @@ class Watch {
     if (model_.recall != nullptr) model_.recall->keep(meaning, {event.text, event.confidence});
   }
 
+  /// Where events go may be at its end; report and log are to be finished all the same.
+  template <class F>
+  void say(F&& tell_of) {
+    if (broken_) return;
+    try {
+      tell_of();
+    } catch (...) {
+      broken_ = std::current_exception();
+    }
+  }
+
   /// An output that can't be written (disk full) is named once and let go; the stream goes on.
   template <class Output, class F>
   void guard(Output*& output, F&& write) {
@@ -177,6 +203,7 @@ class Watch {
     }
   }
 
+  const FrameSource& source_;
   PixelDifference* difference_;
   decoder::Gate& gate_;
   const WatchModel& model_;
@@ -188,6 +215,7 @@ class Watch {
   bool encoded_ = false;
   std::shared_ptr<const vision::Image> thumbnail_;
   std::optional<Held> held_;
+  std::exception_ptr broken_;
   double first_ = 0, metered_ = 0;
   WatchSummary summary_;
 };
@@ -196,20 +224,23 @@ class Watch {
 
 WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
                    const WatchModel& model, WatchOutputs& outputs) {
-  Watch watch(difference, gate, model, outputs);
-  for (;;) {
+  Watch watch(source, difference, gate, model, outputs);
+  while (!watch.broken()) {
     std::optional<SourceFrame> frame;
     try {
       frame = source.next();
     } catch (const Error& error) {
-      watch.failed(error);
+      const auto* of = dynamic_cast<const FileError*>(&error);
+      watch.failed(error, of ? &of->file : nullptr);
       if (source.resumable()) continue;
       break;  // what was seen before it is still worth its words
     }
     if (!frame) break;
     watch.look(*frame);
   }
-  return watch.finish(source);
+  const WatchSummary summary = watch.finish();
+  if (watch.broken()) std::rethrow_exception(watch.broken());
+  return summary;
 }
 
 }  // namespace sterna::cli

@@ -33,6 +33,9 @@ struct WatchModel {
 struct WatchOutputs {
   std::function<void(const WatchEvent&)> event;
   std::function<void(const std::string&)> warn;
+  /// Of each file that could not be read or encoded, where each frame is one of its own; beside
+  /// `warn`. May be empty.
+  std::function<void(const std::string& file, const std::string& error)> file_failed;
   WatchReport* report = nullptr;
   EmbeddingLog* log = nullptr;
   CostMeter* meter = nullptr;  // may be null; older than the session's threads
@@ -43,7 +46,8 @@ struct WatchOutputs {
 /// Looks at the frames of `source` until it ends: encodes those whose pixels changed (all without
 /// `difference`), lets `gate` find the segments, and puts each into words once. A picture that
 /// can't be read is warned of and counted. Memory does not grow with the stream, unless the gate's
-/// does.
+/// does. What outputs.event or file_failed throws ends it, and goes on once report and log are
+/// finished.
 WatchSummary watch(FrameSource& source, PixelDifference* difference, decoder::Gate& gate,
                    const WatchModel& model, WatchOutputs& outputs);
 

@@ -28,7 +28,9 @@ std::string number(double value) {
 }  // namespace
 
 std::string time_text(double seconds) {
-  const auto tenths = static_cast<long long>(std::floor(std::max(0.0, seconds) * 10));
+  constexpr double kMost = 1e17;  // ten times this is still a long long
+  seconds = std::min(std::max(0.0, seconds), kMost);
+  const auto tenths = static_cast<long long>(std::floor(seconds * 10));
   const long long minutes = tenths / 600;
   char text[48];
   if (minutes >= 60) {

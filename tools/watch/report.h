@@ -21,6 +21,7 @@ struct WatchEvent {
   std::string text;
   double confidence = 0;
   uint64_t frame = 0;  // in the source
+  std::string file;    // that this frame is, if each is one of its own
 };
 
 struct WatchSummary {
@@ -75,7 +76,7 @@ class WatchReport {
   std::vector<Bar> bars_;
 };
 
-/// 75.25 -> "1:15.2", 3725 -> "1:02:05.0"
+/// 75.25 -> "1:15.2", 3725 -> "1:02:05.0"; of any finite number, those below 0 as 0.
 std::string time_text(double seconds);
 
 /// What was done, in words: for people, on the page and on the terminal.

@@ -76,7 +76,11 @@ PictureSource::PictureSource(std::vector<std::string> files, double fps, StopAsk
 std::optional<SourceFrame> PictureSource::next() {
   if (next_ == files_.size() || stop_()) return std::nullopt;
   const size_t i = next_++;
-  image_ = vision::decode_file(files_[i]);
+  try {
+    image_ = vision::decode_file(files_[i]);
+  } catch (const Error& error) {
+    throw FileError(files_[i], error.what());
+  }
   return SourceFrame{image_.view(), static_cast<double>(i) / fps_, i};
 }
 
@@ -93,6 +97,10 @@ RawFormat RawFormat::parse(const std::string& text) {
     if (error != std::errc() || end != fps.data() + fps.size() || !(raw.fps > 0) ||
         !std::isfinite(raw.fps)) {
       throw fail();
+    }
+    if (raw.fps < kLeastFps) {
+      throw UsageError("--raw: expected at least a frame a day (@0.000012), found \"" + text +
+                       "\"");
     }
     rest = rest.substr(0, at);
   }
@@ -152,6 +160,7 @@ bool RawSource::fill() {
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) throw Error(std::string("standard input: can't be read: ") + std::strerror(errno));
     if (got == 0) {
+      if (have == 0 && index_ == 0) throw Error("standard input: expected frames, found none");
       if (have == 0) return false;
       throw Error("standard input: frame " + std::to_string(index_) + ": expected " +
                   std::to_string(frame_.size()) + " bytes, found the end after " +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sterna/quant/error.h>
 #include <sterna/vision/image.h>
 #include <sterna/vision/video.h>
 
@@ -19,6 +20,13 @@ struct SourceFrame {
   uint64_t index = 0;  // in the source, counting the frames that were stepped over
 };
 
+/// A file that can't be read, where each frame is a file of its own.
+class FileError : public Error {
+ public:
+  FileError(const std::string& name, const std::string& message) : Error(message), file(name) {}
+  std::string file;
+};
+
 /// Where the pictures of `sterna watch` come from.
 class FrameSource {
  public:
@@ -28,12 +36,17 @@ class FrameSource {
   /// only if resumable() says so.
   virtual std::optional<SourceFrame> next() = 0;
   virtual bool resumable() const { return false; }
+  /// The name of the file that the frame `index` is, if each is one of its own; else null.
+  virtual const std::string* file(uint64_t /*index*/) const { return nullptr; }
   /// Pictures that were due but came too fast to be looked at.
   virtual uint64_t dropped() const { return 0; }
 };
 
 /// Asked often while a source waits: true ends it.
 using StopAsked = std::function<bool()>;
+
+/// A frame a day: at a lower rate times would say nothing.
+constexpr double kLeastFps = 1.0 / 86400;
 
 /// Which frames are due if `fps` of them are wanted each second.
 class Sampler {
@@ -73,12 +86,13 @@ class VideoSource : public FrameSource {
   bool first_ = true;
 };
 
-/// Pictures of files, `fps` of them a second.
+/// Pictures of files, `fps` of them a second. Those that can't be read are FileErrors.
 class PictureSource : public FrameSource {
  public:
   PictureSource(std::vector<std::string> files, double fps, StopAsked stop);
   std::optional<SourceFrame> next() override;
   bool resumable() const override { return true; }
+  const std::string* file(uint64_t index) const override { return &files_[index]; }
 
  private:
   std::vector<std::string> files_;

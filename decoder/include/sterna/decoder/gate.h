@@ -56,6 +56,8 @@ class Gate {
   /// change; 0 for a gate that does not measure. For curves in reports.
   virtual double statistic() const { return 0; }
   virtual double threshold() const { return 0; }
+  /// Whether it keeps what it got until finish(): its memory grows with the stream.
+  virtual bool keeps_all() const { return false; }
 };
 
 /// Seconds of a stream out of the stamps of its frames. Never runs backwards: a stamp before the
@@ -116,6 +118,7 @@ class WardGate : public Gate {
   Push push(double time, std::span<const float> embedding) override;
   void finish() override;
   const Segment* next() override;
+  bool keeps_all() const override { return true; }
 
  private:
   size_t dim_;
