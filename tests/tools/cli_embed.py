@@ -118,13 +118,13 @@ class Embed(CommandTest):
         self.write("p/00005.png", png(30, 30)[:60])
         self.write("p/00007.jpg", b"this is text")
         (self.folder / "p/00008.png").unlink()
-        (self.folder / "p/00008.png").symlink_to("nowhere")  # is left out: no regular file
+        (self.folder / "p/00008.png").symlink_to("nowhere")
         (self.folder / "p/note.txt").write_text("no picture, and not named like one")
         result = self.check(SOME_FAILED, "embed", "p", "gone.png", "-o", "out.npy", "--json")
         lines = read_jsonl(self.folder / "out.jsonl")
         failed = [line for line in lines if "error" in line]
         self.assertEqual([line["input"] for line in failed],
-                         ["p/00002.png", "p/00005.png", "p/00007.jpg", "gone.png"])
+                         ["p/00002.png", "p/00005.png", "p/00007.jpg", "p/00008.png", "gone.png"])
         for line, message in zip(failed, result.err.splitlines()):
             self.assertEqual(list(line), ["input", "error"])
             self.assertIn(line["input"], line["error"])
@@ -132,7 +132,7 @@ class Embed(CommandTest):
         good = [line for line in lines if "row" in line]
         self.assertEqual([line["row"] for line in good], list(range(7)))
         self.assertEqual(len(read_npy(self.folder / "out.npy")), 7)
-        self.assertEqual(result.json()[0]["failed"], 4)
+        self.assertEqual(result.json()[0]["failed"], 5)
 
     def test_nothing_but_failures_is_an_empty_matrix(self):
         self.check(SOME_FAILED, "embed", "gone.png", "-o", "out.npy")
