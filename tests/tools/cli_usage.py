@@ -54,7 +54,7 @@ class Usage(CommandTest):
                 ["embed", CAT, "-o"], ["index"], ["index", "nonsense"], ["index", "build", CAT],
                 ["index", "build", "-o", "x"], ["index", "add", "x"], ["search"], ["search", "x"],
                 ["search", "x", "words", "--top", "0"], ["search", "x", "a", "b"],
-                ["version", "x"]]:
+                ["version", "x"], ["bench", "--writer", "x"], ["bench", "kernels", "--writer", "x"]]:
             with self.subTest(arguments=arguments):
                 result = self.check_error(BAD_USAGE, "--help'", *arguments)
                 self.assertEqual(result.out, "")
