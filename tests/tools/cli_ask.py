@@ -49,7 +49,7 @@ class Ask(CommandTest):
         self.write("none", b"\n\n")
         self.check_error(UNUSABLE, "none", "ask", CAT, "what?", "--answers", "none")
         self.write("latin1", b"caf\xe9\n")
-        self.check_error(UNUSABLE, "latin1", "ask", CAT, "what?", "--answers", "latin1")
+        self.check_error(UNUSABLE, "latin1:1: expected UTF-8", "ask", CAT, "what?", "--answers", "latin1")
         self.check_error(UNUSABLE, "gone", "ask", CAT, "what?", "--answers", "gone")
 
     def test_for_people(self):

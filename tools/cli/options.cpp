@@ -4,6 +4,7 @@
 
 #include "cli/error.h"
 #include "cli/output.h"
+#include "cli/text.h"
 
 namespace sterna::cli {
 
@@ -82,10 +83,8 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
   std::vector<std::string> items;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    const size_t first = text.find_first_not_of(" \t", begin);
-    if (first >= end) throw UsageError(option + ": an item is empty");
-    const size_t last = text.find_last_not_of(" \t", end - 1);
-    items.push_back(text.substr(first, last - first + 1));
+    items.push_back(trimmed(std::string_view(text).substr(begin, end - begin)));
+    if (items.back().empty()) throw UsageError(option + ": an item is empty");
     begin = end + 1;
   }
   if (items.size() < least) {
