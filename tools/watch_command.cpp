@@ -38,8 +38,8 @@ void add_options(Options& options) {
   options.add()("rate", "Decodes a second to aim at: the threshold adapts", real(), "HZ");
   options.add()("gate", "cusum (default), variance, or ward: read all, then cut at --rate", text());
   options.add()("threshold", "Distance that counts as a change", real());
-  options.add()("delay", "Most seconds from a change to its report (1)", real(), "SECONDS");
-  options.add()("dwell", "Shortest segment (0.5)", real(), "SECONDS");
+  options.add()("delay", "Most seconds from a change to its report (1); not with ward", real(), "SECONDS");
+  options.add()("dwell", "Shortest segment (0.5); not with ward", real(), "SECONDS");
   options.add()("fps", "Frames looked at a second (8; pictures: 1; 0: all)", real());
   options.add()("raw", "Frames without header on standard input: WxH[:rgb24|bgr24|...][@FPS]",
                 text());
@@ -52,7 +52,7 @@ void add_options(Options& options) {
                 cxxopts::value<int>(), "N");
   options.add()("difference", "Levels of 255 a block may move unseen (1.5; 0: encode all)", real());
   options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
-  options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
+  options.add()("patience", "Seconds to try to open a lost camera or live URL again (60)", real());
   options.add()("report", "Write a page with a timeline to FILE.html", text(), "FILE");
   options.add()("save", "Write the embeddings to FILE.npy", text(), "FILE");
   options.epilogue(
@@ -98,6 +98,8 @@ std::unique_ptr<decoder::Gate> make_gate(const Args& args, size_t dim) {
     if (rate.has_value() == threshold.has_value()) {
       throw UsageError("--gate ward: expected either --rate or --threshold");
     }
+    if (delay || dwell)
+      throw UsageError("--gate ward reads all, then cuts: expected no --delay or --dwell with it");
     return std::make_unique<decoder::WardGate>(dim, decoder::WardCut{rate, threshold, 1});
   }
   decoder::CusumGate::Config config;

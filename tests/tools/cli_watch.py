@@ -257,6 +257,13 @@ class Watch(StreamTest):
                       [CAT, "--choices", "a", "--answers", "b"], [CAT, "--difference", "-1"]):
             with self.subTest(wrong):
                 self.assertEqual(self.check(BAD_USAGE, "watch", *wrong).out, "")
+        # What would have no effect is refused.
+        ward = [CAT, "--gate", "ward", "--rate", "1"]
+        for option, wrong in (("--patience", [CAT]), ("--patience", ["street.mp4"]),
+                              ("--patience", [*RAW, "--live"]), ("--patience", RAW),
+                              ("--delay", ward), ("--dwell", ward)):
+            with self.subTest(option, wrong=wrong):
+                self.check_error(BAD_USAGE, option, "watch", *wrong, option, "2")
         self.check_error(UNUSABLE, "nosuch.mp4", "watch", "nosuch.mp4")
         self.check_error(UNUSABLE, "gone", "watch", CAT, "--answers", "gone")
 

@@ -38,6 +38,7 @@ std::unique_ptr<FrameSource> open_source(const SourceWishes& wishes,
     if (!raw || first != "-" || inputs.size() != 1) {
       throw UsageError("raw frames: expected - for standard input, together with --raw");
     }
+    if (patience) throw UsageError("--patience: standard input can't be opened again");
     const RawFormat format = RawFormat::parse(*raw);
     if (!live) return std::make_unique<RawSource>(STDIN_FILENO, format, fps.value_or(8), stop);
     config.name = "standard input";
@@ -51,6 +52,7 @@ std::unique_ptr<FrameSource> open_source(const SourceWishes& wishes,
     return std::make_unique<LiveSource>(config, open_video(first), stop, tell);
   }
   if (live) throw UsageError("--live: expected a camera, a URL, or - with --raw");
+  if (patience) throw UsageError("--patience: expected a camera, or a URL with --live");
   if (inputs.size() == 1 && is_video(first)) {
     std::error_code error;  // OpenCV would try every backend, noisily
     if (std::filesystem::is_regular_file(first, error) &&
