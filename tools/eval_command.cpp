@@ -98,11 +98,8 @@ struct Stopped {};  // by Ctrl-C
 
 /// Every --model in order; an empty name (the default model) if there is none.
 std::vector<std::string> models_of(const cxxopts::ParseResult& args) {
-  std::vector<std::string> names;
-  for (const auto& argument : args.arguments()) {
-    if (argument.key() == "model") names.push_back(argument.value());
-  }
-  if (names.empty()) names.emplace_back();
+  if (args.count("model") == 0) return {std::string()};
+  const auto& names = args["model"].as<std::vector<std::string>>();
   if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
     throw UsageError("--model: expected different models");
   }
@@ -213,7 +210,7 @@ int eval_command(int argc, char** argv) {
       "\"task\". FILE - is standard input. --model may be given several times: the models\n"
       "are asked one after the other and compared. Of two towers without a predictor\n"
       "(CLIP, SigLIP) the nearest choice is taken; they do not hear the question.\n");
-  options.add_model_options();
+  options.add_model_options(true);
   options.add()("html", "Write a page with the tables, the pictures, right and wrong answers",
                 cxxopts::value<std::string>(), "FILE");
   options.epilogue(

@@ -52,6 +52,22 @@ class Ask(CommandTest):
         self.check_error(UNUSABLE, "latin1:1: expected UTF-8", "ask", CAT, "what?", "--answers", "latin1")
         self.check_error(UNUSABLE, "gone", "ask", CAT, "what?", "--answers", "gone")
 
+    def test_choices_listed_twice_count_once(self):
+        def asked(*options):
+            (line,) = self.check(DONE, "ask", CAT, "what?", *options, "--json").json()
+            return line["candidates"]
+        once = asked("--choices", "cat,dog")
+        self.assertEqual(asked("--choices", "cat, cat,dog,cat"), once)
+        self.write("answers", b"  cat\ncat\t\ndog\n")
+        self.assertEqual(asked("--answers", "answers"), once)
+        (line,) = self.check(DONE, "classify", CAT, "--labels", "cat,cat,dog", "--question", "what?",
+                             "--json").json()
+        self.assertEqual(line["candidates"], once)
+        line = {"image": str(CAT), "question": "what?", "choices": ["cat", "dog", "cat "]}
+        (line,) = self.check(DONE, "ask", "--batch", "-", "--json",
+                             stdin=json.dumps(line).encode()).json()
+        self.assertEqual(line["candidates"], once)
+
     def test_for_people(self):
         text = self.check(DONE, "ask", CAT, "what?", "--choices", "cat,dog,horse").out
         self.assertRegex(text, r"^(cat|dog|horse) \(\d+ %\)\n$|^not sure: (\w+ \(\d+ %\)(, )?)+\n$")

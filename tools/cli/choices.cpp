@@ -2,6 +2,7 @@
 
 #include <sterna/quant/error.h>
 
+#include <set>
 #include <utility>
 
 #include "cli/error.h"
@@ -36,14 +37,23 @@ std::vector<std::string> read_choices(const cxxopts::ParseResult& args, const st
   if (args.count(name) != 0 && args.count(file_name) != 0)
     throw UsageError("--" + name + " and --" + file_name + " exclude each other");
   if (args.count(file_name) != 0)
-    return read_answers(args[file_name].as<std::string>());
+    return without_repeats(read_answers(args[file_name].as<std::string>()));
   if (args.count(name) == 0) return {};
   auto choices = split_list(args[name].as<std::string>(), "--" + name, 1);
   for (const std::string& choice : choices) {
     if (!is_utf8(choice))
       throw UsageError("--" + name + ": expected UTF-8 text, found \"" + choice + "\"");
   }
-  return choices;
+  return without_repeats(std::move(choices));
+}
+
+std::vector<std::string> without_repeats(std::vector<std::string> texts) {
+  std::set<std::string> known;
+  std::vector<std::string> kept;
+  for (std::string& text : texts) {
+    if (known.insert(trimmed(text)).second) kept.push_back(std::move(text));
+  }
+  return kept;
 }
 
 }  // namespace sterna::cli

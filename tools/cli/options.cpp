@@ -2,6 +2,8 @@
 
 #include <sterna/quant/error.h>
 
+#include <memory>
+
 #include "cli/error.h"
 #include "cli/output.h"
 #include "cli/text.h"
@@ -22,10 +24,13 @@ Options::Options(std::string verb, std::string usage, std::string description)
                                                                               "Print this help");
 }
 
-void Options::add_model_options() {
+void Options::add_model_options(bool several) {
   has_model_ = true;
-  options_.add_options()("model", "Model (default: $STERNA_MODEL, else the one installed)",
-                         cxxopts::value<std::string>(), "FILE")(
+  several_models_ = several;
+  std::shared_ptr<cxxopts::Value> value = cxxopts::value<std::string>();
+  if (several) value = cxxopts::value<std::vector<std::string>>();
+  options_.add_options()("model", "Model (default: $STERNA_MODEL, else the one installed)", value,
+                         "FILE")(
       "threads", "Threads (0 = all cores)", cxxopts::value<int>()->default_value("0"), "N")(
       "isa", "Force an instruction set: scalar, avx2, avxvnni, avx512, amx, neon",
       cxxopts::value<std::string>(), "NAME");
@@ -46,6 +51,7 @@ std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {
       if (!epilogue_.empty()) print_line("\n" + epilogue_);
       return std::nullopt;
     }
+    refuse_repeats(result);
     positionals_ = result.unmatched();  // unknown options have thrown by now
     return result;
   } catch (const cxxopts::exceptions::exception& e) {
@@ -53,11 +59,23 @@ std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {
   }
 }
 
+void Options::refuse_repeats(const cxxopts::ParseResult& args) const {
+  for (const cxxopts::HelpOptionDetails& option : options_.group_help("").options) {
+    if (option.is_container || option.is_boolean) continue;
+    const std::string& name = option.l.front();
+    if (args.count(name) > 1) {
+      throw UsageError("--" + name + ": expected it once, found it " +
+                       std::to_string(args.count(name)) + " times");
+    }
+  }
+}
+
 Common Options::common(const cxxopts::ParseResult& args) const {
   Common common;
   common.json = args.count("json") != 0;
   if (!has_model_) return common;
-  if (args.count("model") != 0) common.model = args["model"].as<std::string>();
+  if (!several_models_ && args.count("model") != 0)
+    common.model = args["model"].as<std::string>();
   if (has_writer_ && args.count("writer") != 0) {
     common.writer = args["writer"].as<std::string>();
     if (common.writer.empty()) throw UsageError("--writer: expected the name of a file");

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
+#include "cli/choices.h"
 #include "cli/file.h"
 #include "cli/inputs.h"
 #include "cli/pipeline.h"
@@ -154,6 +156,7 @@ void parse_line(const std::string& text, const fs::path& folder, QuestionGroup& 
     if (!choice.is_string()) throw Error("\"choices\" is no list of strings");
     question.choices.push_back(choice.get<std::string>());
   }
+  question.choices = without_repeats(std::move(question.choices));
 }
 
 }  // namespace
