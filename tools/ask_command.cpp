@@ -100,7 +100,11 @@ int run(const Answerer& model, const Common& common, const std::vector<QuestionG
     run.choices = &table;
   }
   const bool named = groups.size() > 1;
-  const bool questions_differ = named && groups[0].questions[0].text != groups[1].questions[0].text;
+  const bool questions_differ = std::ranges::any_of(groups, [&](const QuestionGroup& group) {
+    return std::ranges::any_of(group.questions, [&](const Question& question) {
+      return question.text != groups[0].questions[0].text;
+    });
+  });
   int code = kDone;
   std::string cut;
   const auto tell = [&](const QuestionGroup& group, const Question& question, Reply reply) {

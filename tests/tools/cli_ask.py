@@ -153,6 +153,41 @@ class Ask(CommandTest):
                               "--json").json()
         self.assertEqual(alone["candidates"], lines[0]["candidates"])
 
+    def test_every_question_of_a_batch_is_told_of(self):
+        def batch(*questions):
+            lines = [{"image": image, "question": text, "choices": ["yes"]} for image, text in
+                     questions]
+            self.write("q.jsonl", "\n".join(map(json.dumps, lines)).encode())
+            return self.check(DONE, "ask", "--batch", "q.jsonl").lines
+        cat, cup = str(CAT), str(COFFEE)
+        self.assertEqual(batch((cat, "a?"), (cat, "b?")), ["a? yes (100 %)", "b? yes (100 %)"])
+        self.assertEqual(batch((cat, "a?"), (cup, "a?"), (cup, "b?")),
+                         [f"a? {cat}: yes (100 %)", f"a? {cup}: yes (100 %)",
+                          f"b? {cup}: yes (100 %)"])
+        self.assertEqual(batch((cat, "a?"), (cup, "a?")),
+                         [f"{cat}: yes (100 %)", f"{cup}: yes (100 %)"])
+
+    def test_a_batch_is_refused_what_the_command_line_is(self):
+        good = {"image": str(CAT), "question": "what?"}
+        for wrong, fault in (({"question": "  \t"}, '"question" is empty'),
+                             ({"choices": ["a", " "]}, '"choices": an item is empty'),
+                             ({"choices": [""]}, '"choices": an item is empty'),
+                             ({"image": ""}, '"image" is empty'),
+                             ({"image": f"{CAT}\0.png"}, "found a NUL byte"),
+                             ({"image": "-"}, "./-: can't be opened")):
+            with self.subTest(wrong):
+                self.write("q.jsonl", json.dumps(good | wrong).encode())
+                self.check_error(SOME_FAILED, fault, "ask", "--batch", "q.jsonl", stdin=b"no picture")
+
+    def test_a_dash_in_a_list_is_a_file(self):
+        shutil.copy(CAT, self.folder / "-")
+        self.write("names", b"-\n")
+        (listed,) = self.check(DONE, "ask", "@names", "what?", "--json").json()
+        self.write("q.jsonl", b'{"image": "-", "question": "what?"}')
+        (asked,) = self.check(DONE, "ask", "--batch", "q.jsonl", "--json").json()
+        for line in listed, asked:
+            self.check_line(line, "-" if line is asked else "./-", "what?")
+
     def test_batch_from_standard_input(self):
         text = json.dumps({"image": str(CAT), "question": "what?"}).encode()
         (line,) = self.check(DONE, "ask", "--batch", "-", "--json", stdin=text).json()

@@ -129,7 +129,7 @@ std::vector<std::string> expand_inputs(std::span<const std::string> names, char 
       continue;
     }
     for (const std::string& line : read_lines(list ? name.substr(1) : name, separator)) {
-      if (!line.empty()) add(line, out);
+      if (!line.empty()) add(line == "-" ? "./-" : line, out);  // a file, not standard input
     }
   }
   return out;
