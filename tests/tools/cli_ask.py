@@ -188,6 +188,17 @@ class Ask(CommandTest):
         for line in listed, asked:
             self.check_line(line, "-" if line is asked else "./-", "what?")
 
+    def test_a_byte_order_mark_is_no_text(self):
+        mark = b"\xef\xbb\xbf"
+        self.write("answers", mark + b"cat\r\ndog\r\n")
+        self.write("names", mark + os.fsencode(CAT) + b"\r\n")
+        line = {"image": str(CAT), "question": "what?", "choices": ["cat", "dog"]}
+        self.write("q.jsonl", mark + json.dumps(line).encode())
+        for options in ([CAT, "what?", "--answers", "answers"],
+                        ["@names", "what?", "--choices", "cat,dog"], ["--batch", "q.jsonl"]):
+            (line,) = self.check(DONE, "ask", *options, "--json").json()
+            self.assertEqual(sorted(c["text"] for c in line["candidates"]), ["cat", "dog"])
+
     def test_batch_from_standard_input(self):
         text = json.dumps({"image": str(CAT), "question": "what?"}).encode()
         (line,) = self.check(DONE, "ask", "--batch", "-", "--json", stdin=text).json()
