@@ -37,6 +37,8 @@ Truth truth_of(const Question& question) {
   if (extra.contains("task")) {
     if (!extra["task"].is_string()) throw Error("\"task\" is no string");
     truth.task = extra["task"].get<std::string>();
+    if (truth.task == "all") throw Error("\"task\": expected another name than \"all\", which is "
+                                         "that of the sum of all tasks");
   }
   // read_batch renames what an answer's line says itself.
   if (extra.contains("given_answer")) {
