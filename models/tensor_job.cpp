@@ -4,6 +4,7 @@
 #include <sterna/quant/ggml_blocks.h>
 #include <sterna/quant/half.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ggml_rows.h"
@@ -134,6 +135,18 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules) {
     fail("expected at most " + std::to_string(quant::kMaxInputs) + " inputs");
   if (format.layout && job.cols > kMostFloatInputs)
     fail("expected at most " + std::to_string(kMostFloatInputs) + " inputs");
+}
+
+std::vector<QuantizeRule> unmatched(std::span<const QuantizeRule> rules,
+                                    std::span<const TensorJob> jobs) {
+  std::vector<QuantizeRule> out;
+  for (const QuantizeRule& rule : rules) {
+    const bool matched = std::any_of(jobs.begin(), jobs.end(), [&](const TensorJob& job) {
+      return find_rule({&rule, 1}, job.name, job.role ? &*job.role : nullptr) != nullptr;
+    });
+    if (!matched) out.push_back(rule);
+  }
+  return out;
 }
 
 void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out) {

@@ -53,6 +53,10 @@ TensorJob job_of(const Gguf& file, const GgufTensor& tensor, const Roles* roles)
 /// type for numbers that are quantised already.
 void decide(TensorJob& job, std::span<const QuantizeRule> rules);
 
+/// Those of `rules` that match none of `jobs`, whichever comes first.
+std::vector<QuantizeRule> unmatched(std::span<const QuantizeRule> rules,
+                                    std::span<const TensorJob> jobs);
+
 /// Throws if `stop` says that `out` is not to be finished.
 void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out);
 

@@ -138,6 +138,7 @@ int model_quantize_command(int argc, char** argv) {
     report = models::quantize(files[0], files[1], rules, calibration.view(threads), stop);
   });
   if (stopped != 0) return stopped;
+  tell_unmatched(report.unmatched);
   std::vector<models::OutputChange> changes;
   if (converted && !in_place) {
     Session session(threads);

@@ -29,6 +29,14 @@ with tempfile.TemporaryDirectory() as name:
         "m.f32": "t5", "m.f16": "f32", "m.i8": "i8", "m.i32": "i32", "m.q8_0": "q8_0"}
     assert "t5" in run("quantize", golden / "package.gguf", small, "--types", "m.f32=t5")
 
+    # Rules of one's own that match nothing are told of, those of `shipped` are not.
+    p = subprocess.run([sterna, "model", "quantize", golden / "package.gguf", small, "--type",
+                        "m.f23=t5", "--type", "m.f*=f32", "--types", "x?=i8/64,shipped"],
+                       capture_output=True, text=True)
+    assert p.returncode == 0 and p.stderr.splitlines() == [
+        'sterna model: no tensor matches "m.f23=t5"', 'sterna model: no tensor matches "x?=i8/64"'], p
+    run("quantize", golden / "package.gguf", small, "--types", "m.f32=t5,m.f16=f32")
+
     info = json.loads(run("info", small, "--json"))
     tensors = {t["name"]: t for t in info["tensors"]}
     assert len(tensors) == 5 and info["file_bytes"] == small.stat().st_size
