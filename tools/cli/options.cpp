@@ -54,9 +54,33 @@ std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {
     refuse_repeats(result);
     positionals_ = result.unmatched();  // unknown options have thrown by now
     return result;
+  } catch (const cxxopts::exceptions::incorrect_argument_type&) {
+    refuse_value(argc, argv);
   } catch (const cxxopts::exceptions::exception& e) {
     throw UsageError(e.what());
   }
+}
+
+void Options::refuse_value(int argc, char** argv) {
+  // cxxopts does not tell whose value it is: the last argument of the fewest that it refuses so.
+  int good = 1, bad = argc;
+  while (bad - good > 1) {
+    const int half = good + (bad - good) / 2;
+    try {
+      options_.parse(half, argv);
+      good = half;
+    } catch (const cxxopts::exceptions::incorrect_argument_type&) {
+      bad = half;
+    } catch (const cxxopts::exceptions::exception&) {
+      good = half;  // an option whose value is the next argument
+    }
+  }
+  const std::string last = argv[bad - 1];
+  const size_t equals = last.starts_with("--") ? last.find('=') : std::string::npos;
+  const bool joined = equals != std::string::npos;
+  throw UsageError((joined ? last.substr(0, equals) : argv[bad - 2]) +
+                   ": expected a number it can take, found \"" +
+                   (joined ? last.substr(equals + 1) : last) + "\"");
 }
 
 void Options::refuse_repeats(const cxxopts::ParseResult& args) const {

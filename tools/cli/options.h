@@ -54,6 +54,7 @@ class Options {
   const std::string& verb() const { return verb_; }
 
  private:
+  [[noreturn]] void refuse_value(int argc, char** argv);
   void refuse_repeats(const cxxopts::ParseResult& args) const;
 
   std::string verb_;
