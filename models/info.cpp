@@ -131,7 +131,8 @@ FileInfo describe_folder(const Source& source) {
   for (const Source& part : source.all()) {
     if (part.has("config.json")) {
       const std::string type = part.config("config.json").string("model_type", "");
-      if (!type.empty()) info.metadata.push_back(entry(part.prefix() + "model_type", std::string_view(type)));
+      if (!type.empty())
+        info.metadata.push_back(entry(part.prefix() + "model_type", std::string_view(type)));
     }
     if (!part.has_weights()) continue;
     const auto file = part.weights({});
