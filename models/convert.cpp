@@ -133,6 +133,7 @@ ConvertReport Conversion::write(const std::filesystem::path& out, const StopAske
     models::write(job, {}, writer);
     report_.tensors.push_back(job.report);
   }
+  report_.unmatched = unmatched(rules_, jobs_);
   writer.commit();
   report_.file_after = std::filesystem::file_size(out);
   return std::move(report_);

@@ -19,22 +19,35 @@ namespace {
 
 constexpr std::array part_names = {"predictor", "tower", "text", "table", "decoder", "other"};
 
-std::string shown(const GgufValue& value) {
+Metadata entry(std::string_view key, std::string_view text) {
+  return {std::string(key), in_quotes(text), {std::string(text)}};
+}
+
+Metadata entry(std::string_view key, const GgufValue& value) {
   return std::visit(
-      [](const auto& v) -> std::string {
+      [&](const auto& v) -> Metadata {
         using T = std::decay_t<decltype(v)>;
+        const std::string name(key);
         if constexpr (std::is_same_v<T, bool>) {
-          return v ? "true" : "false";
+          return {name, v ? "true" : "false", {v}};
         } else if constexpr (std::is_same_v<T, double>) {
           char text[32];
           std::snprintf(text, sizeof text, "%.6g", v);
-          return text;
+          return {name, text, {v}};
         } else if constexpr (std::is_integral_v<T>) {
-          return std::to_string(v);
+          return {name, std::to_string(v), {v}};
         } else if constexpr (std::is_same_v<T, std::string_view>) {
-          return in_quotes(v);
+          return entry(key, v);
         } else {
-          return "array of " + std::to_string(v.size());
+          Metadata array{name, "array of " + std::to_string(v.size()), {}, v.size()};
+          if (v.size() > Metadata::kMostValues) return array;
+          for (const typename T::value_type element : v) {
+            if constexpr (std::is_same_v<typename T::value_type, std::string_view>)
+              array.values.push_back(std::string(element));
+            else
+              array.values.push_back(element);
+          }
+          return array;
         }
       },
       value);
@@ -58,7 +71,7 @@ FileInfo describe(const Gguf& gguf) {
   info.bytes = gguf.file_bytes();
   for (const auto& [key, value] : gguf.metadata()) {
     // Types and shapes of tensors are listed with the tensors.
-    if (!key.starts_with("sterna.tensor.")) info.metadata.emplace_back(key, shown(value));
+    if (!key.starts_with("sterna.tensor.")) info.metadata.push_back(entry(key, value));
   }
   for (const GgufTensor& tensor : gguf.tensors()) {
     if (is_scale(gguf, tensor)) continue;
@@ -86,7 +99,7 @@ FileInfo describe(const Safetensors& file) {
   info.format = "safetensors";
   info.bytes = file.file_bytes();
   for (const auto& [key, value] : file.metadata())
-    info.metadata.emplace_back(key, in_quotes(value));
+    info.metadata.push_back(entry(key, std::string_view(value)));
   for (const SafeTensor& tensor : file.tensors()) info.tensors.push_back(describe(tensor, ""));
   return info;
 }
@@ -118,7 +131,8 @@ FileInfo describe_folder(const Source& source) {
   for (const Source& part : source.all()) {
     if (part.has("config.json")) {
       const std::string type = part.config("config.json").string("model_type", "");
-      if (!type.empty()) info.metadata.emplace_back(part.prefix() + "model_type", in_quotes(type));
+      if (!type.empty())
+        info.metadata.push_back(entry(part.prefix() + "model_type", std::string_view(type)));
     }
     if (!part.has_weights()) continue;
     const auto file = part.weights({});

@@ -74,6 +74,7 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   }
   QuantizeReport report;
   report.calibrated = std::move(calibrated.maps);
+  report.unmatched = unmatched(rules, jobs);
   for (TensorJob& job : jobs) declare(job, writer);
   for (const TensorJob& job : jobs) {
     expect_to_go_on(stop, out);

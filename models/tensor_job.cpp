@@ -173,6 +173,18 @@ std::vector<float> as_stored(const TensorJob& job) {
   return w;
 }
 
+std::vector<QuantizeRule> unmatched(std::span<const QuantizeRule> rules,
+                                    std::span<const TensorJob> jobs) {
+  std::vector<QuantizeRule> out;
+  for (const QuantizeRule& rule : rules) {
+    const bool matched = std::any_of(jobs.begin(), jobs.end(), [&](const TensorJob& job) {
+      return find_rule({&rule, 1}, job.name, job.role ? &*job.role : nullptr) != nullptr;
+    });
+    if (!matched) out.push_back(rule);
+  }
+  return out;
+}
+
 void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out) {
   if (stop && stop()) throw Error(out.string() + ": stopped before it was complete");
 }

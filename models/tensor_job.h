@@ -56,6 +56,10 @@ void decide(TensorJob& job, std::span<const QuantizeRule> rules);
 /// The numbers that a reader finds once `job`, which decide() has seen, is written.
 std::vector<float> as_stored(const TensorJob& job);
 
+/// Those of `rules` that match none of `jobs`, whichever comes first.
+std::vector<QuantizeRule> unmatched(std::span<const QuantizeRule> rules,
+                                    std::span<const TensorJob> jobs);
+
 /// Throws if `stop` says that `out` is not to be finished.
 void expect_to_go_on(const StopAsked& stop, const std::filesystem::path& out);
 

@@ -6,6 +6,7 @@
 
 #include "cli/answer_page.h"
 #include "cli/answerer.h"
+#include "cli/choices.h"
 #include "cli/error.h"
 #include "cli/file.h"
 #include "cli/inputs.h"
@@ -20,33 +21,6 @@ namespace sterna::cli {
 
 namespace {
 
-/// The lines of a file of answers or labels.
-std::vector<std::string> read_answers(const std::string& file) {
-  std::vector<std::string> answers;
-  for (std::string& line : read_lines(file)) {
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    if (!is_utf8(line)) throw Error(file + ": expected UTF-8 text, found \"" + line + "\"");
-    answers.push_back(std::move(line));
-  }
-  if (answers.empty()) throw Error(file + ": expected an answer a line, found none");
-  return answers;
-}
-
-/// What --NAME (comma-separated) or --FILE_NAME say; empty if neither is given.
-std::vector<std::string> choices_of(const cxxopts::ParseResult& args, const char* name,
-                                    const char* file_name) {
-  if (args.count(name) != 0 && args.count(file_name) != 0) {
-    throw UsageError(std::string("--") + name + " and --" + file_name + " exclude each other");
-  }
-  if (args.count(file_name) != 0) return read_answers(args[file_name].as<std::string>());
-  if (args.count(name) == 0) return {};
-  auto choices = split_list(args[name].as<std::string>(), std::string("--") + name, 1);
-  for (const std::string& choice : choices) {
-    if (!is_utf8(choice)) throw UsageError(std::string("--") + name + ": not valid UTF-8");
-  }
-  return choices;
-}
-
 size_t top_of(const cxxopts::ParseResult& args) {
   if (args.count("top") == 0) return 0;
   const int top = args["top"].as<int>();
@@ -55,9 +29,7 @@ size_t top_of(const cxxopts::ParseResult& args) {
 }
 
 std::vector<QuestionGroup> ask_each(std::vector<std::string> names, const std::string& question) {
-  if (question.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw UsageError("the question is empty");
-  }
+  if (trimmed(question).empty()) throw UsageError("the question is empty");
   if (!is_utf8(question)) throw UsageError("the question is not valid UTF-8");
   std::vector<std::string> images;
   for (const std::string& name : names) {  // here - is a picture, not a list
@@ -128,7 +100,11 @@ int run(const Answerer& model, const Common& common, const std::vector<QuestionG
     run.choices = &table;
   }
   const bool named = groups.size() > 1;
-  const bool questions_differ = named && groups[0].questions[0].text != groups[1].questions[0].text;
+  const bool questions_differ = std::ranges::any_of(groups, [&](const QuestionGroup& group) {
+    return std::ranges::any_of(group.questions, [&](const Question& question) {
+      return question.text != groups[0].questions[0].text;
+    });
+  });
   int code = kDone;
   std::string cut;
   const auto tell = [&](const QuestionGroup& group, const Question& question, Reply reply) {
@@ -202,7 +178,7 @@ int ask_command(int argc, char** argv) {
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);
-  const auto choices = choices_of(*args, "choices", "answers");
+  const auto choices = read_choices(*args, "choices", "answers");
   Shown shown{.top = top_of(*args), .open = args->count("open") != 0,
               .where = args->count("where") != 0};
   if (shown.open && !choices.empty()) {
@@ -272,7 +248,7 @@ int classify_command(int argc, char** argv) {
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const Common common = options.common(*args);
-  const auto labels = choices_of(*args, "labels", "labels-file");
+  const auto labels = read_choices(*args, "labels", "labels-file");
   if (labels.empty()) throw UsageError("expected --labels or --labels-file");
   if (options.positionals().empty()) throw UsageError("expected a picture");
   const size_t top = top_of(*args);

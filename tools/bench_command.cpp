@@ -222,6 +222,8 @@ int bench_command(int argc, char** argv) {
   if (!args) return kDone;
   const Common common = options.common(*args);
   const auto& what = options.positionals();
+  if (!common.writer.empty() && (what.empty() || what[0] != "model"))
+    throw UsageError("--writer: only bench model has captions written");
   const bool peers = args->count("peers") != 0;
   if (peers && what.size() == 1 && what[0] == "kernels") run_peers("kernels", common, "");
   if (peers && what.size() == 2 && what[0] == "towers") run_peers("towers", common, what[1]);
@@ -230,8 +232,6 @@ int bench_command(int argc, char** argv) {
   if (!what.empty() && what[0] == "turns") return turns(common, what);
   if (what.size() == 1 && what[0] == "kernels") return kernels(common, args->count("isa") != 0);
   if (what.size() == 2 && what[0] == "model") return model(common, *args, what[1]);
-  if (!common.writer.empty() && what[0] != "model")
-    throw UsageError("--writer: only bench model has captions written");
   if (what.size() == 1 && what[0] == "giant") return giant(common, *args);
   if (what.size() == 1 && what[0] == "decode") return decode(common, *args);
   throw UsageError("expected kernels, towers FOLDER, model PICTURE, giant, or decode" +

@@ -93,10 +93,19 @@ EmbedJob make_job(const Options& options, const cxxopts::ParseResult& args, cons
     if (args.count("text") == 0 && !options.positionals().empty()) {
       throw UsageError("pictures and texts don't go into one output");
     }
+    const auto append_lines = [&](const std::string& file) {
+      job.text_files.push_back({job.inputs.size(), file});
+      append(read_lines(file, separator));
+    };
     for (const std::string& text : options.positionals()) {
-      append(text == "-" ? read_lines(text, separator) : std::vector{text});
+      if (text == "-") {
+        append_lines(text);
+      } else {
+        job.text_files.push_back({job.inputs.size()});
+        job.inputs.push_back(text);
+      }
     }
-    for (const std::string& file : values("text-file")) append(read_lines(file, separator));
+    for (const std::string& file : values("text-file")) append_lines(file);
   } else {
     append(expand_inputs(options.positionals(), separator));
     for (const std::string& file : values("list")) {

@@ -37,6 +37,8 @@ Truth truth_of(const Question& question) {
   if (extra.contains("task")) {
     if (!extra["task"].is_string()) throw Error("\"task\" is no string");
     truth.task = extra["task"].get<std::string>();
+    if (truth.task == "all") throw Error("\"task\": expected another name than \"all\", which is "
+                                         "that of the sum of all tasks");
   }
   // read_batch renames what an answer's line says itself.
   if (extra.contains("given_answer")) {
@@ -98,11 +100,8 @@ struct Stopped {};  // by Ctrl-C
 
 /// Every --model in order; an empty name (the default model) if there is none.
 std::vector<std::string> models_of(const cxxopts::ParseResult& args) {
-  std::vector<std::string> names;
-  for (const auto& argument : args.arguments()) {
-    if (argument.key() == "model") names.push_back(argument.value());
-  }
-  if (names.empty()) names.emplace_back();
+  if (args.count("model") == 0) return {std::string()};
+  const auto& names = args["model"].as<std::vector<std::string>>();
   if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
     throw UsageError("--model: expected different models");
   }
@@ -213,7 +212,7 @@ int eval_command(int argc, char** argv) {
       "\"task\". FILE - is standard input. --model may be given several times: the models\n"
       "are asked one after the other and compared. Of two towers without a predictor\n"
       "(CLIP, SigLIP) the nearest choice is taken; they do not hear the question.\n");
-  options.add_model_options();
+  options.add_model_options(true);
   options.add()("html", "Write a page with the tables, the pictures, right and wrong answers",
                 cxxopts::value<std::string>(), "FILE");
   options.epilogue(

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "cli/error.h"
 #include "cli/model_path.h"
@@ -42,6 +44,17 @@ ordered_json to_json(const Amount& amount) {
           {"bits_per_weight", rounded(amount.bits_per_weight())}};
 }
 
+ordered_json to_json(const models::Metadata& entry) {
+  const auto element = [](const models::Metadata::Value& value) {
+    return std::visit([](const auto& v) { return ordered_json(v); }, value);
+  };
+  if (!entry.length) return element(entry.values[0]);
+  if (entry.values.size() != *entry.length) return {{"array", *entry.length}};
+  ordered_json list = ordered_json::array();
+  for (const auto& value : entry.values) list.push_back(element(value));
+  return list;
+}
+
 void print_json(const FileInfo& info) {
   ordered_json parts = ordered_json::object(), tensors = ordered_json::array();
   for (const auto& [part, amount] : info.parts) parts[std::string(name(part))] = to_json(amount);
@@ -55,7 +68,7 @@ void print_json(const FileInfo& info) {
                        {"part", name(tensor.part)}});
   }
   ordered_json metadata = ordered_json::object();
-  for (const auto& [key, value] : info.metadata) metadata[key] = value;
+  for (const auto& entry : info.metadata) metadata[entry.key] = to_json(entry);
   print_line(line({{"file", info.file},
                    {"format", info.format},
                    {"file_bytes", info.bytes},
@@ -77,7 +90,7 @@ std::string amount_text(const Amount& amount) {
 
 void print_text(const FileInfo& info) {
   std::string out = bold(info.file) + ": " + info.format + ", " + megabytes(info.bytes) + " MB\n\n";
-  for (const auto& [key, value] : info.metadata) out += left(key, 36) + " " + value + "\n";
+  for (const auto& entry : info.metadata) out += left(entry.key, 36) + " " + entry.text + "\n";
   size_t width = 12;
   for (const auto& tensor : info.tensors) width = std::max(width, tensor.name.size());
   width = std::min<size_t>(width, 60);
@@ -124,7 +137,7 @@ int info_command(int argc, char** argv) {
     return kDone;
   }
   for (auto& tensor : info.tensors) tensor.name = printable(tensor.name);
-  for (auto& [key, value] : info.metadata) key = printable(key);
+  for (auto& entry : info.metadata) entry.key = printable(entry.key);
   print_text(info);
   return kDone;
 }

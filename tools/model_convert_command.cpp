@@ -54,6 +54,7 @@ int model_convert_command(int argc, char** argv) {
     report = models::convert(files[0], files[1], rules, stop);
   });
   if (stopped != 0) return stopped;
+  tell_unmatched(report.unmatched);
   if (args->count("json") != 0) {
     print_line(line({{"in", files[0]},
                      {"out", files[1]},

@@ -57,13 +57,10 @@ void print_report(const models::QuantizeReport& report,
   print(out);
 }
 
-/// Every --calibrate in order; their names may hold commas.
+/// Every --calibrate in order.
 std::vector<std::string> calibration_files(const cxxopts::ParseResult& args) {
-  std::vector<std::string> files;
-  for (const auto& argument : args.arguments()) {
-    if (argument.key() == "calibrate") files.push_back(argument.value());
-  }
-  return files;
+  if (args.count("calibrate") == 0) return {};
+  return args["calibrate"].as<std::vector<std::string>>();
 }
 
 }  // namespace
@@ -93,7 +90,7 @@ int model_quantize_command(int argc, char** argv) {
                 "trained in float, on pictures and questions (.jsonl, as ask --batch takes them); "
                 "those of a converted file's blocks on inputs (.safetensors). May be given "
                 "several times",
-                cxxopts::value<std::string>(),
+                cxxopts::value<std::vector<std::string>>(),
                 "FILE")("threads", "Threads of the calibration (0 = all cores)",
                         cxxopts::value<int>()->default_value("0"), "N");
   options.add()("golden",
@@ -145,6 +142,7 @@ int model_quantize_command(int argc, char** argv) {
     report = models::quantize(files[0], files[1], rules, calibration.view(threads), stop);
   });
   if (stopped != 0) return stopped;
+  tell_unmatched(report.unmatched);
   std::vector<models::OutputChange> changes;
   if (converted && !in_place) {
     Session session(threads);

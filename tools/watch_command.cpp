@@ -1,16 +1,14 @@
 #include <sterna/decoder/change.h>
-#include <sterna/quant/error.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "cli/choices.h"
 #include "cli/error.h"
 #include "cli/file.h"
-#include "cli/inputs.h"
 #include "cli/interrupt.h"
 #include "cli/model_path.h"
 #include "cli/names.h"
@@ -18,8 +16,8 @@
 #include "cli/output.h"
 #include "cli/text.h"
 #include "watch/engine.h"
-#include "watch/live_source.h"
 #include "watch/open_model.h"
+#include "watch/open_source.h"
 
 namespace sterna::cli {
 namespace {
@@ -40,8 +38,8 @@ void add_options(Options& options) {
   options.add()("rate", "Decodes a second to aim at: the threshold adapts", real(), "HZ");
   options.add()("gate", "cusum (default), variance, or ward: read all, then cut at --rate", text());
   options.add()("threshold", "Distance that counts as a change", real());
-  options.add()("delay", "Most seconds from a change to its report (1)", real(), "SECONDS");
-  options.add()("dwell", "Shortest segment (0.5)", real(), "SECONDS");
+  options.add()("delay", "Most seconds from a change to its report (1); not with ward", real(), "SECONDS");
+  options.add()("dwell", "Shortest segment (0.5); not with ward", real(), "SECONDS");
   options.add()("fps", "Frames looked at a second (8; pictures: 1; 0: all)", real());
   options.add()("raw", "Frames without header on standard input: WxH[:rgb24|bgr24|...][@FPS]",
                 text());
@@ -54,7 +52,7 @@ void add_options(Options& options) {
                 cxxopts::value<int>(), "N");
   options.add()("difference", "Levels of 255 a block may move unseen (1.5; 0: encode all)", real());
   options.add()("live", "URL or -: frames come by themselves; what is too fast is dropped");
-  options.add()("patience", "Seconds to try to open a lost live source again (60)", real());
+  options.add()("patience", "Seconds to try to open a lost camera or live URL again (60)", real());
   options.add()("report", "Write a page with a timeline to FILE.html", text(), "FILE");
   options.add()("save", "Write the embeddings to FILE.npy, and their frames to FILE.jsonl", text(),
                 "FILE");
@@ -104,6 +102,8 @@ std::unique_ptr<decoder::Gate> make_gate(const Args& args, size_t dim) {
     if (rate.has_value() == threshold.has_value()) {
       throw UsageError("--gate ward: expected either --rate or --threshold");
     }
+    if (delay || dwell)
+      throw UsageError("--gate ward reads all, then cuts: expected no --delay or --dwell with it");
     return std::make_unique<decoder::WardGate>(dim, decoder::WardCut{rate, threshold, 1});
   }
   decoder::CusumGate::Config config;
@@ -122,78 +122,16 @@ std::unique_ptr<decoder::Gate> make_gate(const Args& args, size_t dim) {
   throw UsageError("--gate: expected cusum, variance or ward, found \"" + kind + "\"");
 }
 
-/// A URL, or a file that does not look like a picture; one that is missing is told of as a video.
-bool is_video(const std::string& name) {
-  if (name.find("://") != name.npos) return true;
-  std::error_code error;
-  if (std::filesystem::exists(name, error)) {
-    return !std::filesystem::is_directory(name, error) && !looks_like_picture(name);
-  }
-  return name.find_first_of("*?[@") == name.npos && !has_picture_extension(name);
-}
-
-std::unique_ptr<FrameSource> make_source(const Args& args, const std::vector<std::string>& inputs,
-                                         const StopAsked& stop) {
-  const auto fps = number(args, "fps", 0, true);
-  const auto raw = text(args, "raw");
-  if (inputs.empty()) throw UsageError("expected a video, a camera, pictures, or - with --raw");
-  const std::string& first = inputs[0];
-  const bool live = args.count("live") != 0;
-  LiveSource::Config config;
-  config.fps = fps.value_or(8);
-  const auto tell = [](const std::string& line) { message(line); };
-  if (raw || first == "-") {
-    if (!raw || first != "-" || inputs.size() != 1) {
-      throw UsageError("raw frames: expected - for standard input, together with --raw");
-    }
-    const RawFormat format = RawFormat::parse(*raw);
-    if (!live) return std::make_unique<RawSource>(STDIN_FILENO, format, fps.value_or(8), stop);
-    config.name = "standard input";
-    config.patience = 0;  // what has ended can't be opened again
-    config.endless = false;
-    return std::make_unique<LiveSource>(config, open_raw(STDIN_FILENO, format, stop), stop, tell);
-  }
-  if (inputs.size() == 1 && (is_live(first) || (live && first.find("://") != first.npos))) {
-    config.name = first;
-    config.patience = number(args, "patience", 0, true).value_or(60);
-    return std::make_unique<LiveSource>(config, open_video(first), stop, tell);
-  }
-  if (live) throw UsageError("--live: expected a camera, a URL, or - with --raw");
-  if (inputs.size() == 1 && is_video(first)) {
-    std::error_code error;  // OpenCV would try every backend, noisily
-    if (std::filesystem::is_regular_file(first, error) &&
-        std::filesystem::file_size(first, error) == 0) {
-      throw Error(first + ": expected a video, found an empty file");
-    }
-    return std::make_unique<VideoSource>(first, fps.value_or(8), stop);
-  }
-  if (fps && *fps == 0) throw UsageError("--fps: pictures have no times of their own");
-  return std::make_unique<PictureSource>(expand_inputs(inputs), fps.value_or(1), stop);
-}
-
-std::optional<std::vector<std::string>> answers(const Args& args) {
-  const auto choices = text(args, "choices"), file = text(args, "answers");
-  if (choices && file) throw UsageError("expected --choices or --answers, found both");
-  if (choices) return split_list(*choices, "choices", 1);
-  if (!file) return std::nullopt;
-  std::vector<std::string> lines;
-  size_t number = 0;
-  for (std::string& line : read_lines(*file)) {
-    ++number;
-    if (line.empty()) continue;
-    if (!is_utf8(line)) {
-      throw Error(*file + ": line " + std::to_string(number) + ": expected UTF-8 text");
-    }
-    lines.push_back(std::move(line));
-  }
-  if (lines.empty()) throw Error(*file + ": expected an answer on each line, found none");
-  return lines;
+SourceWishes source_wishes(const Args& args) {
+  return {number(args, "fps", 0, true), text(args, "raw"), args.count("live") != 0,
+          number(args, "patience", 0, true)};
 }
 
 /// What the model is asked for, as far as it can be checked before one is opened.
 WatchWishes wishes(const Args& args) {
   WatchWishes w;
-  w.answers = answers(args);
+  if (auto answers = read_choices(args, "choices", "answers"); !answers.empty())
+    w.answers = std::move(answers);
   if (args.count("answers") != 0) w.answers_option = "answers";
   w.prompt = text(args, "prompt").value_or("");
   if (!is_utf8(w.prompt)) throw UsageError("--prompt: expected UTF-8 text");
@@ -311,7 +249,7 @@ int watch_command(int argc, char** argv) {
 
   const InterruptGuard interrupt;
   const StopAsked stop = [&] { return interrupt.requested() != 0; };
-  const auto source = make_source(*args, options.positionals(), stop);
+  const auto source = open_source(source_wishes(*args), options.positionals(), stop);
 
   CostMeter meter;
   const auto path = find_model(common.model);

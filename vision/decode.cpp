@@ -49,8 +49,7 @@ void check_size(uint64_t width, uint64_t height, const DecodeLimits& limits) {
   if (width == 0 || height == 0) throw Fault("expected a picture, found one of " + size);
   // Sides are below 2^32 in every format, so the product cannot wrap.
   if (width * height > limits.max_pixels || width > UINT32_MAX || height > UINT32_MAX) {
-    throw Fault("expected at most " + std::to_string(limits.max_pixels) + " pixels, found " + size +
-                " (raise DecodeLimits::max_pixels to allow it)");
+    throw Fault("expected at most " + std::to_string(limits.max_pixels) + " pixels, found " + size);
   }
 }
 

@@ -2,6 +2,7 @@
 """`sterna model` as its users meet it: model_cli.py STERNA GOLDEN_FOLDER"""
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,14 @@ with tempfile.TemporaryDirectory() as name:
         "m.f32": "t5", "m.f16": "f32", "m.i8": "i8", "m.i32": "i32", "m.q8_0": "q8_0"}
     assert "t5" in run("quantize", golden / "package.gguf", small, "--types", "m.f32=t5")
 
+    # Rules of one's own that match nothing are told of, those of `shipped` are not.
+    p = subprocess.run([sterna, "model", "quantize", golden / "package.gguf", small, "--type",
+                        "m.f23=t5", "--type", "m.f*=f32", "--types", "x?=i8/64,shipped"],
+                       capture_output=True, text=True)
+    assert p.returncode == 0 and p.stderr.splitlines() == [
+        'sterna model: no tensor matches "m.f23=t5"', 'sterna model: no tensor matches "x?=i8/64"'], p
+    run("quantize", golden / "package.gguf", small, "--types", "m.f32=t5,m.f16=f32")
+
     info = json.loads(run("info", small, "--json"))
     tensors = {t["name"]: t for t in info["tensors"]}
     assert len(tensors) == 5 and info["file_bytes"] == small.stat().st_size
@@ -35,7 +44,35 @@ with tempfile.TemporaryDirectory() as name:
                                 "bytes": 68, "bits_per_weight": 90.6667, "part": "other"}, tensors
     assert info["bytes"] == sum(t["bytes"] for t in tensors.values())
     assert info["parts"]["other"]["tensors"] == 5
-    assert info["metadata"]["general.architecture"] == '"sterna"'
+    # Metadata as values: strings whole, made UTF-8; numbers; arrays, of long ones the length.
+    def text(b):
+        return struct.pack("<Q", len(b)) + b
+
+    def array(kind, values):
+        return struct.pack("<IQ", kind, len(values)) + b"".join(values)
+
+    stored = [(b"general.architecture", 8, text(b"sterna")), (b"long", 8, text(b'"' + 200 * b"x\n")),
+              (b"latin1", 8, text(b"caf\xe9")), (b"yes", 7, b"\1"), (b"n", 4, struct.pack("<I", 7)),
+              (b"minus", 11, struct.pack("<q", -5)), (b"half", 6, struct.pack("<f", 0.5)),
+              (b"none", 9, array(4, [])), (b"words", 9, array(8, [text(b"a"), text(b"b c")])),
+              (b"bits", 9, array(7, [b"\1", b"\0"])), (b"reals", 9, array(12, [struct.pack("<d", 0.1)])),
+              (b"few", 9, array(5, [struct.pack("<i", -i) for i in range(64)])),
+              (b"many", 9, array(0, [b"\1"] * 65))]
+    (folder / "values.gguf").write_bytes(
+        b"GGUF" + struct.pack("<IQQ", 3, 0, len(stored)) +
+        b"".join(text(key) + struct.pack("<I", kind) + value for key, kind, value in stored))
+    values = json.loads(run("info", folder / "values.gguf", "--json"))["metadata"]
+    assert values == {
+        "general.architecture": "sterna", "long": '"' + 200 * "x\n", "latin1": "caf\ufffd",
+        "yes": True, "n": 7, "minus": -5, "half": 0.5, "none": [], "words": ["a", "b c"],
+        "bits": [True, False], "reals": [0.1], "few": [-i for i in range(64)],
+        "many": {"array": 65}}, values
+    lines = run("info", folder / "values.gguf").splitlines()
+    for key, shown in ("general.architecture", '"sterna"'), ("n", "7"), ("words", "array of 2"):
+        assert f"{key:36} {shown}" in lines, lines
+    assert json.loads(run("info", golden.parent / "checkpoints" / "clip", "--json"))["metadata"][
+        "model_type"] == "clip"
+
     text = run("info", small)
     assert "m.q8_0" in text and "bits/weight" in text and "of FP16" in text and "\x1b" not in text
     assert json.loads(run("info", golden / "package.safetensors", "--json"))["format"] == "safetensors"

@@ -65,6 +65,21 @@ TEST_CASE("blocks stored as bf16, int8 or ternary are those that `check --weight
   }
 }
 
+TEST_CASE("rules that match no tensor are reported, whichever comes first") {
+  const test::Folder scratch;
+  const auto rules = parse_rules("@maps=i8,nothing.*=f16,*=keep,@maps=bf16,@predictor=t5/128");
+  const auto file = scratch / "m.gguf";
+  const auto patterns = [](const auto& report) {
+    std::vector<std::string> out;
+    for (const auto& rule : report.unmatched) out.push_back(rule.pattern);
+    return out;
+  };
+  const std::vector<std::string> expected = {"nothing.*", "@predictor"};
+  CHECK(patterns(models::convert(test::folder_of("vit"), file, rules)) == expected);
+  CHECK(patterns(models::quantize(file, scratch / "again.gguf",
+                                  parse_rules("nothing.*=f16,*=keep,@predictor=t5"))) == expected);
+}
+
 TEST_CASE("every linear map as int8 and every table as int8 rows: what the README promises") {
   const test::Folder scratch;
   for (const std::string& name : test::goldens()) {

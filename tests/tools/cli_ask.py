@@ -49,8 +49,24 @@ class Ask(CommandTest):
         self.write("none", b"\n\n")
         self.check_error(UNUSABLE, "none", "ask", CAT, "what?", "--answers", "none")
         self.write("latin1", b"caf\xe9\n")
-        self.check_error(UNUSABLE, "latin1", "ask", CAT, "what?", "--answers", "latin1")
+        self.check_error(UNUSABLE, "latin1:1: expected UTF-8", "ask", CAT, "what?", "--answers", "latin1")
         self.check_error(UNUSABLE, "gone", "ask", CAT, "what?", "--answers", "gone")
+
+    def test_choices_listed_twice_count_once(self):
+        def asked(*options):
+            (line,) = self.check(DONE, "ask", CAT, "what?", *options, "--json").json()
+            return line["candidates"]
+        once = asked("--choices", "cat,dog")
+        self.assertEqual(asked("--choices", "cat, cat,dog,cat"), once)
+        self.write("answers", b"  cat\ncat\t\ndog\n")
+        self.assertEqual(asked("--answers", "answers"), once)
+        (line,) = self.check(DONE, "classify", CAT, "--labels", "cat,cat,dog", "--question", "what?",
+                             "--json").json()
+        self.assertEqual(line["candidates"], once)
+        line = {"image": str(CAT), "question": "what?", "choices": ["cat", "dog", "cat "]}
+        (line,) = self.check(DONE, "ask", "--batch", "-", "--json",
+                             stdin=json.dumps(line).encode()).json()
+        self.assertEqual(line["candidates"], once)
 
     def test_for_people(self):
         text = self.check(DONE, "ask", CAT, "what?", "--choices", "cat,dog,horse").out
@@ -136,6 +152,52 @@ class Ask(CommandTest):
         (alone,) = self.check(DONE, "ask", "sub/cat.jpg", "what?", "--choices", ",".join(CHOICES),
                               "--json").json()
         self.assertEqual(alone["candidates"], lines[0]["candidates"])
+
+    def test_every_question_of_a_batch_is_told_of(self):
+        def batch(*questions):
+            lines = [{"image": image, "question": text, "choices": ["yes"]} for image, text in
+                     questions]
+            self.write("q.jsonl", "\n".join(map(json.dumps, lines)).encode())
+            return self.check(DONE, "ask", "--batch", "q.jsonl").lines
+        cat, cup = str(CAT), str(COFFEE)
+        self.assertEqual(batch((cat, "a?"), (cat, "b?")), ["a? yes (100 %)", "b? yes (100 %)"])
+        self.assertEqual(batch((cat, "a?"), (cup, "a?"), (cup, "b?")),
+                         [f"a? {cat}: yes (100 %)", f"a? {cup}: yes (100 %)",
+                          f"b? {cup}: yes (100 %)"])
+        self.assertEqual(batch((cat, "a?"), (cup, "a?")),
+                         [f"{cat}: yes (100 %)", f"{cup}: yes (100 %)"])
+
+    def test_a_batch_is_refused_what_the_command_line_is(self):
+        good = {"image": str(CAT), "question": "what?"}
+        for wrong, fault in (({"question": "  \t"}, '"question" is empty'),
+                             ({"choices": ["a", " "]}, '"choices": an item is empty'),
+                             ({"choices": [""]}, '"choices": an item is empty'),
+                             ({"image": ""}, '"image" is empty'),
+                             ({"image": f"{CAT}\0.png"}, "found a NUL byte"),
+                             ({"image": "-"}, "./-: can't be opened")):
+            with self.subTest(wrong):
+                self.write("q.jsonl", json.dumps(good | wrong).encode())
+                self.check_error(SOME_FAILED, fault, "ask", "--batch", "q.jsonl", stdin=b"no picture")
+
+    def test_a_dash_in_a_list_is_a_file(self):
+        shutil.copy(CAT, self.folder / "-")
+        self.write("names", b"-\n")
+        (listed,) = self.check(DONE, "ask", "@names", "what?", "--json").json()
+        self.write("q.jsonl", b'{"image": "-", "question": "what?"}')
+        (asked,) = self.check(DONE, "ask", "--batch", "q.jsonl", "--json").json()
+        for line in listed, asked:
+            self.check_line(line, "-" if line is asked else "./-", "what?")
+
+    def test_a_byte_order_mark_is_no_text(self):
+        mark = b"\xef\xbb\xbf"
+        self.write("answers", mark + b"cat\r\ndog\r\n")
+        self.write("names", mark + os.fsencode(CAT) + b"\r\n")
+        line = {"image": str(CAT), "question": "what?", "choices": ["cat", "dog"]}
+        self.write("q.jsonl", mark + json.dumps(line).encode())
+        for options in ([CAT, "what?", "--answers", "answers"],
+                        ["@names", "what?", "--choices", "cat,dog"], ["--batch", "q.jsonl"]):
+            (line,) = self.check(DONE, "ask", *options, "--json").json()
+            self.assertEqual(sorted(c["text"] for c in line["candidates"]), ["cat", "dog"])
 
     def test_batch_from_standard_input(self):
         text = json.dumps({"image": str(CAT), "question": "what?"}).encode()

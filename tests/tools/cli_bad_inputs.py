@@ -21,6 +21,24 @@ class BadPictures(CommandTest):
         self.write("folder/notes.txt", b"no picture")
         self.fails("folder")
         self.check_error(SOME_FAILED, "a folder without one", "ask", "folder", "what?")
+        self.check_error(SOME_FAILED, "expected the name of a file, found an empty one", "ask", "", "what?")
+
+    def test_a_folder_of_pictures_where_one_picture_is_expected(self):
+        self.pictures("folder", 2)
+        self.write("q.jsonl", b'{"image": "folder", "question": "what?"}')
+        self.check_error(SOME_FAILED, "folder: expected a picture, found a folder", "ask", "--batch",
+                         "q.jsonl")
+
+    def test_an_empty_text_is_told_with_its_line(self):
+        self.write("first.txt", b"one\ntwo\n")
+        self.write("second.txt", b"three\n  \n")
+        for names, fault in ((["--text-file", "first.txt", "--text-file", "second.txt"],
+                              "second.txt:2: the text is empty"),
+                             (["--text", "-"], "standard input:2: the text is empty"),
+                             (["--text", "one", ""], "sterna embed: the text is empty")):
+            result = self.check_error(SOME_FAILED, fault, "embed", *names, stdin=b"a\n\nb\n")
+            self.assertEqual([line.get("error", "") for line in result.json()].count(""),
+                             len(result.lines) - 1)
         self.write("text.jpg", b"This is no picture.\n" * 100)
         self.fails("text.jpg")
         self.write("short.png", b"\x89PNG\r\n\x1a\n")

@@ -60,17 +60,18 @@ class Eval(CommandTest):
         good = {"image": str(CAT), "question": "what?", "answer": "cat", "choices": ["cat", "dog"]}
         file = self.questions([
             good, good | {"image": "gone.jpg"}, good | {"answer": 5}, good | {"choices": ["x", "y"]},
+            good | {"task": "all"},
             {k: v for k, v in good.items() if k != "answer"}, {"question": "what?"}])
         with open(file, "a") as f:
             f.write("no JSON\n")
         result = self.check(SOME_FAILED, "eval", file, "--json")
         errors = result.err.splitlines()
-        self.assertEqual(len(errors), 6, result.err)
-        for part in ["gone.jpg", '"answer" is no string', "no choice is a right answer",
+        self.assertEqual(len(errors), 7, result.err)
+        for part in ["gone.jpg", '"answer" is no string', "no choice is a right answer", '"task": expected another name',
                      '"answer" is missing', '"image" is missing', "found no JSON"]:
             self.assertEqual(sum(part in e for e in errors), 1, (part, result.err))
         self.assertEqual(result.json()[-1]["n"], 1)
-        self.assertEqual(result.json()[-1]["failed"], 6)
+        self.assertEqual(result.json()[-1]["failed"], 7)
 
     def test_abstention_and_confusions(self):
         choices = ["red", "green", "blue"]

@@ -40,6 +40,8 @@ class Index(CommandTest):
     def test_words_and_a_picture_together(self):
         self.pictures("p", 5)
         self.check(DONE, "index", "build", "p", "-o", "x")
+        self.check_error(SOME_FAILED, "p: expected a picture, found a folder", "search", "x",
+                         "a dog", "--image", "p")
         words = {hit["input"]: hit["score"] for hit in self.search("a dog")}
         picture = {hit["input"]: hit["score"] for hit in self.search("--image", CAT)}
         both = {hit["input"]: hit["score"] for hit in self.search("a dog", "--image", CAT)}

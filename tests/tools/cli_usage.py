@@ -53,10 +53,28 @@ class Usage(CommandTest):
                 ["embed", CAT, "-o"], ["index"], ["index", "nonsense"], ["index", "build", CAT],
                 ["index", "build", "-o", "x"], ["index", "add", "x"], ["search"], ["search", "x"],
                 ["search", "x", "words", "--top", "0"], ["search", "x", "a", "b"],
-                ["version", "x"]]:
+                ["version", "x"], ["bench", "--writer", "x"], ["bench", "kernels", "--writer", "x"],
+                ["ask", CAT, "what?", "--choices", "a,b", "--choices", "c"],
+                ["--threads", "1", "ask", CAT, "what?", "--threads", "2"]]:
             with self.subTest(arguments=arguments):
                 result = self.check_error(BAD_USAGE, "--help'", *arguments)
                 self.assertEqual(result.out, "")
+
+    def test_an_option_with_one_value_is_given_once(self):
+        self.check_error(BAD_USAGE, "--choices: expected it once, found it 2 times", "ask", CAT,
+                         "what?", "--choices", "a,b", "--choices", "c")
+        self.check_error(BAD_USAGE, "--output: ", "embed", CAT, "-o", "a.npy", "--output=b.npy")
+        self.check(DONE, "ask", CAT, "what?", "--json", "--json")  # which has no value to lose
+
+    def test_a_value_that_is_no_number_is_told_with_its_option(self):
+        def fault(expected, *options):
+            self.check_error(BAD_USAGE, expected, *options, "--json")
+        ask = ["ask", CAT, "abc", "--choices", "abc"]
+        fault('--top: expected a number it can take, found "abc"', *ask, "--top", "abc")
+        fault('--top: expected a number it can take, found "1.5"', *ask, "--top=1.5")
+        fault('--threads: expected a number it can take, found "x"', "--threads", "x", *ask)
+        fault('--params: expected a number it can take, found "many"', "bench", "giant",
+              "--params", "many")
 
     def test_global_options_may_stand_before_the_verb(self):
         self.check(DONE, "--threads", "1", "--model", MODEL, "--json", "ask", CAT, "what?")

@@ -355,8 +355,28 @@ class Watch(StreamTest):
                 self.assertEqual(self.check(BAD_USAGE, "watch", *wrong).out, "")
         for rare in ["-", "--raw", "64x64@1e-300"], [CAT, "--fps", "1e-300"], [CLIP, "--fps", "1e-5"]:
             self.check_error(BAD_USAGE, "at least a frame a day", "watch", *rare)
+        # What would have no effect is refused.
+        ward = [CAT, "--gate", "ward", "--rate", "1"]
+        for option, wrong in (("--patience", [CAT]), ("--patience", ["street.mp4"]),
+                              ("--patience", [*RAW, "--live"]), ("--patience", RAW),
+                              ("--delay", ward), ("--dwell", ward)):
+            with self.subTest(option, wrong=wrong):
+                self.check_error(BAD_USAGE, option, "watch", *wrong, option, "2")
         self.check_error(UNUSABLE, "nosuch.mp4", "watch", "nosuch.mp4")
         self.check_error(UNUSABLE, "gone", "watch", CAT, "--answers", "gone")
+
+    def test_choices_are_read_as_ask_reads_them(self):
+        self.check_error(BAD_USAGE, "--choices: expected UTF-8", "watch", CAT, "--choices", b"a,\xff")
+        self.check_error(BAD_USAGE, "--choices: an item is empty", "watch", CAT, "--choices", "a,,b")
+        self.check_error(BAD_USAGE, "exclude", "watch", CAT, "--choices", "a", "--answers", "b")
+        self.write("blank", b"  \n\t\n")
+        self.check_error(UNUSABLE, "blank: expected an answer", "watch", CAT, "--answers", "blank")
+        self.write("latin1", b"cat\ncaf\xe9\n")
+        self.check_error(UNUSABLE, "latin1:2: expected UTF-8", "watch", CAT, "--answers", "latin1")
+        self.write("one", b"\n  \n  a cat \n")
+        (event, _) = self.check(DONE, "watch", CAT, "--answers", "one", "--json").json()
+        self.assertEqual(event["text"], "a cat")
+        self.assertEqual(event["confidence"], 1)
 
 
 def dot(a, b):

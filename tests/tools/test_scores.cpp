@@ -2,7 +2,11 @@
 
 #include <cmath>
 #include <random>
+#include <sstream>
+#include <string>
+#include <vector>
 
+#include "cli/score_table.h"
 #include "cli/scores.h"
 
 using namespace sterna::cli;
@@ -118,4 +122,25 @@ TEST_CASE("the calibration error of exact confidences is what chance makes of it
     expected += board.scores()[0].ece_exact;
   }
   CHECK(found == doctest::Approx(expected).epsilon(0.05));
+}
+
+TEST_CASE("models are compared over the tasks of all of them") {
+  // The first model broke on every question of "late"; each answers "early" in its own way.
+  Scoreboard first, second;
+  first.add({"early", {"yes"}, "yes", 1, "", true});
+  second.add({"early", {"yes"}, "no", 1, "", true});
+  second.add({"late", {"yes"}, "yes", 1, "", true});
+  const std::vector<ModelScores> models = {{"a", first.scores()}, {"b", second.scores()}};
+  std::istringstream table(comparison_table(models));
+  std::vector<std::string> rows;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string row;
+    for (std::string word; words >> word;) row += (row.empty() ? "" : " ") + word;
+    rows.push_back(row);
+  }
+  REQUIRE(rows.size() == 4);
+  CHECK(rows[1] == "early 1 1.000 (0.207-1.000) 0.000 (0.000-0.793)");
+  CHECK(rows[2] == "late 1 - 1.000 (0.207-1.000)");
+  CHECK(rows[3] == "all 2 1.000 (0.207-1.000) 0.500 (0.095-0.905)");
 }

@@ -164,7 +164,45 @@ TEST_CASE("messages say what was expected and what was found") {
   has(message_of(test::golden("base.jpg"), small), "expected at most 100 bytes");
   small = {};
   small.max_pixels = 45 * 31 - 1;
-  has(message_of(test::golden("base.jpg"), small), "found 45 x 31");
+  const std::string large = message_of(test::golden("base.jpg"), small);
+  has(large, "found 45 x 31");
+  CHECK(large.ends_with("31"));  // no advice that only a programmer could follow
+}
+
+TEST_CASE("TIFF samples that are not read are told of as they are") {
+  if (kPortable) return;
+  // One grey pixel, `bits` wide, in format `kind` (1: unsigned, 3: floating point).
+  const auto fault = [](uint16_t bits, uint16_t kind) {
+    std::vector<uint8_t> file = {'I', 'I', 42, 0, 8, 0, 0, 0};
+    const auto put = [&](uint32_t value, size_t bytes) {
+      for (size_t i = 0; i < bytes; ++i) file.push_back(static_cast<uint8_t>(value >> 8 * i));
+    };
+    const std::vector<std::array<uint16_t, 2>> fields = {
+        {256, 1}, {257, 1}, {258, bits}, {259, 1}, {262, 1}, {273, 134}, {277, 1}, {278, 1},
+        {279, static_cast<uint16_t>(bits / 8)}};
+    put(static_cast<uint32_t>(fields.size()) + 1, 2);
+    for (const auto& field : fields) {
+      put(field[0], 2), put(3, 2), put(1, 4), put(field[1], 4);
+    }
+    put(339, 2), put(3, 2), put(1, 4), put(kind, 4);
+    put(0, 4);
+    file.resize(134);
+    put(0x3F800000, 4);
+    put(0, 4);
+    try {
+      decode(test::bytes_of(file), {}, "a.tif");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(fault(8, 1).empty());
+  CHECK(fault(16, 1).empty());
+  const std::string expected = "a.tif: expected TIFF samples of 1, 2, 4, 8 or 16 bits, found ";
+  CHECK(fault(32, 1) == expected + "32");
+  CHECK(fault(12, 1) == expected + "12");
+  CHECK(fault(32, 3) == expected + "32 of floating point");
+  CHECK(fault(16, 3) == expected + "16 of floating point");
 }
 
 TEST_CASE("every prefix of a file is decoded or refused, never worse") {

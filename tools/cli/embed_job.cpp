@@ -34,7 +34,7 @@ struct Embedded {
 };
 
 void embed_text(const Embedder& embedder, const std::string& text, Worker& worker, Embedded& out) {
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw Error("the text is empty");
+  if (trimmed(text).empty()) throw Error("the text is empty");
   if (!is_utf8(text)) throw Error(printable(text) + ": the text is not valid UTF-8");
   out.cut = !embedder.reads_whole(text);
   out.vector.resize(embedder.dim());
@@ -52,6 +52,17 @@ void embed_picture(const Embedder& embedder, const std::string& name, size_t red
   std::vector<float> vector(embedder.dim());
   embedder.embed(whole.view(), worker, vector);
   out.drift = std::inner_product(vector.begin(), vector.end(), out.vector.begin(), 0.0);
+}
+
+/// "FILE:LINE: " of a text that is a line of a file.
+std::string place_of(const EmbedJob& job, size_t i) {
+  const auto after = std::upper_bound(
+      job.text_files.begin(), job.text_files.end(), i,
+      [](size_t at, const EmbedJob::TextFile& file) { return at < file.first; });
+  if (after == job.text_files.begin() || (after - 1)->name.empty()) return {};
+  const std::string& name = (after - 1)->name;
+  return (name == "-" ? "standard input" : name) + ":" +
+         std::to_string(i - (after - 1)->first + 1) + ": ";
 }
 
 Embedded embed(const Embedder& embedder, const EmbedJob& job, const VectorSink& sink,
@@ -73,7 +84,7 @@ Embedded embed(const Embedder& embedder, const EmbedJob& job, const VectorSink& 
       embed_picture(embedder, input, job.reduced_side, compare, worker, out);
     }
   } catch (...) {
-    out.error = current_fault(input);
+    out.error = (job.text ? place_of(job, i) : std::string()) + current_fault(input);
   }
   out.decodes = worker.session.decodes - decodes;
   return out;

@@ -25,7 +25,14 @@ class VectorSink {
 
 /// Inputs to embed: names of pictures, or texts.
 struct EmbedJob {
+  /// A file whose lines are texts: those from `first` on.
+  struct TextFile {
+    size_t first = 0;
+    std::string name = {};  // empty: the texts are none of a file
+  };
+
   std::vector<std::string> inputs;
+  std::vector<TextFile> text_files = {};  // in order; for messages
   bool text = false;
   int threads = 0;
   size_t first = 0;   // inputs before it are done already,

@@ -43,13 +43,13 @@ struct Reader {
 
 }  // namespace
 
-void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& out,
-               const char* folder) {
+void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& out) {
+  if (name.empty()) throw Error("expected the name of a file, found an empty one");
   const std::string shown = name == "-" ? "standard input" : name;
   const Reader reader(name);
   struct stat info = {};
   if (reader.fd < 0 || fstat(reader.fd, &info) != 0) fail(shown, "can't be opened");
-  if (S_ISDIR(info.st_mode)) throw Error(shown + ": " + folder);
+  if (S_ISDIR(info.st_mode)) throw Error(shown + ": expected a file, found a folder");
   const auto too_long = [&] {
     throw Error(shown + ": expected at most " + std::to_string(most) + " bytes, found more");
   };

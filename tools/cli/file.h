@@ -11,10 +11,8 @@
 namespace sterna::cli {
 
 /// The bytes of a file, a pipe, or ("-") standard input into `out`, whose memory is reused. Throws
-/// Error "NAME: fault" if it can't be read, is a folder (the fault is `folder` then), is empty, or
-/// is longer than `most` bytes.
-void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& out,
-               const char* folder = "expected a file, found a folder");
+/// Error "NAME: fault" if it can't be read, is a folder, is empty, or is longer than `most` bytes.
+void read_file(const std::string& name, uint64_t most, std::vector<std::byte>& out);
 
 /// Asks the system to fetch a file that will soon be read; returns at once, faults are ignored.
 void prefetch_file(const std::string& name);

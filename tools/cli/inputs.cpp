@@ -109,7 +109,9 @@ void add(const std::string& name, std::vector<std::string>& out) {
 std::vector<std::string> read_lines(const std::string& file, char separator) {
   std::vector<std::byte> bytes;
   read_file(file, kLongestList, bytes);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (constexpr std::string_view kMark = "\xEF\xBB\xBF"; text.starts_with(kMark))
+    text.remove_prefix(kMark.size());
   std::vector<std::string> lines;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find(separator, begin), text.size());
@@ -130,7 +132,7 @@ std::vector<std::string> expand_inputs(std::span<const std::string> names, char 
       continue;
     }
     for (const std::string& line : read_lines(list ? name.substr(1) : name, separator)) {
-      if (!line.empty()) add(line, out);
+      if (!line.empty()) add(line == "-" ? "./-" : line, out);  // a file, not standard input
     }
   }
   return out;

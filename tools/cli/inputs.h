@@ -18,7 +18,8 @@ namespace sterna::cli {
 /// be read.
 std::vector<std::string> expand_inputs(std::span<const std::string> names, char separator = '\n');
 
-/// The lines of a file, or ("-") of standard input; a carriage return before the newline goes too.
+/// The lines of a file, or ("-") of standard input; a carriage return before the newline goes too,
+/// and so does the byte order mark that Windows' editors put before UTF-8.
 std::vector<std::string> read_lines(const std::string& file, char separator = '\n');
 
 /// Whether a file in a folder is taken for a picture: by its extension or, if it has none, by its

@@ -73,6 +73,17 @@ ordered_json changes_json(std::span<const models::QuantizedTensor> tensors) {
   return list;
 }
 
+void tell_unmatched(std::span<const models::QuantizeRule> rules) {
+  const auto shipped = models::shipped_rules();
+  for (const auto& rule : rules) {
+    const bool ours = std::any_of(shipped.begin(), shipped.end(), [&](const auto& other) {
+      return other.pattern == rule.pattern && other.type == rule.type;
+    });
+    const std::string group = rule.group == 0 ? "" : "/" + std::to_string(rule.group);
+    if (!ours) message("no tensor matches \"" + rule.pattern + "=" + rule.type + group + "\"");
+  }
+}
+
 std::vector<models::QuantizeRule> read_rules(const cxxopts::ParseResult& args) {
   std::vector<models::QuantizeRule> rules;
   if (args.count("type") == 0) return rules;

@@ -31,6 +31,9 @@ std::string changes_text(std::span<const models::QuantizedTensor> tensors, uint6
                          uint64_t after);
 ordered_json changes_json(std::span<const models::QuantizedTensor> tensors);
 
+/// Tells of rules that match no tensor, but for those of `shipped`, which are for several models.
+void tell_unmatched(std::span<const models::QuantizeRule> rules);
+
 /// The rules of every --type PATTERN=FORMAT; throws UsageError.
 std::vector<models::QuantizeRule> read_rules(const cxxopts::ParseResult& args);
 

@@ -34,15 +34,17 @@ class Options {
 
   /// Call it like cxxopts' adder: options.add()("name", "help", value).
   cxxopts::OptionAdder add() { return options_.add_options(); }
-  /// `--model`, `--threads`, `--isa`; `--json` and `--help` are always there.
-  void add_model_options();
+  /// `--model`, `--threads`, `--isa`; `--json` and `--help` are always there. With `several` models
+  /// --model holds a list, and Common has none.
+  void add_model_options(bool several = false);
   /// `--writer`, of verbs whose answers are written.
   void add_writer_option();
   /// Lines printed after the options, e.g. examples.
   void epilogue(std::string text) { epilogue_ = std::move(text); }
 
   /// argv[0] is ignored. Positional arguments are collected in positionals(). Prints the help and
-  /// returns nothing for `--help`. Throws UsageError.
+  /// returns nothing for `--help`. Throws UsageError, also for an option that holds one value and is
+  /// given twice: the first would be lost.
   std::optional<cxxopts::ParseResult> parse(int argc, char** argv);
 
   const std::vector<std::string>& positionals() const { return positionals_; }
@@ -52,12 +54,16 @@ class Options {
   const std::string& verb() const { return verb_; }
 
  private:
+  [[noreturn]] void refuse_value(int argc, char** argv);
+  void refuse_repeats(const cxxopts::ParseResult& args) const;
+
   std::string verb_;
   std::string description_;
   std::string epilogue_;
   cxxopts::Options options_;
   std::vector<std::string> positionals_;
   bool has_model_ = false;
+  bool several_models_ = false;
   bool has_writer_ = false;
 };
 

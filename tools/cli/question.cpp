@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
+#include "cli/choices.h"
 #include "cli/file.h"
 #include "cli/inputs.h"
 #include "cli/pipeline.h"
@@ -145,15 +147,22 @@ void parse_line(const std::string& text, const fs::path& folder, QuestionGroup& 
   }
   if (line.contains("image") && line["image"].is_string()) group.image = line["image"];
   if (line.contains("question") && line["question"].is_string()) question.text = line["question"];
-  group.path = (folder / string_at("image")).string();
-  if (string_at("question").empty()) throw Error("\"question\" is empty");
+  const std::string image = string_at("image");
+  if (image.empty()) throw Error("\"image\" is empty");
+  if (image.find('\0') != std::string::npos)
+    throw Error("\"image\": expected the name of a file, found a NUL byte in it");
+  group.path = (folder / image).string();
+  if (group.path == "-") group.path = "./-";  // a file, not standard input
+  if (trimmed(string_at("question")).empty()) throw Error("\"question\" is empty");
   if (!line.contains("choices") || line["choices"].is_null()) return;
   const Json& choices = line["choices"];
   if (!choices.is_array() || choices.empty()) throw Error("\"choices\" is no list of strings");
   for (const Json& choice : choices) {
     if (!choice.is_string()) throw Error("\"choices\" is no list of strings");
     question.choices.push_back(choice.get<std::string>());
+    if (trimmed(question.choices.back()).empty()) throw Error("\"choices\": an item is empty");
   }
+  question.choices = without_repeats(std::move(question.choices));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "cli/html.h"
 #include "cli/output.h"
@@ -88,24 +89,42 @@ std::string score_table(const std::vector<TaskScore>& scores) {
 
 std::string comparison_table(std::span<const ModelScores> models) {
   if (models.empty()) return {};
-  const size_t width = task_width(models[0].scores);
+  // A question fails for all models or none, unless a model broke: then tasks may differ.
+  std::map<std::string, size_t> tasks;  // each with its most questions
+  size_t width = 0, questions = 0;
+  for (const ModelScores& m : models) {
+    width = std::max(width, task_width(m.scores));
+    questions = std::max(questions, m.scores.back().n);
+    for (size_t i = 0; i + 1 < m.scores.size(); ++i) {
+      size_t& n = tasks[m.scores[i].task];
+      n = std::max(n, m.scores[i].n);
+    }
+  }
   std::string head = padded("task", width) + "      n";
   for (const ModelScores& m : models) {
     head += "  " + right_of(printable(m.model), 19);
   }
   std::string out = bold(head) + "\n";
-  // A question fails for all models or none, unless a model broke: then tasks may differ.
-  for (const TaskScore& first : models[0].scores) {
-    out += padded(printable(first.task), width) + right_of(std::to_string(first.n), 7);
+  // `score` gives a model's score, or nullptr.
+  const auto row = [&](const std::string& task, size_t n, auto score) {
+    out += padded(printable(task), width) + right_of(std::to_string(n), 7);
     for (const ModelScores& m : models) {
-      const auto same = std::find_if(m.scores.begin(), m.scores.end(),
-                                     [&](const TaskScore& s) { return s.task == first.task; });
+      const TaskScore* s = score(m);
       const std::string cell =
-          same == m.scores.end() ? "-" : number(same->accuracy) + " (" + interval(*same) + ")";
+          s == nullptr ? "-" : number(s->accuracy) + " (" + interval(*s) + ")";
       out += "  " + right_of(cell, std::max<size_t>(19, printable(m.model).size()));
     }
     out += "\n";
+  };
+  for (const auto& task : tasks) {
+    row(task.first, task.second, [&](const ModelScores& m) -> const TaskScore* {
+      const auto end = m.scores.end() - 1;
+      const auto same = std::find_if(m.scores.begin(), end,
+                                     [&](const TaskScore& s) { return s.task == task.first; });
+      return same == end ? nullptr : &*same;
+    });
   }
+  row("all", questions, [](const ModelScores& m) { return &m.scores.back(); });
   return out;
 }
 

@@ -12,7 +12,7 @@ namespace sterna::cli {
 /// A model's scores: tasks, then "all".
 struct ModelScores {
   std::string model;  // as shown
-  std::vector<TaskScore> scores;
+  std::vector<TaskScore> scores;  // as Scoreboard::scores() has them
 };
 
 /// The contract's line: {"task", "n", "accuracy", "ci95", "majority", "question_only", "ece"}, then
@@ -23,7 +23,8 @@ Json to_json(const TaskScore& score);
 /// A table for a terminal, a line a task.
 std::string score_table(const std::vector<TaskScore>& scores);
 
-/// Several models side by side, their accuracies, for a terminal.
+/// Several models side by side, their accuracies, for a terminal: every task of any of them (with
+/// the most questions that one of them answered), then all.
 std::string comparison_table(std::span<const ModelScores> models);
 
 /// "colour: blue for black 4, gray for white 2": the `most` tasks with the lowest accuracy that

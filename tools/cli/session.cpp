@@ -4,9 +4,12 @@
 #include <sterna/vision/decode.h>
 
 #include <exception>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "cli/file.h"
+#include "cli/inputs.h"
 
 namespace sterna::cli {
 
@@ -15,9 +18,15 @@ const vision::DecodeLimits kLimits;
 }
 
 void read_picture(const std::string& name, Worker& worker) {
-  // Folders with pictures were replaced by these (inputs.h).
-  read_file(name, kLimits.max_file_bytes, worker.bytes,
-            "expected a picture or a folder of pictures, found a folder without one");
+  std::error_code none;
+  if (std::filesystem::is_directory(name, none)) {
+    // Where folders are welcome, one with pictures was replaced by these (inputs.h).
+    const bool empty = expand_inputs({&name, 1}) == std::vector{name};
+    throw Error(name + (empty ? ": expected a picture or a folder of pictures, found a folder "
+                                "without one"
+                              : ": expected a picture, found a folder"));
+  }
+  read_file(name, kLimits.max_file_bytes, worker.bytes);
 }
 
 vision::Image decode_picture(const std::string& name, const Worker& worker, size_t reduced_side) {

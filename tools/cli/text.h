@@ -5,6 +5,9 @@
 
 namespace sterna::cli {
 
+/// `text` without the blanks (also tabs and ends of lines) around it.
+std::string trimmed(std::string_view text);
+
 /// Whether `text` is well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view text);
 

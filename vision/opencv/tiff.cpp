@@ -76,6 +76,17 @@ Tiff open(Memory& m, uint64_t max_pixels) {
           [](TIFF* t) { TIFFClose(t); }};
 }
 
+/// Throws for samples that nothing here reads, and that libtiff calls no fault of the file either.
+void expect_readable_samples(TIFF* t) {
+  uint16_t bits = 1, format = SAMPLEFORMAT_UINT;
+  TIFFGetFieldDefaulted(t, TIFFTAG_BITSPERSAMPLE, &bits);
+  TIFFGetFieldDefaulted(t, TIFFTAG_SAMPLEFORMAT, &format);
+  const bool floats = format == SAMPLEFORMAT_IEEEFP;
+  if (!floats && (bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16)) return;
+  throw std::runtime_error("expected TIFF samples of 1, 2, 4, 8 or 16 bits, found " +
+                           std::to_string(bits) + (floats ? " of floating point" : ""));
+}
+
 /// How samples of a row become RGB.
 struct Layout {
   uint16_t bits = 1, samples = 1, photometric = PHOTOMETRIC_MINISBLACK;
@@ -229,6 +240,7 @@ void decode_tiff(const uint8_t* bytes, size_t size, const SternaPictureSink& sin
   const Tiff tiff = open(m, sink.max_pixels);
   if (!tiff) fail(m, "no directory");
   TIFF* t = tiff.get();
+  expect_readable_samples(t);
   uint32_t width = 0, height = 0;
   uint16_t orientation = ORIENTATION_TOPLEFT;
   TIFFGetField(t, TIFFTAG_IMAGEWIDTH, &width);

@@ -15,6 +15,7 @@ struct ConvertReport {
   std::vector<std::string> texts;  // config.json, text/tokenizer.json, ... that travel along
   /// Tensors of types that GGUF lacks (U8, BOOL) or without elements, which no model reads.
   std::vector<std::string> left_out;
+  std::vector<QuantizeRule> unmatched;  // rules that match no tensor
   uint64_t file_before = 0, file_after = 0;  // of the folder's checkpoints; of `out`
 };
 

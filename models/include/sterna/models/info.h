@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace sterna::models {
@@ -46,6 +48,18 @@ struct TensorInfo {
   bool packed = false;  // in a layout of quant's, which kernels read as it lies
 };
 
+/// What a file holds under a key.
+struct Metadata {
+  using Value = std::variant<bool, int64_t, uint64_t, double, std::string>;
+  static constexpr size_t kMostValues = 64;
+
+  std::string key;
+  std::string text;  // fit for a line: strings in quotes and not whole, arrays by their length
+  /// The one value; of an array all, or none if there are more than kMostValues. Strings are bytes.
+  std::vector<Value> values;
+  std::optional<uint64_t> length = {};  // of an array
+};
+
 struct FileInfo {
   std::string file;
   std::string format;  // "GGUF v3", "safetensors", "folder of safetensors"
@@ -55,9 +69,9 @@ struct FileInfo {
   uint64_t widened = 0;
   /// Why a folder or a converted file can't be run, if it can't: then all its parts are `other`.
   std::string problem;
-  std::vector<std::pair<std::string, std::string>> metadata;  // values short enough to print
-  std::vector<TensorInfo> tensors;                            // scales counted with their tensors
-  std::vector<std::pair<Part, Amount>> parts;                 // those that occur
+  std::vector<Metadata> metadata;
+  std::vector<TensorInfo> tensors;             // scales counted with their tensors
+  std::vector<std::pair<Part, Amount>> parts;  // those that occur
   Amount total;
 };
 

@@ -85,6 +85,7 @@ struct CalibratedMap {
 struct QuantizeReport {
   std::vector<QuantizedTensor> tensors;
   std::vector<CalibratedMap> calibrated;
+  std::vector<QuantizeRule> unmatched;  // rules that match no tensor
   uint64_t file_before = 0, file_after = 0;
 };
 
