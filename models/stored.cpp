@@ -125,7 +125,7 @@ std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor
 void check_scales(const std::string& file, std::string_view tensor,
                   std::span<const uint16_t> scale, size_t rows) {
   constexpr uint16_t kMost = 0x7bff, kMinusZero = 0x8000;  // of fp16; infinities are above
-  constexpr size_t kMostGroups = size_t{1} << 19;
+  constexpr size_t kMostGroups = size_t{1} << 16;
   const size_t a_row = std::max<size_t>(1, scale.size() / std::max<size_t>(1, rows));
   if (a_row > 1) scale = scale.first(std::min(scale.size(), kMostGroups));
   uint16_t top = 0;

@@ -53,8 +53,8 @@ quant::WeightView view_of(const Gguf& file, const StoredTensor& tensor);
 std::span<const uint16_t> scales_of(const Gguf& file, const StoredTensor& tensor);
 
 /// Throws Error naming `file`, `tensor` and row unless every one of some scales, as many a row, is
-/// finite and not negative. Of those of groups only the first megabyte is read: a giant file opens
-/// without a pass over it.
+/// finite and not negative. Of those of groups the first 65536 are read: a giant file opens without
+/// a pass over it.
 void check_scales(const std::string& file, std::string_view tensor,
                   std::span<const uint16_t> scale, size_t rows);
 
