@@ -165,10 +165,11 @@ class Embed(CommandTest):
             os.mkfifo(self.folder / "p" / names[index])
         self.write("list", "".join(f"p/{name}\n" for name in names).encode())
         process = start("embed", "@list", "-o", "out.npy", "--threads", "1", cwd=self.folder)
-        time.sleep(2.2)  # checkpoints are 2 s apart
+        manifest = self.folder / "out.jsonl.part"
+        wait_for(manifest.exists, "the partial files")
+        time.sleep(2.2)  # checkpoints are 2 s apart from then on
         with open(self.folder / "p" / names[3], "wb") as pipe:
             pipe.write(png(30, 20, 33))
-        manifest = self.folder / "out.jsonl.part"
         wait_for(lambda: manifest.stat().st_size > 0, "a checkpoint")
         pipe = os.open(self.folder / "p" / names[6], os.O_WRONLY)  # returns when it is being read
         process.send_signal(number)
