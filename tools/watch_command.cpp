@@ -38,7 +38,8 @@ void add_options(Options& options) {
   options.add()("rate", "Decodes a second to aim at: the threshold adapts", real(), "HZ");
   options.add()("gate", "cusum (default), variance, or ward: read all, then cut at --rate", text());
   options.add()("threshold", "Distance that counts as a change", real());
-  options.add()("delay", "Most seconds from a change to its report (1); not with ward", real(), "SECONDS");
+  options.add()("delay", "Most seconds from a change to its report (1); not with ward", real(),
+                "SECONDS");
   options.add()("dwell", "Shortest segment (0.5); not with ward", real(), "SECONDS");
   options.add()("fps", "Frames looked at a second (8; pictures: 1; 0: all)", real());
   options.add()("raw", "Frames without header on standard input: WxH[:rgb24|bgr24|...][@FPS]",

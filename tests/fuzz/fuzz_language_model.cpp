@@ -14,7 +14,8 @@ using namespace sterna;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     models::Gguf file = models::Gguf::parse("x.gguf", std::as_bytes(std::span(data, size)));
-    const auto model = models::LanguageModel::of(std::move(file), {.isa = quant::Isa::scalar, .threads = 1});
+    const auto model =
+        models::LanguageModel::of(std::move(file), {.isa = quant::Isa::scalar, .threads = 1});
     const size_t d = model.width();
     const quant::Packed map =
         quant::pack(quant::Type::f32, std::vector<float>(2 * d, 0.1F), 2 * d, 1);

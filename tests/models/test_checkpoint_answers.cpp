@@ -212,8 +212,9 @@ TEST_CASE("what can't be asked says why") {
         "choices: expected at least one, found none");
   CHECK_THROWS_AS(model.decode(out, narrow, 1, answer, session), Error);
   CHECK_THROWS_AS(model.decode(small, narrow, 1, answer, session), Error);
-  AnswerTable one{{"a"}, std::vector<float>(model.dim(), 1)};
-  CHECK_THROWS_AS(model.decode(std::vector<float>(model.dim(), NAN), one, 1, answer, session), Error);
+  const AnswerTable one{{"a"}, std::vector<float>(model.dim(), 1)};
+  const std::vector<float> no_numbers(model.dim(), NAN);
+  CHECK_THROWS_AS(model.decode(no_numbers, one, 1, answer, session), Error);
   CHECK(session.decodes == 0);
 }
 

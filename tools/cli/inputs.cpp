@@ -53,7 +53,8 @@ class Walk {
       const bool hidden = path.filename().native().starts_with('.');
       if (!at->is_directory(ignored)) {
         // A link that leads nowhere is an input that fails.
-        const bool file = at->is_regular_file(ignored) || (at->is_symlink() && !at->exists(ignored));
+        const bool gone = at->is_symlink(ignored) && !at->exists(ignored);
+        const bool file = gone || at->is_regular_file(ignored);
         if (!hidden && file && looks_like_picture(path.native())) out_.push_back(path.native());
       } else if (!hidden && at->is_symlink(ignored)) {
         links_.insert(path);

@@ -38,7 +38,8 @@ double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 /// The vectors of choices, kept from question to question: batches ask many with the same few.
 class ChoiceCache {
  public:
-  AnswerTable table(const Answerer& model, const std::vector<std::string>& choices, Session& session) {
+  AnswerTable table(const Answerer& model, const std::vector<std::string>& choices,
+                    Session& session) {
     std::vector<std::string> missing;
     for (const std::string& choice : choices) {
       if (!vectors_.contains(choice)) missing.push_back(choice);
