@@ -16,7 +16,8 @@ import torch
 
 from data import answer_vocabulary, load_setting
 from measure import calibration_error, confidence, cosines, held_out, predict, with_slope
-from train import load_checkpoint, save
+from train import load_checkpoint
+from training import save
 
 SCALES = np.geomspace(2, 200, 120)
 SLOPES = np.geomspace(0.2, 1, 21)

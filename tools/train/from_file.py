@@ -19,9 +19,8 @@ from config import EMBED, GeneratorConfig
 from data import TRAIN_PARTS, load_setting
 from export import language_of, stem_of
 from generator import Generator
-from generator import save as save_generator
 from model import HEAD_GAIN, Net, TernaryLinear, ternary_weight
-from train import save
+from training import save
 
 DEVIATION = math.sqrt(math.pi / 2)  # of normal weights whose mean magnitude is 1
 
@@ -103,7 +102,7 @@ def main():
     state["prefix.weight"] = state["prefix.weight"] / EMBED ** 0.5
     writer = with_masters(writer, state, random)
     written = json.loads(about["sterna.card.generator"])
-    save_generator(a.work / "generator.pt", {"config": vars(c), "pieces": writer.pieces, "texts": written["texts"], "step": written["steps"],
+    save(a.work / "generator.pt", {"config": vars(c), "pieces": writer.pieces, "texts": written["texts"], "step": written["steps"],
                                              "net": writer.state_dict()})
     if "sterna.card.text_tower" in about:
         distilled = json.loads(about["sterna.card.text_tower"])

@@ -9,7 +9,6 @@ import argparse
 import copy
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from config import EMBED, GeneratorConfig
 from data import Setting, load_setting
 from generator_texts import common_answers, held_text, load_texts
 from model import Block, Norm, TernaryLinear, fuse
+from training import Training, save
 
 END = 0  # the table's row of the end of a text
 
@@ -177,11 +177,6 @@ def optimiser(net: Generator, c: GeneratorConfig):
                              lr=c.learning_rate, betas=(0.9, 0.98))
 
 
-def save(path: Path, what: dict):
-    torch.save(what, path.with_suffix(".new"))
-    os.replace(path.with_suffix(".new"), path)
-
-
 def load_generator(path: Path) -> tuple[Generator, dict]:
     saved = torch.load(path, map_location="cpu", weights_only=False)
     net = Generator(GeneratorConfig(**saved["config"]), saved["pieces"])
@@ -200,16 +195,12 @@ def fit(net, average, corpus: Corpus, c: GeneratorConfig, out: Path, about: dict
     kept, held = np.flatnonzero(~corpus.held), np.flatnonzero(corpus.held)
     kept = np.concatenate([kept, np.repeat(np.flatnonzero(corpus.common), 3)])
     held = np.random.default_rng(0).permutation(held)[:sample].tolist()
-    opt, start, last, name = optimiser(net, c), 0, out.with_suffix(".last.pt"), out.stem
+    opt, name = optimiser(net, c), out.stem
     print(f"{name}: {(~corpus.held).sum()} texts, {corpus.held.sum()} held out, "
           f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M weights, texts sha256 {corpus.digest}", flush=True)
-    if last.exists():
-        saved = torch.load(last, weights_only=False)
-        net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
-        start = saved["step"]
-        print(f"resumed at step {start}", flush=True)
+    training = Training(net, average, opt, out.with_suffix(".last.pt"), c.ema)
     losses, clock, saved_at = [], time.time(), time.time()
-    for step in range(start, c.steps):
+    for step in range(training.done, c.steps):
         rng = torch.Generator().manual_seed(c.seed * 1000003 + step)
         e, inputs, targets = corpus.batch(batches(corpus, kept, c, step))
         for group in opt.param_groups:
@@ -217,20 +208,13 @@ def fit(net, average, corpus: Corpus, c: GeneratorConfig, out: Path, about: dict
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = net(disturbed(e, rng, c), inputs)
         loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step()
-        with torch.no_grad():
-            keep = min(c.ema, (1 + step) / (10 + step))
-            for a, b in zip(average.parameters(), net.parameters()):
-                a.lerp_(b, 1 - keep)
+        training.step(loss)
         losses.append(loss.item())
         if (step + 1) % 20 == 0:
             print(f"{name} {step + 1}/{c.steps} loss {np.mean(losses[-20:]):.3f} {20 * c.batch / (time.time() - clock):.0f} texts/s", flush=True)
             clock = time.time()
         if time.time() - saved_at > 240 or step + 1 == c.steps:
-            save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            training.save()
             save(out, {"config": vars(c), **about, "texts": corpus.digest, "step": step + 1, "net": average.state_dict()})
             print(f"{name} {step + 1}: {progress(average, corpus, held)}", flush=True)
             saved_at = clock = time.time()

@@ -26,7 +26,8 @@ from generator import Generator, greedy, padded
 from measure import cosines, from_jsonl, held_out, predict
 from model import Net, fuse
 from pool import Pool
-from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, save, some_features
+from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, some_features
+from training import Training
 
 DECODER_BLOCKS = 8  # with these (b) has twice the weights of (a)
 
@@ -89,16 +90,14 @@ class Writes(nn.Module):
 
 
 def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, points: list[int], report):
-    pool, last = arm.pool, work / f"claim-{name}.last.pt"
+    pool = arm.pool
     arm.net.standardise(some_features(pool))
     arm.to(pool.device)
     for part in arm.children():
         part.set_ternary(True)
-    average, opt, start = copy.deepcopy(arm).eval(), optimiser(arm, c), 0
-    if last.exists():
-        saved = torch.load(last, map_location=pool.device, weights_only=False)
-        arm.load_state_dict(saved["arm"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
-        start = saved["step"]
+    average, opt = copy.deepcopy(arm).eval(), optimiser(arm, c)
+    training = Training(arm, average, opt, work / f"claim-{name}.last.pt", c.ema)
+    start = training.done
     about = asked_about(pool)
     clock, batches = time.time(), drawn(pool, c, start, steps)
     for step in range(start, steps):
@@ -108,15 +107,10 @@ def train(arm: nn.Module, name: str, work: Path, c: TrainConfig, steps: int, poi
         with torch.autocast(pool.device, dtype=torch.bfloat16):
             loss, alpha = arm.train().loss(batch, c)
         task, shown, *_ = batch[5:]
-        (loss + c.pointing_weight * pointing_loss(alpha, shown, task, about)).backward()
-        torch.nn.utils.clip_grad_norm_(arm.parameters(), 1.0)
-        opt.step()
-        opt.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(arm.parameters()), 1 - min(c.ema, (1 + step) / (10 + step)))
+        training.step(loss + c.pointing_weight * pointing_loss(alpha, shown, task, about))
         if step + 1 in points:
             report(copy.deepcopy(average).cpu(), name, step + 1, time.time() - clock)
-            save(last, {"arm": arm.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            training.save()
             clock = time.time()
     return average
 

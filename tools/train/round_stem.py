@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from build import CIFAR
 from data import load_setting, photo_files
 from stem import Stem, flat_blocks, load_picture, same_conv
-from train import save
+from training import save
 
 BLOCK = 32
 FEW = 30000  # weights of a map that may as well take 8 bits

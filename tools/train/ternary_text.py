@@ -24,7 +24,8 @@ from generator_texts import held_text, load_texts
 from model import absmax_int8, fuse, meanings
 from pool import Pool
 from text import MAPS
-from train import PART_WEIGHTS, TASK_WEIGHTS, load_checkpoint, save
+from train import PART_WEIGHTS, TASK_WEIGHTS, load_checkpoint
+from training import Training, save
 
 HEADS, HEAD_WIDTH, EPS = 12, 32, 1e-12
 PARTS = {"questions": 0.35, "words": 0.25, "captions": 0.2, "prose": 0.2}
@@ -228,15 +229,11 @@ def train(work: Path, checkpoint: Path, c: TextConfig, device: str):
     others = [p for n, p in net.state().items() if not n.endswith(MAPS)]
     opt = torch.optim.Adam([{"params": matrices, "top": c.learning_rate}, {"params": others, "top": 0.1 * c.learning_rate}],
                            betas=(0.9, 0.98), fused=True)
-    out, last, start = work / "text.pt", work / "text.last.pt", 0
+    out = work / "text.pt"
     print("texts: " + ", ".join(f"{len(t)} {n}" for n, t in texts.ids.items()), flush=True)
-    if last.exists():
-        saved = torch.load(last, map_location=device, weights_only=False)
-        net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
-        start = saved["step"]
-        print(f"resumed at step {start}", flush=True)
+    training = Training(net, average, opt, work / "text.last.pt", c.ema)
     seen, clock, saved_at, figures, asked = 0, time.time(), time.time(), [], None
-    for step in range(start, c.steps):
+    for step in range(training.done, c.steps):
         ids, about = texts.batch(step), None
         if step >= c.steps * c.answers_from:
             asked = asked or Asked(setting, checkpoint, c, device)
@@ -251,13 +248,7 @@ def train(work: Path, checkpoint: Path, c: TextConfig, device: str):
             with torch.autocast(device, dtype=torch.bfloat16):
                 answers = asked.apart(states[-1][-sum(len(x) for x in more):], about)
             loss = loss + c.answers_weight * answers
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step()
-        with torch.no_grad():
-            keep = min(c.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+        training.step(loss)
         figures.append((loss.item(), apart.item(), error.item(), answers.item()))
         seen += len(ids)
         if (step + 1) % 20 == 0:
@@ -266,7 +257,7 @@ def train(work: Path, checkpoint: Path, c: TextConfig, device: str):
                   f"{20 / (time.time() - clock):.2f} steps/s, {seen} texts", flush=True)
             clock = time.time()
         if time.time() - saved_at > 300 or step + 1 == c.steps:
-            save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            training.save()
             save(out, {"config": vars(c), "step": step + 1, "weights": {n: w.cpu() for n, w in average.computed().items()},
                        "masters": {n: w.detach().cpu() for n, w in average.state().items()}})
             found = np.reshape(agreement(teacher, average, held), (4, -1)).mean(1)

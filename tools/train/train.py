@@ -25,6 +25,7 @@ from config import ModelConfig, TrainConfig
 from data import load_setting
 from model import Net, TernaryLinear, fuse, meanings, ternary_weight
 from pool import Pool
+from training import Training, save
 
 PART_WEIGHTS = {"photos": 0.30, "recolour": 0.14, "scenes": 0.28, "mosaics": 0.14, "cifar": 0.07, "shapes": 0.07}
 # What the stem's semantics do not give away takes longest to learn: ask it more often.
@@ -113,11 +114,6 @@ def optimiser(net: Net, c: TrainConfig):
                              lr=1e-3, betas=(0.9, 0.98), fused=True)
 
 
-def save(path: Path, content: dict):
-    torch.save(content, path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").rename(path)
-
-
 def load_checkpoint(path: Path) -> tuple[Net, dict]:
     saved = torch.load(path, map_location="cpu", weights_only=False)
     net = Net(ModelConfig(**saved["model"]))
@@ -173,14 +169,9 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     else:
         net.standardise(some_features(pool))
     net = net.to(device).set_ternary(mode == "ternary").train()
-    average = copy.deepcopy(net).eval()
-    opt, start = optimiser(net, c), 0
-    last = work / f"{name}.last.pt"
-    if last.exists():
-        saved = torch.load(last, map_location=device, weights_only=False)
-        net.load_state_dict(saved["net"]), average.load_state_dict(saved["average"]), opt.load_state_dict(saved["opt"])
-        start = saved["step"]
-        print(f"resumed at step {start}", flush=True)
+    average, opt = copy.deepcopy(net).eval(), optimiser(net, c)
+    training = Training(net, average, opt, work / f"{name}.last.pt", c.ema)
+    start = training.done
     if c.fuse:
         fuse(device)
     table, candidates = pool.answer_table, pool.candidates
@@ -203,13 +194,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
         if not begun:
             apart = apart_from_pointed(out, alpha, meanings(features)[owner], by_pointing)
         loss = loss + c.pointing_weight * pointing + c.apart_weight * apart
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step()
-        with torch.no_grad():
-            keep = min(c.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+        training.step(loss)
         seen.append(torch.stack([among, every, cosine, apart, torch.full_like(among, len(answer))]).detach())
         if (step + 1) % c.report_every == 0:
             m, seen = torch.stack(seen).cpu().numpy(), []
@@ -218,7 +203,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
             clock = time.time()
         if time.time() - saved_at > c.checkpoint_every_s or step + 1 == stop:
             saved_at = time.time()
-            save(last, {"net": net.state_dict(), "average": average.state_dict(), "opt": opt.state_dict(), "step": step + 1})
+            training.save()
             save(work / f"{name}.pt", {**about, "step": step + 1, "net": average.state_dict()})
             clock = time.time()
 
