@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sterna/language/tokenizer.h>
 #include <sterna/quant/error.h>
+#include <tests/language/tokenizer_text.h>
 
 #include <string>
 #include <string_view>
@@ -26,22 +27,10 @@ const std::string kGood = R"({
             "max_input_chars_per_word": 100,
             "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "cat": 3, "##s": 4}}})";
 
-/// kGood with the first `from` replaced.
-std::string with(const std::string& from, const std::string& to) {
-  std::string text = kGood;
-  const size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, from.size(), to);
+std::string with(std::string_view from, std::string_view to) {
+  return test::replaced(kGood, from, to);
 }
-
-std::string fault(const std::string& text) {
-  try {
-    Tokenizer::open(text, "t.json").encode("Cats [CLS] dog");
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
+std::string fault(const std::string& text) { return test::tokenizer_fault(text, "Cats [CLS] dog"); }
 
 using Ids = std::vector<uint32_t>;
 Ids ids(const std::string& json, std::string_view text) {

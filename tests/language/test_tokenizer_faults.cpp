@@ -4,11 +4,13 @@
 #include <language/regex.h>
 #include <sterna/language/tokenizer.h>
 #include <sterna/quant/error.h>
+#include <tests/language/tokenizer_text.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 using namespace sterna;
 using namespace sterna::language;
@@ -28,21 +30,10 @@ const std::string kGood = R"json({"version": "1.0", "truncation": null, "padding
   "model": {"type": "BPE", "dropout": null, "unk_token": null, "vocab": {"a": 0, "b": 1, "ab": 2},
             "merges": [["a", "b"]]}})json";
 
-std::string with(const std::string& from, const std::string& to) {
-  std::string text = kGood;
-  const size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, from.size(), to);
+std::string with(std::string_view from, std::string_view to) {
+  return test::replaced(kGood, from, to);
 }
-
-std::string fault(const std::string& text) {
-  try {
-    Tokenizer::open(text, "t.json").encode("a b <s> 12");
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
+std::string fault(const std::string& text) { return test::tokenizer_fault(text, "a b <s> 12"); }
 
 std::string regex_fault(const std::string& pattern) {
   try {

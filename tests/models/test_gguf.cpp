@@ -23,10 +23,6 @@ std::string fault(const Bytes& bytes) {
 }
 std::string fault(const GgufBytes& file) { return fault(file.bytes()); }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 constexpr uint64_t huge = uint64_t{1} << 63;
 
 // A small file with every kind of metadata and several tensors, through the writer.

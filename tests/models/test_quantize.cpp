@@ -27,10 +27,6 @@ namespace {
 
 std::string error(auto f) { return message_of<Error>(f); }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // A text tower that was not trained ternary.
 const std::string kInt8Text =
     "language.*.bias=keep,language.blocks.*norm.weight=f16,language.blocks.*.weight=i8,shipped";

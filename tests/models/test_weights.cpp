@@ -23,10 +23,6 @@ namespace {
 
 std::string error(auto f) { return message_of<Error>(f); }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("binding errors name file, tensor, expected and found") {

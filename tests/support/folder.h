@@ -71,4 +71,8 @@ std::string message_of(F&& f) {
   return {};
 }
 
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != text.npos;
+}
+
 }  // namespace sterna::test

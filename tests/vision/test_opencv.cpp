@@ -5,6 +5,7 @@
 #include <sterna/vision/decode.h>
 #include <sterna/vision/resize.h>
 #include <sterna/vision/video.h>
+#include <tests/support/folder.h>
 
 #include <cmath>
 #include <string>
@@ -26,20 +27,18 @@ std::string message_of(const std::string& source) {
   return "no error";
 }
 
-bool contains(const std::string& text, const char* part) { return text.find(part) != text.npos; }
-
 }  // namespace
 
 TEST_CASE("a source that is no video is named, with the fault") {
   const std::string missing = test::golden("video/none.avi");
   CHECK(message_of(missing) == missing + ": expected a video, found no such file");
-  CHECK(contains(message_of(test::golden("video")), "found a directory"));
-  CHECK(contains(message_of("camera:x"), "expected a camera number"));
+  CHECK(test::contains(message_of(test::golden("video")), "found a directory"));
+  CHECK(test::contains(message_of("camera:x"), "expected a camera number"));
   const std::string text = test::golden("broken/text.jpg");
   const std::string message = message_of(text);
   INFO(message);
   CHECK(message.starts_with(text + ": "));
-  CHECK_FALSE(contains(message, "\n"));
+  CHECK_FALSE(test::contains(message, "\n"));
 }
 
 #ifdef STERNA_HAVE_OPENCV
@@ -99,6 +98,6 @@ TEST_CASE("a cv::Mat is viewed without a copy, whatever its type and stride") {
 }
 #else
 TEST_CASE("a build without OpenCV says so") {
-  CHECK(contains(message_of(test::golden("video/clip.avi")), "STERNA_OPENCV=OFF"));
+  CHECK(test::contains(message_of(test::golden("video/clip.avi")), "STERNA_OPENCV=OFF"));
 }
 #endif
