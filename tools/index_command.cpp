@@ -246,8 +246,7 @@ int search_command(int argc, char** argv) {
   const bool by_image = args->count("image") != 0;
   if (names.size() == 1 && !by_image) throw UsageError("expected words or --image");
   if (names.size() == 2 && !is_utf8(names[1])) throw UsageError("the words are not valid UTF-8");
-  if (names.size() == 2 && names[1].find_first_not_of(" \t\r\n") == std::string::npos)
-    throw UsageError("the words are empty");
+  if (names.size() == 2 && trimmed(names[1]).empty()) throw UsageError("the words are empty");
 
   const bool by_words = names.size() == 2;
   const auto embedder = open_embedder(

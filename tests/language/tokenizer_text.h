@@ -21,4 +21,23 @@ inline std::string tokenizer_fault(const std::string& json, std::string_view sam
   return message_of<Error>([&] { language::Tokenizer::open(json, "t.json").encode(sample); });
 }
 
+/// Of `good`, every prefix is at fault, and with any byte changed it is at fault or still good;
+/// `fault` tells in one line that begins with the file's name.
+inline void check_damaged(const std::string& good, std::string (*fault)(const std::string&)) {
+  for (size_t n = 0; n < good.size(); ++n) {
+    const std::string message = fault(good.substr(0, n));
+    CHECK(message.starts_with("t.json: "));
+    CHECK(message.find('\n') == std::string::npos);
+  }
+  std::string text = good;
+  for (size_t n = 0; n < good.size(); ++n)
+    for (const char c : {'0', '[', '"', '\xFF'}) {
+      text[n] = c;
+      const std::string message = fault(text);
+      CHECK((message.empty() || message.starts_with("t.json: ")));
+      CHECK(message.find('\n') == std::string::npos);
+      text[n] = good[n];
+    }
+}
+
 }  // namespace sterna::test
