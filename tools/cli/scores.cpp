@@ -5,14 +5,14 @@
 #include <numbers>
 #include <utility>
 
+#include "cli/text.h"
+
 namespace sterna::cli {
 
 namespace {
 
 std::string normal_form(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  std::string out(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+  std::string out = trimmed(text);
   for (char& c : out) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
