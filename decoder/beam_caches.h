@@ -17,7 +17,8 @@ namespace sterna::decoder {
 class BeamCaches {
  public:
   /// Keys, and values, have `width` columns.
-  BeamCaches(size_t beams, size_t positions, size_t blocks, size_t width, nn::Workspace& workspace) {
+  BeamCaches(size_t beams, size_t positions, size_t blocks, size_t width,
+             nn::Workspace& workspace) {
     for (std::span<nn::KeyValues>* list : {&now_, &spare_}) {
       *list = workspace.array<nn::KeyValues>(blocks);
       for (nn::KeyValues& kv : *list)

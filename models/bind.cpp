@@ -57,9 +57,9 @@ std::vector<nn::TernaryBlock> bind_blocks(const Weights& scope, size_t blocks, s
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
                                            quant::Isa isa, const Replaced* replaced) {
   const std::string_view kind = file.string("sterna.predictor.kind");
-  if (kind != "ternary_reading_pointer") {
+  if (kind != "ternary_grounded_pointer") {
     throw Error(file.file() +
-                ": sterna.predictor.kind: expected \"ternary_reading_pointer\", found \"" +
+                ": sterna.predictor.kind: expected \"ternary_grounded_pointer\", found \"" +
                 std::string(kind) + "\"");
   }
   constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096;
@@ -70,6 +70,7 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
   const size_t c = file.integer("sterna.predictor.pointer_width", 1, kMostWidth);
   const size_t language = file.integer("sterna.language.width", 1, kMostWidth);
 
+  using P = predictor::PointerPredictor;
   const Weights w = Weights(file, replaced).in("predictor");
   return predictor::PointerPredictor(
       {.answer = w.floats("answer", {d}),
@@ -83,7 +84,10 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
        .gate = bind_linear(w, "gate", 1, d, true, isa),
        .read = bind_linear(w, "read", d, vision_width, false, isa),
        .read_gate = bind_linear(w, "read_gate", d, d, true, isa),
-       .match = bind_linear(w, "match", d, predictor::PointerPredictor::kMatches, false, isa)},
+       .match = bind_linear(w, "match", d, P::kMatches, false, isa),
+       .word_found = bind_linear(w, "word_found", d, P::kWordFound, false, isa),
+       .place_found = bind_linear(w, "place_found", d, P::kPlaceFound, false, isa),
+       .pointer_found = bind_linear(w, "pointer_found", P::kPlaceFound, d, true, isa)},
       isa);
 }
 

@@ -72,8 +72,9 @@ VisionPart bind_timm(const Config& config, const Tensors& tensors) {
   size_t p = 0;
   const Size& size = read_architecture(config, p);
   if (config.has("model_args")) config.fail("model_args", "none: the name's own settings");
-  for (const char* other : {"norm_pre.weight", "attn_pool.q.weight", "blocks.0.attn.q_norm.weight",
-                            "blocks.0.attn.norm.weight", "blocks.0.mlp.norm.weight", "dist_token"}) {
+  for (const char* other :
+       {"norm_pre.weight", "attn_pool.q.weight", "blocks.0.attn.q_norm.weight",
+        "blocks.0.attn.norm.weight", "blocks.0.mlp.norm.weight", "dist_token"}) {
     if (tensors.has(other))
       config.fail("architecture", "one without the tensor " + in_quotes(other));
   }

@@ -64,8 +64,8 @@ std::optional<vision::PatchPredictor> bind_head(const Config& config, const Tens
       tensors.isa());
 }
 
-/// The same of V-JEPA 2.1. Where it was distilled (`n_output_distillation` 1) it looks at the tower's
-/// last layer, else at four, `levels`.
+/// The same of V-JEPA 2.1. Where it was distilled (`n_output_distillation` 1) it looks at the
+/// tower's last layer, else at four, `levels`.
 std::optional<vision::PatchPredictor> bind_head21(const Config& config, const Tensors& tensors,
                                                   size_t d, size_t grid, size_t levels) {
   const bool several = tensors.has("predictor_embed.0.weight");

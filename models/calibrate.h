@@ -48,8 +48,8 @@ Calibrated calibrate_pictures(const Gguf& file, std::span<const QuantizeRule> ru
 /// Rounds the maps of a converted file's transformer blocks that `rules` store as i8 or ternary by
 /// gptq(), on what goes into them when the model runs on `calibration.inputs`. Blocks are taken in
 /// the order of a forward pass, so each sees inputs that carry the rounding of all before it; the
-/// maps of one block see the same pass. A pass is run for every block: time grows with the square of
-/// the depth. Throws sterna::Error for inputs that don't fit, or reach no map of the rules.
+/// maps of one block see the same pass. A pass is run for every block: time grows with the square
+/// of the depth. Throws sterna::Error for inputs that don't fit, or reach no map of the rules.
 Calibrated calibrate_model(const Source& source, const Roles& roles,
                            std::span<const QuantizeRule> rules, const Calibration& calibration);
 

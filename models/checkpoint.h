@@ -41,9 +41,9 @@ struct HeldTensor {
 
 /// The weights of a Hugging Face folder (model.safetensors, or the shards that
 /// model.safetensors.index.json names) or of a converted GGUF. Tensors are handed out as views of
-/// the maps where they lie fit for use (F32 at multiples of 4, quant's layouts, whose rows 16 panels
-/// hold), else as copies that this object keeps. Binding changes it and is one thread's; views stay
-/// valid, and may be read by any number, while it lives.
+/// the maps where they lie fit for use (F32 at multiples of 4, quant's layouts, whose rows 16
+/// panels hold), else as copies that this object keeps. Binding changes it and is one thread's;
+/// views stay valid, and may be read by any number, while it lives.
 class Checkpoint {
  public:
   /// Throws sterna::Error naming the file and the fault. Shards must lie in `folder` itself.

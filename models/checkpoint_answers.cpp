@@ -26,8 +26,9 @@ constexpr const char* kEmbeddingQuestion = "Describe the video.";
 void CheckpointModel::Impl::bind_questions() {
   const models::Source at = models::predictor_source(source);
   if (!models::has_tokenizer(at)) {
-    unasking = at.name() +
-               ": expected tokenizer.json, which makes questions to ids of the predictor, found none";
+    unasking =
+        at.name() +
+        ": expected tokenizer.json, which makes questions to ids of the predictor, found none";
     return;
   }
   questions.emplace(models::read_text_input(at, kMostQuestion, "llama"));

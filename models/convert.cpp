@@ -75,7 +75,9 @@ void Conversion::visit(const Source& source) {
 std::string Conversion::short_name(const std::string& name) const {
   std::string text = std::to_string(jobs_.size()) + ":";
   size_t first = name.size() - std::min(name.size(), kMostName - text.size());
-  const auto inside = [&](size_t i) { return (static_cast<unsigned char>(name[i]) & 0xc0) == 0x80; };
+  const auto inside = [&](size_t i) {
+    return (static_cast<unsigned char>(name[i]) & 0xc0) == 0x80;
+  };
   while (first < name.size() && inside(first)) ++first;  // no half characters
   return text + name.substr(first);
 }

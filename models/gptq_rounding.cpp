@@ -104,7 +104,8 @@ void Rounding::choose(Index first, Index n, const MatrixXd& carried, bool triang
       double cost = 0;
       for (Index i = n - 1; i >= 0; --i) {
         const Index j = first + i;
-        wrong[static_cast<size_t>(i)] = w_(r, j) - pattern[static_cast<size_t>(i)] * c.s(r, group(j));
+        wrong[static_cast<size_t>(i)] =
+            w_(r, j) - pattern[static_cast<size_t>(i)] * c.s(r, group(j));
         double t = wrong[static_cast<size_t>(i)];
         if (triangle) {
           t = carried(r, j);

@@ -3,6 +3,7 @@
 #include <sterna/language/byte_pieces.h>
 #include <sterna/models/weights.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/fnv1a.h>
 #include <sterna/quant/formats.h>
 
 #include <algorithm>
@@ -37,12 +38,9 @@ void on_rows(const nn::Executor& executor, size_t m, const F& f) {
   if (!fault.empty()) throw Error(fault);
 }
 
-/// FNV-1a, 64 bits, in hexadecimal.
-std::string fnv1a(std::span<const std::byte> bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const std::byte b : bytes) hash = (hash ^ std::to_integer<uint64_t>(b)) * 0x100000001b3;
+std::string hexadecimal(uint64_t x) {
   char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(x));
   return text;
 }
 
@@ -106,7 +104,7 @@ LanguageModel::LanguageModel(Gguf file, const Options& options)
   blocks_ = nn::Transformer(std::move(blocks), width_, isa_);
   pieces_ = map("token_embd", size(), width_);
   norm_ = norm("output_norm");
-  digest_ = fnv1a(std::as_bytes(norm_.gain));
+  digest_ = hexadecimal(quant::fnv1a(std::as_bytes(norm_.gain)));
   for (const GgufTensor& tensor : file_.tensors()) {  // it would have a say in what is written
     if (!read_.contains(tensor.name))
       throw Error("tensor " + in_quotes(tensor.name) + ": expected none of this name");

@@ -50,7 +50,8 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   Calibrated calibrated;
   if (!calibration.inputs.empty()) {
     if (!converted)
-      throw Error(file.file() + ": calibration on inputs: expected a file that `model convert` wrote");
+      throw Error(file.file() +
+                  ": calibration on inputs: expected a file that `model convert` wrote");
     calibrated = calibrate_model(Source::of(shared), roles, rules, calibration);
   }
   if (!calibration.texts.empty()) calibrated.merge(calibrate_text(file, rules, calibration));

@@ -87,11 +87,13 @@ const std::vector<QuantizeRule>& shipped() {
       {"predictor.question.weight", "q4_0", "i8row"},
       {"predictor.vision.weight", "q4_0", "i8row"},
       {"predictor.head.weight", "q4_0", "i8row"},
-      {"predictor.pointer_*.weight", "q4_0", "i8row"},
+      {"predictor.pointer_query.weight", "q4_0", "i8row"},
+      {"predictor.pointer_key.weight", "q4_0", "i8row"},
       {"predictor.read*.weight", "q4_0", "i8row"},
       // Of inputs of many sizes: int8 costs a tenth of CIFAR's photos.
       {"vision.tokens.weight", "bf16"},
       {"predictor.match.weight", "bf16"},
+      {"predictor.*_found.weight", "bf16"},
       // The gate.
       {"*", "keep"},
   };

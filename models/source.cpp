@@ -149,7 +149,8 @@ void Source::collect(std::vector<Source>& all) const {
 }
 
 bool Source::has_weights() const {
-  return gguf_ || (!texts_alone_ && (has("model.safetensors") || has("model.safetensors.index.json")));
+  return gguf_ ||
+         (!texts_alone_ && (has("model.safetensors") || has("model.safetensors.index.json")));
 }
 
 std::unique_ptr<Checkpoint> Source::weights(const Opening& opening) const {

@@ -20,8 +20,8 @@ namespace sterna::models {
 
 class Checkpoint;
 
-/// The tensors that linear maps of plain floats view: by the address of their first weight, the name
-/// and the first row. What calibration knows maps by.
+/// The tensors that linear maps of plain floats view: by the address of their first weight, the
+/// name and the first row. What calibration knows maps by.
 struct Place {
   std::string name;
   size_t row = 0;

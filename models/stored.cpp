@@ -49,7 +49,8 @@ StoredTensor stored(const Gguf& file, const GgufTensor& tensor) {
     uint64_t elements = 1;
     bool fits = true;
     for (const int64_t d : file.integers(key)) {
-      fits = fits && d > 0 && !__builtin_mul_overflow(elements, static_cast<uint64_t>(d), &elements);
+      fits =
+          fits && d > 0 && !__builtin_mul_overflow(elements, static_cast<uint64_t>(d), &elements);
       out.shape.push_back(static_cast<uint64_t>(d));
     }
     if (!fits || elements != tensor.elements() || out.shape.size() > kMostDimensions) {

@@ -43,7 +43,8 @@ void read_padding(const std::optional<Config>& config, const std::string& file,
   if (config) {
     const std::string type = config->string("tokenizer_class", "");
     input.canonical = type.starts_with("SiglipTokenizer");
-    const std::string side = config->string("padding_side", model_type.starts_with("siglip2") ? "left" : "right");
+    const std::string side =
+        config->string("padding_side", model_type.starts_with("siglip2") ? "left" : "right");
     if (side != "left" && side != "right") config->fail("padding_side", "\"left\" or \"right\"");
     input.pad_left = side == "left";
     if (config->has("model_input_names")) {
@@ -68,7 +69,8 @@ void read_sentence_settings(const Source& source, const Source& tower, size_t lo
     input.most = longest;
     limit(input.most, told);
   } else {
-    limit(input.most, tower.config("config.json").integer("max_position_embeddings", 1, 1 << 24, 0));
+    limit(input.most,
+          tower.config("config.json").integer("max_position_embeddings", 1, 1 << 24, 0));
   }
   const auto config = read_if_there(source, "config_sentence_transformers.json");
   if (!config || !config->has("default_prompt_name")) return;

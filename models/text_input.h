@@ -41,9 +41,9 @@ struct TextInput {
 /// tokenizer_config.json (model_max_length, padding_side, truncation_side, pad_token,
 /// model_input_names); for sentence-transformers also sentence_bert_config.json (max_seq_length,
 /// do_lower_case) and config_sentence_transformers.json (prompts, default_prompt_name).
-/// `longest` is what the tower takes, 0: any; `model_type` is that of config.json, for the habits of
-/// SigLIP (SiglipTokenizer's
-/// canonicalize_text, Siglip2Tokenizer's lower case). Throws sterna::Error naming file and key.
+/// `longest` is what the tower takes, 0: any; `model_type` is that of config.json, for the habits
+/// of SigLIP (SiglipTokenizer's canonicalize_text, Siglip2Tokenizer's lower case). Throws
+/// sterna::Error naming file and key.
 TextInput read_text_input(const Source& source, size_t longest, const std::string& model_type);
 
 /// Whether there is a tokenizer.json where read_text_input() looks for it.

@@ -65,8 +65,9 @@ struct VisionPart {
 };
 
 /// What is pooled of a picture's or clip's tokens [n, d] (one token, the attention's, with
-/// Pool::patches the mean of those behind the prefix, or with Pool::none of all) and what `head.pooled` makes of it: transformers' pooler_output where a
-/// tower has one. In memory of `workspace`, as follow()'s.
+/// Pool::patches the mean of those behind the prefix, or with Pool::none of all) and what
+/// `head.pooled` makes of it: transformers' pooler_output where a tower has one. In memory of
+/// `workspace`, as follow()'s.
 std::span<float> pool_picture(const VisionPart& part, nn::Mat<const float> tokens,
                               const nn::Executor& executor, nn::Workspace& workspace,
                               quant::Isa isa);
@@ -131,8 +132,9 @@ FolderModel open_plain(const Source& source, const Opening& opening);
 FolderModel open_sentence(const Source& source, const Opening& opening);
 FolderModel open_tower(const Source& source, const Opening& opening);
 
-/// Where the parts of a FolderModel::Kind::vljepa keep their preprocessor and tokenizers: the folders
-/// that its sterna.json names, or in an open-vljepa folder that folder, y_encoder/ and predictor/.
+/// Where the parts of a FolderModel::Kind::vljepa keep their preprocessor and tokenizers: the
+/// folders that its sterna.json names, or in an open-vljepa folder that folder, y_encoder/ and
+/// predictor/.
 Source vision_source(const Source& source);
 Source text_source(const Source& source);
 Source predictor_source(const Source& source);

@@ -24,8 +24,8 @@ struct Role {
   Part part = Part::other;
 };
 
-/// The roles of the tensors that a model reads, by their names in a converted file ("text/norm.bias"
-/// of a folder in the folder). Tensors that nothing reads have none.
+/// The roles of the tensors that a model reads, by their names in a converted file
+/// ("text/norm.bias" of a folder in the folder). Tensors that nothing reads have none.
 using Roles = std::map<std::string, Role, std::less<>>;
 
 }  // namespace sterna::models

@@ -37,7 +37,8 @@ void Executor::run(size_t n, size_t grain, Range body, void* ctx) const {
     oneapi::tbb::parallel_for(
         size_t{0}, ranges,
         [&](size_t i) {
-          const auto slot = static_cast<size_t>(oneapi::tbb::this_task_arena::current_thread_index());
+          const auto slot =
+              static_cast<size_t>(oneapi::tbb::this_task_arena::current_thread_index());
           body(ctx, slot, i * step, std::min(n, (i + 1) * step));
         },
         oneapi::tbb::simple_partitioner{});

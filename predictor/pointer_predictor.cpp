@@ -1,3 +1,4 @@
+#include "grounded.h"
 #include "layout.h"
 
 #include <sterna/nn/linear.h>
@@ -36,6 +37,12 @@ nn::RowTable table(Mat<const float> rows, quant::Isa isa) {
 
 float mean(std::span<const float> x) {
   return std::accumulate(x.begin(), x.end(), 0.0F) / static_cast<float>(x.size());
+}
+
+float dot(const float* a, const float* b, size_t n) {
+  float sum = 0;
+  for (size_t i = 0; i < n; ++i) sum = std::fma(a[i], b[i], sum);
+  return sum;
 }
 
 /// Largest, mean, log of the mean exponential, mean sigmoid.
@@ -79,6 +86,12 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   expect("read gate inputs", d, w.read_gate.k());
   expect("match outputs", d, w.match.m());
   expect("match inputs", kMatches, w.match.k());
+  expect("word_found outputs", d, w.word_found.m());
+  expect("word_found inputs", kWordFound, w.word_found.k());
+  expect("place_found outputs", d, w.place_found.m());
+  expect("place_found inputs", kPlaceFound, w.place_found.k());
+  expect("pointer_found outputs", kPlaceFound, w.pointer_found.m());
+  expect("pointer_found inputs", d, w.pointer_found.k());
   expect("question width, which is matched with meanings,", w.head.m(), w.question.k());
 }
 
@@ -116,24 +129,9 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
     starts[i + 1] = static_cast<uint32_t>(end);
   }
 
-  // z = [a; W_q h + b_q; W_v v + b_v]
   const Mat<float> z = workspace.mat<float>(starts[n], d);
-  for (size_t i = 0; i < n; ++i) {
-    const Query& q = queries[i];
-    std::copy_n(w.answer.data(), d, z.row(starts[i]));
-    const Mat<float> question = z.slice_rows(starts[i] + 1, q.question.rows);
-    const Mat<float> vision = z.slice_rows(starts[i + 1] - q.vision.rows, q.vision.rows);
-    nn::apply(w.question, q.question, question, executor, workspace);
-    // Several questions about one scene share its projected tokens.
-    const bool again = i > 0 && q.vision.data == queries[i - 1].vision.data &&
-                       q.vision.rows == queries[i - 1].vision.rows;
-    if (again) {
-      const Mat<float> last = z.slice_rows(starts[i] - q.vision.rows, q.vision.rows);
-      std::copy_n(last.data, q.vision.rows * d, vision.data);
-    } else {
-      nn::apply(w.vision, q.vision, vision, executor, workspace);
-    }
-  }
+  const Mat<float> found = workspace.mat<float>(starts[n], kPlaceFound);
+  tokens(queries, starts, z, found, executor, workspace);
   for (const nn::TernaryBlock& block : w.blocks) {
     block.forward(z, starts, executor, workspace, isa_);
   }
@@ -144,19 +142,28 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   for (size_t i = 0; i < n; ++i) std::copy_n(z.row(starts[i]), d, z0.row(i));
   const size_t c = w.pointer_query.m();
   const Mat<float> ask = workspace.mat<float>(n, c);
+  const Mat<float> told = workspace.mat<float>(n, kPlaceFound);
   const Mat<float> gate = workspace.mat<float>(n, 1);
   const Mat<float> said = workspace.mat<float>(n, dim());
   const Mat<float> looked = workspace.mat<float>(n, vision_width());
   const Mat<float> matches = workspace.mat<float>(n, kMatches);
   nn::apply(w.pointer_query, z0, ask, executor, workspace);
+  nn::apply(w.pointer_found, z0, told, executor, workspace);
   nn::apply(w.gate, z0, gate, executor, workspace);
+  const float scale = 1.0F / std::sqrt(static_cast<float>(c));
   for (size_t i = 0; i < n; ++i) {
     const Workspace::Frame keys_frame(workspace);
     const Query& q = queries[i];
-    const Mat<float> keys = workspace.mat<float>(q.vision.rows, c);
-    nn::apply(w.pointer_key, z.slice_rows(starts[i + 1] - q.vision.rows, q.vision.rows), keys,
-              executor, workspace);
-    point(q, keys, ask.row(i), looked.row(i), said.row(i), matches.row(i), executor, workspace);
+    const size_t places = q.vision.rows, first = starts[i + 1] - places;
+    const Mat<float> keys = workspace.mat<float>(places, c);
+    nn::apply(w.pointer_key, z.slice_rows(first, places), keys, executor, workspace);
+    const Mat<float> score = workspace.mat<float>(1, places);
+    for (size_t t = 0; t < places; ++t) {
+      const float* const f = found.row(first + t);
+      const float asked = std::inner_product(f, f + kPlaceFound, told.row(i), 0.0F);
+      score.data[t] = std::fma(dot(ask.row(i), keys.row(t), c), scale, asked);
+    }
+    point(q, score, looked.row(i), said.row(i), matches.row(i), executor, workspace);
   }
   read(looked, matches, z0, executor, workspace);
   nn::apply(w.head, z0, out, executor, workspace);
@@ -168,18 +175,45 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   }
 }
 
-// looked = sum alpha_i v_i, said = sum alpha_i s_i, matches = m
-void PointerPredictor::point(const Query& q, Mat<const float> keys, const float* ask, float* looked,
-                             float* said, float* matches, const Executor& executor,
-                             Workspace& workspace) const {
-  const size_t tokens = keys.rows;
-  const Mat<float> alpha = workspace.mat<float>(1, tokens);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(keys.cols));
-  for (size_t t = 0; t < tokens; ++t) {
-    float dot = 0;
-    for (size_t j = 0; j < keys.cols; ++j) dot = std::fma(ask[j], keys.row(t)[j], dot);
-    alpha.data[t] = dot * scale;
+// z = [a; W_q h + b_q + W_wf f_word; W_v v + b_v + W_pf f_place]
+void PointerPredictor::tokens(std::span<const Query> queries, std::span<const uint32_t> starts,
+                              Mat<float> z, Mat<float> found, const Executor& executor,
+                              Workspace& workspace) const {
+  const Weights& w = weights_;
+  const size_t d = width();
+  size_t most = 0;
+  for (const Query& q : queries) most = std::max(most, q.vision.rows);
+  const Workspace::Frame frame(workspace);
+  const Mat<float> projected = workspace.mat<float>(most, d);
+  for (size_t i = 0; i < queries.size(); ++i) {
+    const Workspace::Frame query_frame(workspace);
+    const Query& q = queries[i];
+    const size_t words = q.question.rows, places = q.vision.rows;
+    const Mat<float> question = z.slice_rows(starts[i] + 1, words);
+    const Mat<float> vision = z.slice_rows(starts[i + 1] - places, places);
+    const Mat<float> place = found.slice_rows(starts[i + 1] - places, places);
+    const Mat<float> word = workspace.mat<float>(words, kWordFound);
+    const Mat<float> more = workspace.mat<float>(words, d);
+    std::copy_n(w.answer.data(), d, z.row(starts[i]));
+    grounded(q, place, word, workspace, isa_);
+    nn::apply(w.question, q.question, question, executor, workspace);
+    nn::apply(w.word_found, word, more, executor, workspace);
+    nn::add(more, question, executor, isa_);
+    // Several questions about one scene share its projected tokens.
+    if (i == 0 || q.vision.data != queries[i - 1].vision.data ||
+        places != queries[i - 1].vision.rows) {
+      nn::apply(w.vision, q.vision, projected.slice_rows(0, places), executor, workspace);
+    }
+    nn::apply(w.place_found, place, vision, executor, workspace);
+    nn::add(projected.slice_rows(0, places), vision, executor, isa_);
   }
+}
+
+// looked = sum alpha_i v_i, said = sum alpha_i s_i, matches = m
+void PointerPredictor::point(const Query& q, Mat<float> alpha, float* looked, float* said,
+                             float* matches, const Executor& executor,
+                             Workspace& workspace) const {
+  const size_t tokens = alpha.cols;
   summarise({alpha.data, tokens}, matches);
   layout({alpha.data + 1, tokens - 1}, q.columns, q.absent, matches + kCosines + 4);
   nn::softmax(alpha, alpha, executor, isa_);

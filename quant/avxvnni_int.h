@@ -29,7 +29,8 @@ struct Vnni : Base {
 // What one token takes: unit f goes to sum f mod size(kShift). Fields stay where they lie in the
 // byte, in sums of their own that are shifted down at the end, exactly: |sum| <= 192 * 127 *
 // kMaxInputs / 4 < 2^31. The codes of t5, which need no shift, share three sums: five a half had
-// all ten spilled in every block (128 GOPS on a Zen 5, three 133, two 122: too few for the latency).
+// all ten spilled in every block (128 GOPS on a Zen 5, three 133, two 122: too few for the
+// latency).
 struct VnniT2 : Vnni<T2> {
   static constexpr int kShift[] = {0, 2, 4, 6};
   template <int f>

@@ -1,8 +1,8 @@
 #pragma once
 
-// What the float kernels of instruction sets with a fused multiply-add of floats share (AVX2, NEON);
-// AVX-512 multiplies pairs of bfloat16. Each includes it where its own instructions may be used, in
-// one file alone.
+// What the float kernels of instruction sets with a fused multiply-add of floats share (AVX2,
+// NEON); AVX-512 multiplies pairs of bfloat16. Each includes it where its own instructions may be
+// used, in one file alone.
 
 namespace sterna::quant {
 namespace {

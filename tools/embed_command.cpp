@@ -123,7 +123,8 @@ EmbedJob make_job(const Options& options, const cxxopts::ParseResult& args, cons
 double mean_cosine(const Drift& drift) { return drift.sum / static_cast<double>(drift.compared); }
 
 std::string drift_text(const Drift& drift) {
-  if (drift.compared == 0) return "fast decode: no picture that was compared is large enough for it";
+  if (drift.compared == 0)
+    return "fast decode: no picture that was compared is large enough for it";
   char text[128];
   std::snprintf(text, sizeof text,
                 "fast decode: cosine with whole pictures %.5f on average, %.5f at least "

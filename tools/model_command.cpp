@@ -122,9 +122,10 @@ void print_text(const FileInfo& info) {
 }
 
 int info_command(int argc, char** argv) {
-  Options options("model info", "[FILE|FOLDER]",
-                  "List the tensors of a GGUF or safetensors file or of a Hugging Face folder, and\n"
-                  "what their memory is for. Without a name: the default model.");
+  Options options(
+      "model info", "[FILE|FOLDER]",
+      "List the tensors of a GGUF or safetensors file or of a Hugging Face folder, and\n"
+      "what their memory is for. Without a name: the default model.");
   const auto args = options.parse(argc, argv);
   if (!args) return kDone;
   const auto& files = options.positionals();

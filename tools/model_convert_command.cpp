@@ -24,10 +24,11 @@ int model_convert_command(int argc, char** argv) {
       "sentence-transformers, open-vljepa, or composed by sterna.json. Its texts (tokenizer.json,\n"
       "preprocessor_config.json) travel along, and tensors keep their names. `model check` gives\n"
       "for the file what it gives for the folder.");
-  options.add()("type",
-                "Store the tensors that match as keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, "
-                "q4_0, tq1_0 or tq2_0",
-                cxxopts::value<std::vector<std::string>>(), "PATTERN=FORMAT");
+  options.add()(
+      "type",
+      "Store the tensors that match as keep, f32, f16, bf16, i8, t2, t5, t34, t14, i8row, "
+      "q4_0, tq1_0 or tq2_0",
+      cxxopts::value<std::vector<std::string>>(), "PATTERN=FORMAT");
   options.epilogue(
       "A PATTERN is a tensor's name (* any text, ? one character) or a word: @maps (linear maps),\n"
       "@blocks (those of transformer blocks), @predictor, @tower, @text (of one part's blocks),\n"

@@ -45,7 +45,8 @@ Options describe() {
       "include", "Only files whose names match (several times: any of them)",
       cxxopts::value<std::vector<std::string>>(), "GLOB");
   options.epilogue(
-      "Without --include: *.json, *.safetensors, *.gguf, *.txt, *.model. HF_TOKEN, if it is set, is\n"
+      "Without --include: *.json, *.safetensors, *.gguf, *.txt, *.model. HF_TOKEN, if it is set, "
+      "is\n"
       "sent to that hub alone. Nothing else of Sterna uses the\n"
       "network but watch, for the stream it is given.");
   return options;

@@ -146,8 +146,8 @@ int model_quantize_command(int argc, char** argv) {
   std::vector<models::OutputChange> changes;
   if (converted && !in_place) {
     Session session(threads);
-    changes = models::compare(files[0], files[1],
-                              golden ? (*args)["golden"].as<std::string>() : std::string(), session);
+    changes = models::compare(
+        files[0], files[1], golden ? (*args)["golden"].as<std::string>() : std::string(), session);
   }
   if (args->count("json") == 0) {
     print_report(report, changes);

@@ -65,7 +65,8 @@ void add_options(Options& options) {
       "  sterna watch street.mp4 --report street.html\n"
       "  sterna watch camera:0 --choices \"a person,an empty room\" --json\n"
       "  sterna watch holiday/ --fps 0.5\n"
-      "  sterna watch street.mp4 --model siglip/ --choices \"a bus,a car\" --clip 1 --clip-frames 4\n"
+      "  sterna watch street.mp4 --model siglip/ --choices \"a bus,a car\" --clip 1 --clip-frames "
+      "4\n"
       "  ffmpeg -i in.mkv -f rawvideo -pix_fmt rgb24 - | sterna watch - --raw 640x480@30");
 }
 

@@ -75,8 +75,8 @@ struct Placed {
 };
 
 /// transformers' center_crop of NumPy arrays, which pads ceil(missing / 2) before; torchvision's
-/// pads floor(missing / 2). Both crop from floor(surplus / 2), torchvision's `CenterCrop` itself from
-/// surplus / 2, halves rounded to even.
+/// pads floor(missing / 2). Both crop from floor(surplus / 2), torchvision's `CenterCrop` itself
+/// from surplus / 2, halves rounded to even.
 Placed place(size_t side, size_t crop, Backend backend) {
   if (side >= crop) {
     const size_t surplus = side - crop;
@@ -91,7 +91,9 @@ Placed place(size_t side, size_t crop, Backend backend) {
 
 ImageProcessor::ImageProcessor(const Settings& settings) : settings_(settings), value_{} {
   const Settings& s = settings_;
-  const auto fail = [](const std::string& what) { throw Error("image processor: expected " + what); };
+  const auto fail = [](const std::string& what) {
+    throw Error("image processor: expected " + what);
+  };
   const auto fits = [](size_t side) { return side > 0 && side <= kMostSide; };
   if (s.resize == Resize::exact && !(fits(s.size.width) && fits(s.size.height)))
     fail("sides of 1 to 16384, found " + text(s.size));

@@ -22,8 +22,8 @@ size_t video_rope_columns(size_t c);
 
 /// cos and sin [t, video_rope_columns] of tokens by their numbers [t] in a clip of rows x cols
 /// patches, for Pairing::neighbours. V-JEPA 2's quirk, where `rope` is not paired: in a group of r
-/// columns the angles are tiled (column j has frequency j mod r/2) although neighbours turn together,
-/// so the two of a pair turn by different angles.
+/// columns the angles are tiled (column j has frequency j mod r/2) although neighbours turn
+/// together, so the two of a pair turn by different angles.
 void fill_video_rope(const VideoRope& rope, size_t rows, size_t cols,
                      std::span<const uint32_t> tokens, nn::Mat<float> cos, nn::Mat<float> sin);
 

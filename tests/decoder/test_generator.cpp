@@ -163,13 +163,17 @@ TEST_CASE("a generator whose parts do not fit is refused") {
   CHECK_THROWS_AS(decoder::Generator({}, 8), Error);
   const std::vector<float> numbers(64, 1.0F);
   const auto weights = [&](size_t prefix, size_t position, size_t pieces) {
-    return decoder::Generator::Weights{
-        {{quant::Type::f32, prefix, 4, std::as_bytes(std::span(numbers)).first(prefix * 16), {}, 0}},
-        std::span(numbers).first(position),
-        {std::span(numbers).first(12), 3, 4},
-        {},
-        std::span(numbers).first(4),
-        std::vector<uint32_t>(pieces, 5)};
+    return decoder::Generator::Weights{{{quant::Type::f32,
+                                         prefix,
+                                         4,
+                                         std::as_bytes(std::span(numbers)).first(prefix * 16),
+                                         {},
+                                         0}},
+                                       std::span(numbers).first(position),
+                                       {std::span(numbers).first(12), 3, 4},
+                                       {},
+                                       std::span(numbers).first(4),
+                                       std::vector<uint32_t>(pieces, 5)};
   };
   const decoder::Generator fits(weights(8, 16, 2), 3);
   CHECK_THROWS_AS(decoder::Generator(weights(6, 16, 2), 3), Error);

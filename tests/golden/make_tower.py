@@ -96,6 +96,9 @@ def make_weights():
     linear("predictor.read", d, VISION["width"], bias=False)
     linear("predictor.read_gate", d, d)
     linear("predictor.match", d, 16, bias=False)
+    linear("predictor.word_found", d, 10, bias=False)
+    linear("predictor.place_found", d, 2, bias=False)
+    linear("predictor.pointer_found", 2, d)
 
 
 def same(x, w, bias, stride, groups=1):
@@ -222,13 +225,29 @@ def layout(score):
     return torch.tensor([5 * x, 5 * y, 4 * math.sqrt(xx - x * x), 4 * math.sqrt(yy - y * y), entropy / math.log(g * g), *peaks])
 
 
+def grounded(hidden, meaning):
+    """What places and words are told of each other: predictor/grounded.h, word by word."""
+    places, words = torch.full((len(meaning), 2), -math.inf), []
+    for k, h in enumerate([*hidden, hidden.sum(0)]):
+        cosine = torch.stack([F.cosine_similarity(h, m, dim=0) for m in meaning])
+        mean = cosine[1:].mean()
+        if k == len(hidden):
+            places[:, 0] = 5 * (cosine - mean)
+            break
+        places[:, 1] = torch.maximum(places[:, 1], 5 * (cosine - mean))
+        words.append(torch.cat([layout(30 * (cosine[1:] - mean)), torch.stack([5 * (cosine[1:] - mean).max(), 5 * mean])]))
+    return places, torch.stack(words)
+
+
 def predict(hidden, vision, meaning, mode):
     w = {k[len("predictor."):]: v for k, v in weights.items() if k.startswith("predictor.")}
-    z = torch.cat([w["answer"][None], hidden @ w["question.weight"].T + w["question.bias"],
-                   vision @ w["vision.weight"].T + w["vision.bias"]])
+    place, word = grounded(hidden, meaning)
+    z = torch.cat([w["answer"][None], hidden @ w["question.weight"].T + w["question.bias"] + word @ w["word_found.weight"].T,
+                   vision @ w["vision.weight"].T + w["vision.bias"] + place @ w["place_found.weight"].T])
     z = rms(run_blocks("predictor", z, PREDICTOR["heads"], PREDICTOR["blocks"], mode), w["norm.weight"])
     z0, places = z[0], z[1 + len(hidden):]
     score = places @ w["pointer_key.weight"].T @ (w["pointer_query.weight"] @ z0) / math.sqrt(POINTER)
+    score = score + place @ (w["pointer_found.weight"] @ z0 + w["pointer_found.bias"])
     alpha = score.softmax(0)
     gate = torch.sigmoid(w["gate.weight"] @ z0 + w["gate.bias"])
     asked = F.normalize(hidden.sum(0), dim=0)
@@ -300,7 +319,7 @@ def write_gguf(vocabulary):
     w.add_bool("sterna.tokenizer.lowercase", True)
     for key, value in {"cls_id": 2, "sep_id": 3, "pad_id": 0, "unk_id": 1, "max_word_chars": 100}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", value)
-    w.add_string("sterna.predictor.kind", "ternary_reading_pointer")
+    w.add_string("sterna.predictor.kind", "ternary_grounded_pointer")
     for key, value in (PREDICTOR | {"pointer_width": POINTER}).items():
         w.add_uint32(f"sterna.predictor.{key}", value)
     w.add_string("sterna.embed.prompt", QUESTIONS[0])

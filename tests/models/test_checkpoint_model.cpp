@@ -232,7 +232,8 @@ TEST_CASE("texts that are cut off are told") {
 }
 
 TEST_CASE("sentence-transformers: where texts are cut off") {
-  // max_seq_length stands in the place of the tokenizer's limit; without it the config's counts too.
+  // max_seq_length stands in the place of the tokenizer's limit; without it the config's counts
+  // too.
   const auto whole = [](const char* name, const std::vector<std::array<const char*, 3>>& edits) {
     const test::Folder scratch;
     std::filesystem::copy(kGolden / "texts" / name, scratch / "m",
@@ -248,7 +249,8 @@ TEST_CASE("sentence-transformers: where texts are cut off") {
     for (std::string text = "a"; model.reads_whole(text) && words < 200; text += " a") ++words;
     return words;
   };
-  constexpr const char *kTokenizer = "tokenizer_config.json", *kSentence = "sentence_bert_config.json";
+  constexpr const char *kTokenizer = "tokenizer_config.json",
+                       *kSentence = "sentence_bert_config.json";
   const size_t template_ids = 2;  // [CLS], [SEP]
   CHECK(whole("sentence_bert", {{kTokenizer, "model_max_length", "9"}}) == 9 - template_ids);
   CHECK(whole("sentence_bert", {{kTokenizer, "model_max_length", "6"},

@@ -142,7 +142,8 @@ TEST_CASE("tensors of a converted file: missing, of another type or shape, of a 
   const std::string key = "sterna.tensor." + map;
   has(bert.fault({{{key + ".rows", GgufValue(uint64_t{1} << 63)}}}), "expected an integer from 1");
   has(bert.fault({{{key + ".cols", GgufValue(uint64_t{3})}}}), "bytes for i8");
-  has(bert.fault({{{key + ".type", text("q9")}}}), "expected f32, bf16, i8, t2, t5, t34 or t14, found \"q9\"");
+  has(bert.fault({{{key + ".type", text("q9")}}}),
+      "expected f32, bf16, i8, t2, t5, t34 or t14, found \"q9\"");
   has(bert.fault({{{key + ".group", GgufValue(uint64_t{7})}}}), "expected scales f16");
   has(bert.fault({{{"sterna.tensor." + norm + ".name", text(map)}}}), "occurs twice");
   has(bert.fault({{{"sterna.tensor." + norm + ".name", GgufValue(true)}}}), "expected a string");
@@ -162,8 +163,8 @@ TEST_CASE("every truncation of a converted file is an error that names it") {
   const test::Bytes whole = test::read_file(composed.scratch / "good.gguf");
   for (size_t i = 0; i < 200; ++i) {
     const size_t size = i < 64 ? i : whole.size() * i / 200;
-    const auto file =
-        composed.scratch.write("cut.gguf", std::span(whole).first(std::min(size, whole.size() - 64)));
+    const auto file = composed.scratch.write(
+        "cut.gguf", std::span(whole).first(std::min(size, whole.size() - 64)));
     const std::string message = test::message_of<Error>([&] { test::check(file, "composed"); });
     CAPTURE(size);
     CHECK(message.find("cut.gguf") != std::string::npos);
@@ -183,5 +184,6 @@ TEST_CASE("convert: folders that can't be run, files that can't be written, room
   has(message(scratch / "o.gguf", scratch / "p.gguf"), "expected a folder, found a GGUF");
   const models::AtomicFile file(scratch / "q.gguf");
   file.expect_room(1);
-  has(test::message_of<Error>([&] { file.expect_room(UINT64_MAX / 4); }), "bytes of free disk, found");
+  has(test::message_of<Error>([&] { file.expect_room(UINT64_MAX / 4); }),
+      "bytes of free disk, found");
 }

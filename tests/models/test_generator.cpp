@@ -104,7 +104,8 @@ TEST_CASE("the shipped types of a table and a prefix: close to the float ones") 
   }
 }
 
-TEST_CASE("the model's generate: candidates best first, one decode, the same bits for any threads") {
+TEST_CASE(
+    "the model's generate: candidates best first, one decode, the same bits for any threads") {
   const Model model = Model::open(kTiny);
   CHECK(model.generates());
   CHECK(model.caption_question() == "what is in the picture?");

@@ -80,8 +80,8 @@ TEST_CASE("every image processor gives transformers' pixels, bytes and floats bi
   size_t exact = 0;
   for (const Case& c : cases()) {
     const bool clips = c.model_type == "vjepa2";
-    const ImageProcessor processor(
-        models::read_image_processor(models::Source::open(kFolder / c.folder), c.model_type, clips));
+    const ImageProcessor processor(models::read_image_processor(
+        models::Source::open(kFolder / c.folder), c.model_type, clips));
     INFO(name_of(c));
     CHECK(processor.sides({c.picture.width, c.picture.height}) == c.sides);
     if (processor.sides({c.picture.width, c.picture.height}) != c.sides) continue;
@@ -105,7 +105,8 @@ TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 
   size_t seen = 0;
   for (const Case& c : cases()) {
     if (c.model_type != "dinov3_vit") continue;
-    const ImageProcessor processor(models::read_image_processor(models::Source::open(kFolder / c.folder), "", false));
+    const ImageProcessor processor(
+        models::read_image_processor(models::Source::open(kFolder / c.folder), "", false));
     const auto& s = processor.settings();
     const auto want =
         read_floats(kFolder / (c.folder + "." + std::to_string(c.picture.width) + "x" +
@@ -119,7 +120,8 @@ TEST_CASE("DINOv3's processor, which resizes floats, agrees with torchvision to 
     for (size_t k = 0; k < 3; ++k)
       largest =
           std::max(largest, static_cast<float>(std::max(1 - s.mean[k], s.mean[k]) / s.std[k]));
-    for (size_t i = 0; i < want.size(); ++i) error = test::worse(error, std::fabs(found[i] - want[i]));
+    for (size_t i = 0; i < want.size(); ++i)
+      error = test::worse(error, std::fabs(found[i] - want[i]));
     INFO(name_of(c), ": ", error, " of ", largest);
     CHECK(error <= std::ldexp(largest, -20));
     ++seen;
@@ -176,7 +178,8 @@ TEST_CASE("processor_config.json comes first, and a video's file before a pictur
     std::ofstream(scratch / name) << json;
   };
   const auto crop = [&](const std::string& type, bool clips) {
-    return models::read_image_processor(models::Source::open(scratch.path()), type, clips).size.width;
+    return models::read_image_processor(models::Source::open(scratch.path()), type, clips)
+        .size.width;
   };
   write("preprocessor_config.json", R"({"size": 10})");
   CHECK(crop("vit", false) == 10);

@@ -250,7 +250,8 @@ TEST_CASE("a generator is whole or not there: keys, tensors, ids, and bad values
     for (const uint64_t extreme : {uint64_t{0}, uint64_t{3}, uint64_t{65537}, UINT64_MAX}) {
       CAPTURE(extreme);
       const std::string message = fault(scratch, tiny, {key, GgufValue(extreme), "", {}});
-      const bool right = (key.ends_with("heads") && extreme == 3) || (key.ends_with("blocks") && extreme == 0);
+      const bool right =
+          (key.ends_with("heads") && extreme == 3) || (key.ends_with("blocks") && extreme == 0);
       if (right) continue;  // 3 divides 24; no blocks are few
       check_message(message, scratch);
     }

@@ -300,7 +300,9 @@ TEST_CASE("every type, groups, and what can't be") {
                  "expected rows of a multiple of 32 weights, found f32 [48, 40]"));
   quantize(in, scratch / "small.gguf", shipped_rules());
   CHECK(contains(
-      error([&] { quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*.qkv.weight=i8")); }),
+      error([&] {
+        quantize(scratch / "small.gguf", scratch / "no.gguf", parse_rules("*.qkv.weight=i8"));
+      }),
       "expected f32, f16, bf16, tq1_0 or tq2_0 (others only widen, to f32), found t5 [48, 40]"));
   CHECK(!std::filesystem::exists(scratch / "no.gguf"));
 }

@@ -53,7 +53,8 @@ std::filesystem::path wide_bert(const test::Folder& scratch) {
   map(block + "attention.output.dense", 256, 256);
   map(block + "intermediate.dense", 512, 256);
   map(block + "output.dense", 256, 512);
-  for (const std::string& name : {std::string("embeddings"), block + "attention.output", block + "output"}) {
+  for (const std::string& name :
+       {std::string("embeddings"), block + "attention.output", block + "output"}) {
     add(name + ".LayerNorm.weight", {256});
     add(name + ".LayerNorm.bias", {256});
   }
@@ -98,7 +99,8 @@ TEST_CASE("llama.cpp's ternary blocks: converted to, run, and quantised from") {
   models::convert(folder.path(), scratch / "tq1.gguf", parse_rules("@blocks=tq1_0"));
   CHECK(type_of("tq1.gguf") == "tq1_0");
   models::quantize(scratch / "f32.gguf", scratch / "also.gguf", parse_rules("@blocks=tq1_0"));
-  CHECK(test::read_file(scratch / "tq1.gguf").size() == test::read_file(scratch / "also.gguf").size());
+  CHECK(test::read_file(scratch / "tq1.gguf").size() ==
+        test::read_file(scratch / "also.gguf").size());
   same("tq1.gguf", "also.gguf");
   models::quantize(scratch / "tq1.gguf", scratch / "t2.gguf", parse_rules("@blocks=t2/256"));
   CHECK(type_of("t2.gguf") == "t2");

@@ -100,7 +100,7 @@ TEST_CASE("calibration on pictures: no map worse, the same layout and bytes for 
     REQUIRE(other.data.size() == t.data.size());
     CHECK(std::equal(t.data.begin(), t.data.end(), other.data.begin()) != block_map(t.name));
   }
-  CHECK(apart(kTiny, scratch / "one.gguf") < 0.5 * apart(kTiny, scratch / "plain.gguf"));
+  CHECK(apart(kTiny, scratch / "one.gguf") < 0.6 * apart(kTiny, scratch / "plain.gguf"));
 }
 
 TEST_CASE("calibration on pictures: groups, int8, one part alone, beside texts") {

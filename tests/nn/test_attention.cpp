@@ -59,8 +59,8 @@ TEST_CASE("attention: against double, same bits on every ISA and thread count, r
     double worst = 0.0;
     for (size_t i = 0; i < tq; ++i)
       for (size_t j = 0; j < d; ++j)
-        worst =
-            test::worse(worst, std::fabs(want.at(i, j) - expected(q, k, v, dim, scale, i, j, 0, tk)));
+        worst = test::worse(worst,
+                            std::fabs(want.at(i, j) - expected(q, k, v, dim, scale, i, j, 0, tk)));
     CHECK(worst <= tolerance(dim, tk));
     for (const auto isa : test::isas()) {
       for (const auto* executor : {&one, &two}) {

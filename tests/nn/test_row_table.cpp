@@ -73,7 +73,8 @@ struct Tables {
 }  // namespace
 
 TEST_CASE("rows of every kind: against double, same bits on every ISA, ragged widths") {
-  for (const size_t cols : std::initializer_list<size_t>{1UL, 7UL, 15UL, 16UL, 17UL, 32UL, 61UL, 384UL}) {
+  for (const size_t cols :
+       std::initializer_list<size_t>{1UL, 7UL, 15UL, 16UL, 17UL, 32UL, 61UL, 384UL}) {
     const Tables t(5, cols);
     const auto x = test::random(1, cols, 8).data;
     for (int kind = 0; kind < (cols % 32 == 0 ? 7 : 6); ++kind) {

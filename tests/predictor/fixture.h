@@ -43,6 +43,7 @@ struct Fixture {
   predictor::PointerPredictor::Weights weights() { return weights({block(), block()}); }
   predictor::PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks,
                                                float sharpness = 1) {
+    using P = predictor::PointerPredictor;
     return {numbers(d, 1),
             linear(d, q, true),
             linear(d, v, true),
@@ -54,7 +55,10 @@ struct Fixture {
             linear(1, d, true),
             linear(d, v, false),
             linear(d, d, true),
-            linear(d, predictor::PointerPredictor::kMatches, false)};
+            linear(d, P::kMatches, false),
+            linear(d, P::kWordFound, false),
+            linear(d, P::kPlaceFound, false),
+            linear(P::kPlaceFound, d, true)};
   }
   nn::Mat<const float> mat(size_t rows, size_t cols) {
     return {numbers(rows * cols, 1).data(), rows, cols};

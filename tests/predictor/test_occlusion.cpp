@@ -56,11 +56,13 @@ TEST_CASE_FIXTURE(Fixture, "a place's support is what the cosine loses without i
 }
 
 TEST_CASE_FIXTURE(Fixture, "places that cannot matter have no support; the one pointed at has") {
-  // Without blocks, and with nothing read, only the pointer sees the picture; this sharp, one place.
+  // Without blocks, and with nothing read, only the pointer sees the picture; this sharp, one
+  // place.
   auto w = weights({}, 200);
   const std::vector<float> zeros(d * d), open{200.0f}, shut(d, -200.0f);
   w.gate = quant::Linear(
-      quant::WeightView{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros).first(d)), {}, 0}, open);
+      quant::WeightView{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros).first(d)), {}, 0},
+      open);
   w.read_gate = quant::Linear(
       quant::WeightView{quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, shut);
   const PointerPredictor predictor(std::move(w));

@@ -70,7 +70,8 @@ TEST_CASE_FIXTURE(Fixture, "reading: with its gate shut nothing that was read re
   std::vector<float> without(n), shut(n), read(n);
   const std::vector<float> zeros(d * d), closed(d, -200.0f);
   PointerPredictor(w).forward({&query, 1}, {read.data(), 1, n}, executor, workspace);
-  w.read_gate = quant::Linear({quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, closed);
+  w.read_gate =
+      quant::Linear({quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, closed);
   PointerPredictor(w).forward({&query, 1}, {shut.data(), 1, n}, executor, workspace);
   w.read = linear(d, v, false), w.match = linear(d, PointerPredictor::kMatches, false);
   PointerPredictor(w).forward({&query, 1}, {without.data(), 1, n}, executor, workspace);
@@ -123,6 +124,9 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refused([&](W& w) { w.read = {}; });
   refused([&](W& w) { w.match = {}; });
   refused([&](W& w) { w.question = linear(d, q + 1, true); });
+  refused([&](W& w) { w.word_found = linear(d, PointerPredictor::kWordFound + 1, false); });
+  refused([&](W& w) { w.place_found = {}; });
+  refused([&](W& w) { w.pointer_found = linear(PointerPredictor::kPlaceFound, d + 1, true); });
   refused([&](W& w) { w.read_gate = linear(d + 1, d, true); });
 
   const PointerPredictor predictor(weights());

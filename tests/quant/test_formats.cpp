@@ -247,7 +247,8 @@ TEST_CASE("rows of zeros, tiny and huge weights") {
     const Weights p(type, w, 3, 5);
     dequantise(p.view, real);
     for (size_t c = 0; c < 10; ++c) CHECK(real[c] == 0.0f);
-    for (size_t c = 10; c < 15; ++c) CHECK((real[c] == largest || (is_sparse(type) && real[c] == 0)));
+    for (size_t c = 10; c < 15; ++c)
+      CHECK((real[c] == largest || (is_sparse(type) && real[c] == 0)));
     for (const float huge : {2 * largest, std::numeric_limits<float>::max()}) {
       std::fill_n(w.begin() + 10, 5, huge);  // else they would become others, without a word
       CHECK(message([&] { pack(type, w, 3, 5); }).find("a scale up to 65504") != std::string::npos);
@@ -294,8 +295,9 @@ TEST_CASE("errors name what was expected and found") {
         }) == "bias: expected 4 numbers, found 3");
   CHECK(message([&] { parse_type("q4"); }) ==
         "weight type: expected one of f32, bf16, i8, t2, t5, t34, t14, found \"q4\"");
-  CHECK(message([&] { parse_isa("sse9"); }) ==
-        "instruction set: expected one of scalar, avx2, avxvnni, avx512, amx, neon, found \"sse9\"");
+  CHECK(
+      message([&] { parse_isa("sse9"); }) ==
+      "instruction set: expected one of scalar, avx2, avxvnni, avx512, amx, neon, found \"sse9\"");
   CHECK_THROWS_AS(weight_bytes(Type::f32, SIZE_MAX / 2, 9), sterna::Error);
   CHECK_THROWS_AS(weight_bytes(Type::t5, SIZE_MAX, SIZE_MAX), sterna::Error);
   CHECK(has_isa(parse_isa(name(best_isa()))));

@@ -1,7 +1,7 @@
 /// A camera for tests, where there is none: preloaded (LD_PRELOAD) it answers for /dev/video0 what
 /// a driver of Video4Linux2 would, with memory-mapped buffers of YUYV. Frames come from the file
-/// that STERNA_TEST_CAMERA names, 640 x 480, one after another and again, at 30 a second; while there
-/// is no such file the camera is unplugged.
+/// that STERNA_TEST_CAMERA names, 640 x 480, one after another and again, at 30 a second; while
+/// there is no such file the camera is unplugged.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/videodev2.h>

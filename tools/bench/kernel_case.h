@@ -14,16 +14,16 @@ namespace sterna::cli {
 inline constexpr size_t kBenchMemory = size_t{256} << 20;
 
 /// So many bytes of `memory`, in huge pages where the system grants them, that are fair weights of
-/// every type: read as bfloat16 or float each is a number of ordinary size, and the speed of integer
-/// kernels does not depend on the values.
+/// every type: read as bfloat16 or float each is a number of ordinary size, and the speed of
+/// integer kernels does not depend on the values.
 const std::byte* bench_weights(nn::Workspace& memory);
 
 /// A linear map y [n, m] = x [n, k] W^T of one shape, over as many copies of its weights as fit
 /// `span_bytes` of bench_weights(), so that they come from memory, or (0: one copy) stay in cache.
 class KernelCase {
  public:
-  KernelCase(const std::byte* memory, quant::Type type, quant::Isa isa, size_t m, size_t k, size_t n,
-             size_t span_bytes);
+  KernelCase(const std::byte* memory, quant::Type type, quant::Isa isa, size_t m, size_t k,
+             size_t n, size_t span_bytes);
 
   /// Maps a second over a slice of time (8 ms, or one map).
   double measure(const nn::Executor& executor);

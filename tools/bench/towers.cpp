@@ -140,8 +140,8 @@ std::vector<Row> rows_of(const models::FolderModel& model, quant::Type type,
     std::normal_distribution<float> normal;
     std::vector<float> pixels(o.batch * 3 * side * side);
     for (float& p : pixels) p = normal(rng);
-    rows.push_back(
-        {"pictures", type, limit, std::make_unique<Pictures>(vit, std::move(pixels), o.batch, side)});
+    rows.push_back({"pictures", type, limit,
+                    std::make_unique<Pictures>(vit, std::move(pixels), o.batch, side)});
   }
   if (model.text) {
     const language::TextTower& tower = model.text->tower;

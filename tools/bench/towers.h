@@ -20,16 +20,18 @@ struct BenchTowersOptions {
 };
 
 /// `sterna bench towers`: the towers of a checkpoint with blocks in f32, bf16 and int8, on made-up
-/// pictures and texts, in turns with the machine's limits: milliseconds of a batch (the median), and
-/// the share of the limit that its products alone would need. Returns the exit code.
+/// pictures and texts, in turns with the machine's limits: milliseconds of a batch (the median),
+/// and the share of the limit that its products alone would need. Returns the exit code.
 int bench_towers(const BenchTowersOptions& options);
 
 /// What a program that takes turns with other runtimes runs (peers.py): lines on standard input,
 /// each answered by one.
-///   tower   FOLDER TYPE BATCH SIZE INPUT: "run" runs the batch that INPUT holds (pictures [BATCH, 3,
+///   tower   FOLDER TYPE BATCH SIZE INPUT: "run" runs the batch that INPUT holds (pictures [BATCH,
+///   3,
 ///           SIZE, SIZE] float32, or ids [BATCH, SIZE] int32) and answers its seconds; "save FILE"
 ///           runs it and writes the last hidden states as float32
-///   kernel  TYPE M K N SPAN: "run" answers the seconds of one map [M, K] of N tokens, the mean over
+///   kernel  TYPE M K N SPAN: "run" answers the seconds of one map [M, K] of N tokens, the mean
+///   over
 ///           8 ms after as many to wake up, its weights one of as many as fit SPAN bytes
 int bench_tower_turns(const std::filesystem::path& folder, const std::string& type, size_t batch,
                       size_t size, const std::string& input, int threads, quant::Isa isa);

@@ -12,8 +12,8 @@
 
 namespace sterna::cli {
 
-/// What answers questions about pictures: a model file of Sterna's, or somebody else's checkpoint, a
-/// folder or converted. Const, shared by threads, each with a Session and Scene of its own.
+/// What answers questions about pictures: a model file of Sterna's, or somebody else's checkpoint,
+/// a folder or converted. Const, shared by threads, each with a Session and Scene of its own.
 class Answerer {
  public:
   virtual ~Answerer() = default;

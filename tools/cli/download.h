@@ -13,8 +13,8 @@ enum class Fetched { unchanged, downloaded };
 
 struct DownloadOptions {
   std::string token = {};
-  /// Told how many bytes of the file are there, now and then while none arrive too; true: stop, what
-  /// is there is kept. Must not throw.
+  /// Told how many bytes of the file are there, now and then while none arrive too; true: stop,
+  /// what is there is kept. Must not throw.
   std::function<bool(uint64_t bytes)> stop = {};
 };
 

@@ -13,7 +13,8 @@
 namespace sterna::cli {
 
 /// What turns pictures and texts into vectors of one space: a model file of Sterna's, or somebody
-/// else's checkpoint, a folder or converted. Const, shared by threads, each with a Worker of its own.
+/// else's checkpoint, a folder or converted. Const, shared by threads, each with a Worker of its
+/// own.
 class Embedder {
  public:
   enum class Input { pictures, texts };

@@ -31,8 +31,8 @@ class IndexFolder {
   /// A new, empty index in memory; save() makes the folder. `type` as in create_index().
   static IndexFolder create(const std::filesystem::path& folder, size_t dim, std::string type,
                             Json settings);
-  /// As it was before or after a save() of another process, whenever that comes. Throws Error naming
-  /// the file and what is wrong with it: not an index, hashes that don't fit.
+  /// As it was before or after a save() of another process, whenever that comes. Throws Error
+  /// naming the file and what is wrong with it: not an index, hashes that don't fit.
   static IndexFolder open(const std::filesystem::path& folder);
 
   const Json& settings() const { return settings_; }

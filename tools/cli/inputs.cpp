@@ -21,9 +21,10 @@ namespace {
 
 constexpr uint64_t kLongestList = uint64_t{1} << 32;
 
-/// Gathers the pictures of a folder and those below it. Links to folders are followed, but not to one
-/// that holds the first folder, and no folder is walked twice: those that lie there come first, then
-/// links in order of their names, so that the order of a directory does not decide what is found.
+/// Gathers the pictures of a folder and those below it. Links to folders are followed, but not to
+/// one that holds the first folder, and no folder is walked twice: those that lie there come first,
+/// then links in order of their names, so that the order of a directory does not decide what is
+/// found.
 class Walk {
  public:
   explicit Walk(std::vector<std::string>& out) : out_(out) {}

@@ -43,8 +43,8 @@ class Options {
   void epilogue(std::string text) { epilogue_ = std::move(text); }
 
   /// argv[0] is ignored. Positional arguments are collected in positionals(). Prints the help and
-  /// returns nothing for `--help`. Throws UsageError, also for an option that holds one value and is
-  /// given twice: the first would be lost.
+  /// returns nothing for `--help`. Throws UsageError, also for an option that holds one value and
+  /// is given twice: the first would be lost.
   std::optional<cxxopts::ParseResult> parse(int argc, char** argv);
 
   const std::vector<std::string>& positionals() const { return positionals_; }

@@ -2,9 +2,11 @@
 
 #include <sterna/models/atomic_file.h>
 #include <sterna/quant/error.h>
+#include <sterna/quant/fnv1a.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 
@@ -33,14 +35,10 @@ Json read_json(const fs::path& path) {
 uint64_t file_hash(const std::string& path) {
   struct stat info = {};
   if (stat(path.c_str(), &info) != 0) return 0;
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const auto part : {int64_t(info.st_ino), int64_t{info.st_size}, int64_t{info.st_mtim.tv_sec},
-                          int64_t{info.st_mtim.tv_nsec}, int64_t{info.st_ctim.tv_sec},
-                          int64_t{info.st_ctim.tv_nsec}}) {
-    for (int shift = 0; shift < 64; shift += 8)
-      hash = (hash ^ (static_cast<uint64_t>(part) >> shift & 0xFF)) * 0x100000001b3;
-  }
-  return hash;
+  const std::array<int64_t, 6> parts{int64_t(info.st_ino),         info.st_size,
+                                     int64_t{info.st_mtim.tv_sec}, int64_t{info.st_mtim.tv_nsec},
+                                     int64_t{info.st_ctim.tv_sec}, int64_t{info.st_ctim.tv_nsec}};
+  return quant::fnv1a(std::as_bytes(std::span(parts)));
 }
 
 std::vector<uint64_t> read_numbers(const fs::path& path, uint64_t bytes) {

@@ -27,6 +27,7 @@ from stem import Features, load_picture, resize
 from things import mask_cells, object_masks, photo_cut_outs, tiles_of, zoomed
 from writer import Writer, made
 
+SEEDS = {"scenes": 13, "scenes_held": 14, "cuts_held": 15}  # of the composed pictures
 REAL_SCENES = 0.5  # share of the composed training pictures whose things are all cut out of photos
 SHAPES = ("circle", "rectangle", "triangle")
 CIFAR = {"airplane": ("vehicle", "airplane"), "automobile": ("vehicle", "car"), "bird": ("animal", "bird"),
@@ -170,7 +171,7 @@ def scene_drawer(setting: Setting, features: Features, part: str):
 
 
 def build_scenes(setting: Setting, features: Features):
-    for part, seed in (("scenes", 13), ("scenes_held", 14), ("cuts_held", 15)):
+    for part, seed in SEEDS.items():
         writer = Writer(setting, features, part)
         draw = None if writer.done else scene_drawer(setting, features, part)
         if draw:
@@ -205,7 +206,7 @@ def main():
         "paths": {k: str(v) if v else None for k, v in vars(paths).items()}, "model": vars(config), "times": a.times}))
     setting, start = Setting(paths, config, a.times), time.time()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    features = Features(config, setting.text.embed(setting.labels.names)).to(device)
+    features = Features(config, setting.names).to(device)
     with torch.no_grad():
         build_photos(setting, features)
         masks = object_masks(setting, features, "train")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -45,6 +45,11 @@ class Setting:
         file = self.paths.work / "text.pt"
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
         return Text(self.paths.work / f"text-{digest}", weights=torch.load(file, map_location="cpu", weights_only=False)["weights"])
+
+    @property
+    def names(self) -> torch.Tensor:
+        """The class names' embeddings [classes, 384]: MiniLM's, as the file has them, whichever tower reads the questions."""
+        return replace(self, distilled=False).text.embed(self.labels.names)
 
 
 def load_setting(work: Path, distilled: bool = False) -> Setting:

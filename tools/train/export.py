@@ -147,7 +147,7 @@ def write(path: Path, net: Net, stem: dict, language: dict, class_embedding, ans
     for key, token in {"cls_id": "[CLS]", "sep_id": "[SEP]", "pad_id": "[PAD]", "unk_id": "[UNK]"}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", vocabulary.index(token))
     w.add_uint32("sterna.tokenizer.max_word_chars", 100)
-    w.add_string("sterna.predictor.kind", "ternary_reading_pointer")
+    w.add_string("sterna.predictor.kind", "ternary_grounded_pointer")
     for key, value in {"width": c.width, "blocks": c.predictor_blocks, "heads": c.heads, "mlp": c.mlp,
                        "pointer_width": c.pointer_width}.items():
         w.add_uint32(f"sterna.predictor.{key}", value)
@@ -213,7 +213,7 @@ def main():
     stem, text = saved(a.work / "stem.pt"), saved(a.work / "text.pt")
     if text:
         card["text_tower"] = {"seed": text["config"]["seed"], "steps": text["step"], "of": "its maps and words ternary, distilled"}
-    write(a.out, net, stem, text["weights"] if text else Text().model.state_dict(), setting.text.embed(setting.labels.names), answers, setting.text.embed(answers), calibration, card,
+    write(a.out, net, stem, text["weights"] if text else Text().model.state_dict(), setting.names, answers, setting.text.embed(answers), calibration, card,
           generator)
     print(f"{a.out}: {a.out.stat().st_size / 1e6:.1f} MB, {len(answers)} answers, {'a' if generator else 'no'} generator")
 

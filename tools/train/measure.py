@@ -70,7 +70,7 @@ def read_questions(path: Path) -> tuple[list[str], list[Item]]:
 def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor, list[Item]]:
     """Hand-written questions about files of `photos`, and the features of these."""
     names, items = read_questions(path)
-    features = Features(setting.config, setting.text.embed(setting.labels.names))
+    features = Features(setting.config, setting.names)
     out = [features(torch.tensor(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
     return torch.cat(out), items
 

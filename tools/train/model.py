@@ -19,6 +19,7 @@ HEAD = 64
 # the pointed-at embedding it is added to, which then teaches nothing: naming stays at chance for hundreds of steps.
 HEAD_GAIN = 0.03
 MATCH_GAIN = 5.0  # cosines of texts differ by tenths
+GROUND_GAIN = 30.0  # of cosines that become shares of places
 WHOLE_PLACES = 0.5  # the places' part in the meaning of the whole picture
 
 
@@ -164,6 +165,23 @@ def matches(score, semantics, pointed, question):
                         cosine.amax(1), cosine.mean(1), MATCH_GAIN * (pointed * asked).sum(-1), cosine[:, 0]], 1)
 
 
+def grounded(question, semantics):
+    """Where in the picture the question's words find what they mean: what each place is told, [n, T, 2], and each word, [n, L, 10]. Of
+    the cosines c between the words' features [n, L, 384] (zeros behind the last) and the places' meanings [n, T, 384], less each word's
+    mean over the places (the pooled one is none of them), times five: of a place that of the question's own embedding and the largest of
+    a word; of a word how c lies in the picture (`layout` of 30 c), its largest and that mean."""
+    n, longest, t = question.shape[0], question.shape[1], semantics.shape[1]
+    asked = F.normalize(question.sum(1), dim=-1)[:, None]
+    cosine = torch.cat([asked, F.normalize(question, dim=-1)], 1) @ semantics.transpose(1, 2)
+    mean = cosine[..., 1:].mean(-1, keepdim=True)
+    cosine = cosine - mean
+    there = (question != 0).any(-1)[..., None]
+    best = cosine[:, 1:].masked_fill(~there, -torch.inf).amax(1)
+    lie = layout(GROUND_GAIN * cosine[:, 1:].reshape(n * longest, t)).reshape(n, longest, 8)
+    top = cosine[:, 1:, 1:].amax(-1, keepdim=True)
+    return MATCH_GAIN * torch.stack([cosine[:, 0], best], -1), torch.cat([lie, MATCH_GAIN * top, MATCH_GAIN * mean[:, 1:]], -1)
+
+
 def layout(score):
     """Where and in how many parts the pointer's places lie, [n, 8], from its scores [n, 1 + g*g] without the pooled place's:
     with beta their softmax the mean column and row (from -2.5 left or above to 2.5), their standard deviations (in
@@ -194,18 +212,23 @@ class Predictor(nn.Module):
         self.answer = nn.Parameter(torch.randn(c.width) * 0.02)
         self.question = nn.Linear(EMBED, c.width)
         self.vision = nn.Linear(c.width, c.width)
+        self.word_found = nn.Linear(10, c.width, bias=False)
+        self.place_found = nn.Linear(2, c.width, bias=False)
         self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp, c.predictor_blocks)
                                     for _ in range(c.predictor_blocks))
         self.norm = Norm(c.width)
         self.head = nn.Linear(c.width, EMBED)
         self.pointer_query = nn.Linear(c.width, c.pointer_width, bias=False)
         self.pointer_key = nn.Linear(c.width, c.pointer_width, bias=False)
+        self.pointer_found = nn.Linear(c.width, 2)
         self.gate = nn.Linear(c.width, 1)
         self.read = nn.Linear(c.width, c.width, bias=False)
         self.read_gate = nn.Linear(c.width, c.width)
         self.match = nn.Linear(16, c.width, bias=False)
         self.head_scale = 1.0  # fitted after training (calibrate.py), kept beside the weights
-        nn.init.zeros_(self.match.weight)
+        for told in (self.match, self.word_found, self.place_found, self.pointer_found):
+            nn.init.zeros_(told.weight)
+        nn.init.constant_(self.pointer_found.bias, 0.3)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 0.0)
 
@@ -217,7 +240,9 @@ class Predictor(nn.Module):
         picture matches what is asked about at all, which the pointer's softmax hides and yes or no depends on, and the
         pointed-at places' layout, for where and how many."""
         n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
-        z = torch.cat([self.answer.expand(n, 1, -1), self.question(question), self.vision(vision)], 1)
+        with torch.autocast(question.device.type, enabled=False):
+            place, word = grounded(question.float(), semantics.float())
+        z = torch.cat([self.answer.expand(n, 1, -1), self.question(question) + self.word_found(word), self.vision(vision) + self.place_found(place)], 1)
         mask = None
         if int(length.min()) < longest:
             inside = torch.arange(longest, device=length.device)[None] < length[:, None]
@@ -229,6 +254,7 @@ class Predictor(nn.Module):
         z = self.norm(z)
         answer, places = z[:, 0], z[:, 1 + longest:]
         score = (self.pointer_key(places) @ self.pointer_query(answer)[..., None])[..., 0].float() * self.config.pointer_width ** -0.5
+        score = score + (place @ self.pointer_found(answer).float()[..., None])[..., 0]
         alpha = score.softmax(-1)
         pointed = (alpha[:, None] @ semantics)[:, 0]
         looked = (alpha[:, None].to(vision.dtype) @ vision)[:, 0]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES, Labels, rea
 from questions import Asker
 from stem import stem_tensors
 from swap import ClassSwap, class_weights, shown_class
+from text import Text
 
 RUN = 512  # pictures asked about by a process at a time
 ROUNDS = 3  # questions of a class shown by renaming: so many times all that are known of it
@@ -73,6 +75,17 @@ def ask_all(facts: list[dict], parts: list[str], labels: Labels, things: list[st
     return [q for run in on_all_cores(ask, range(0, len(facts), RUN)) for q in run]
 
 
+def evened(asked: list[list[tuple]], parts: list[str], seed: int, task: str = "count") -> list[list[tuple]]:
+    """Without some of a task's questions whose answers are more common than others in a part: none stays more often than the mean
+    answer. What mosaics show is mostly there twice; where that is learned, one large thing counts as two."""
+    rng, thin = np.random.default_rng(seed), {}
+    for part in dict.fromkeys(parts):
+        answers = Counter(q[2] for qs, p in zip(asked, parts) if p == part for q in qs if q[0] == task)
+        mean = sum(answers.values()) / max(len(answers), 1)
+        thin |= {(part, a): mean / n for a, n in answers.items()}
+    return [[q for q in qs if q[0] != task or rng.random() < thin[p, q[2]]] for qs, p in zip(asked, parts)]
+
+
 def packed_places(places: list[int], count: int) -> np.ndarray:
     """Integers with a bit for each of `count` places -> uint8 [n, bytes], the lowest bit first."""
     width = -(-count // 8)
@@ -82,9 +95,10 @@ def packed_places(places: list[int], count: int) -> np.ndarray:
 class Pool:
     """Pictures with questions, on `device`: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
     [m, 3] = question, answer, task, and of `shown` [m, bytes] = bits of the places that show what is asked about (scenes.cells; none: not known);
-    entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). Answers: the first `base` compete always, captions only in their batch."""
+    entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). Questions are read by `reader`, else by the setting's
+    text tower. Answers: the first `base` compete always, captions only in their batch."""
 
-    def __init__(self, setting: Setting, seed: int, device: str = "cpu", parts=tuple(TRAIN_PARTS)):
+    def __init__(self, setting: Setting, seed: int, device: str = "cpu", parts=tuple(TRAIN_PARTS), reader: Text | None = None):
         labels, self.device = setting.labels, device
         facts, self.part = [], []
         folders = [(p, setting.paths.work / p) for p in parts if (setting.paths.work / p / "facts.jsonl").exists()]
@@ -95,12 +109,13 @@ class Pool:
         self.shown_as = self._classes(folders, facts)  # class a picture can be renamed from, or -1
         things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
         asked = ask_all(facts, self.part, labels, things, seed, set(np.flatnonzero(self.shown_as >= 0).tolist()))
+        asked = evened(asked, self.part, seed)
         self.class_weights = torch.zeros(0)
         if (self.shown_as >= 0).any():
             asker = Asker(labels, np.random.default_rng(seed), thing_words=things)
             rounds = max(ROUNDS, round(ROUNDS * setting.times))
             asked += [[q for _ in range(rounds) for q in asker.photo(c, {})] for c in range(len(labels.raw))]
-            self.swap = ClassSwap(setting.text.embed(labels.names), stem_tensors()["classifier.weight"], device)
+            self.swap = ClassSwap(setting.names, stem_tensors()["classifier.weight"], device)
             self.class_weights = torch.from_numpy(class_weights(labels)).float().to(device)
         self.tasks = sorted({q[0] for qs in asked for q in qs})
         captions = {q[2] for qs in asked for q in qs if q[0] == "caption"}
@@ -119,7 +134,7 @@ class Pool:
             digest.update(json.dumps(qs).encode())
         self.digest = digest.hexdigest()[:16]
         self.answer_table = setting.text.embed(self.answers).to(device)
-        self.tokens, self.first, self.length = self._tokens(setting)
+        self.tokens, self.first, self.length = self._tokens(reader or setting.text)
         self.share = self._share()
 
     def __deepcopy__(self, _) -> "Pool":
@@ -171,10 +186,11 @@ class Pool:
                 out[row, [a_of[a] for a in set(fixed.get(task, ())) | used[task] if a in a_of]] = True
         return out
 
-    def _tokens(self, setting: Setting):
-        """Token features of all questions [*, 384] fp16, and of each the first row and the length; WORK/questions.* keeps
-        those of earlier runs."""
-        text, array = setting.paths.work / "questions.txt", setting.paths.work / "questions.npz"
+    def _tokens(self, reader: Text):
+        """Token features of all questions [*, 384] fp16, and of each the first row and the length; questions.* beside the
+        tower's other results keeps those of earlier runs."""
+        reader.cache.mkdir(parents=True, exist_ok=True)
+        text, array = reader.cache / "questions.txt", reader.cache / "questions.npz"
         known = text.read_text().split("\n") if text.exists() else []
         tokens, length = torch.zeros(0, EMBED, dtype=torch.float16), np.zeros(0, np.int64)
         if known:
@@ -184,9 +200,9 @@ class Pool:
         missing = [q for q in self.questions if q not in have]
         tokens = tokens.to(self.device)
         if missing:
-            setting.text.to(self.device)
-            order, more, lengths = setting.text.packed(missing)
-            setting.text.to("cpu")
+            reader.to(self.device)
+            order, more, lengths = reader.packed(missing)
+            reader.to("cpu")
             known, length = known + [missing[i] for i in order], np.concatenate([length, lengths])
             tokens = torch.cat([tokens, more])
             np.savez(array, tokens=tokens.cpu().numpy(), offset=np.concatenate([[0], np.cumsum(length)]))

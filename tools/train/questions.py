@@ -31,8 +31,8 @@ def plural(word: str) -> str:
 
 def with_articles(text: str) -> str:
     """"a apple" -> "an apple", as far as letters tell."""
-    text = re.sub(r"\ba (?=[aeiou])(?!(?:uni|use|uro|eu|one|u-))", "an ", text)
-    return re.sub(r"\ban (?=(?:uni(?!n)|use|uro|eu|one|u-))", "a ", text)
+    text = re.sub(r"\ba (?=[aeiouAEIOU])(?!(?i:uni|use|uro|eu|one|u-))", "an ", text)
+    return re.sub(r"\ban (?=(?i:uni(?!n)|use|uro|eu|one|u-))", "a ", text)
 
 
 def located(questions: list[tuple], where: int) -> list[tuple]:
@@ -56,6 +56,8 @@ class Asker:
         text = self.one(pool)
         for key, value in fill.items():
             text = text.replace("{" + key + "s}", plural(value)).replace("{" + key + "}", value)
+        if "{" in text:
+            raise ValueError(f"expected a word for every blank of a wording, found {text!r}")
         text = re.sub(r"\ba (?=[aeio])", "an ", text)
         if tail and " in " not in text and "picture" not in text and "photo" not in text:
             text += self.one(PICTURE)
@@ -207,7 +209,7 @@ class Asker:
             place = "top" if dy < 0 else "bottom"
         else:
             return []
-        return [("position", self.word(WHERE), place)]
+        return [("position", self.word(WHERE, x=o["word"]), place)]
 
     def relations(self, singles: list[dict]):
         i, j = self.rng.choice(len(singles), 2, replace=False)
@@ -225,7 +227,8 @@ class Asker:
     def describe(self, by_word: dict) -> str:
         parts = []
         for word, group in by_word.items():
-            colour = f"{group[0]['colour']} " if group[0]["colour"] else ""
+            colours = {o["colour"] for o in group}
+            colour = f"{colours.pop()} " if len(colours) == 1 and None not in colours else ""
             n = len(group)
             parts.append(f"a {colour}{word}" if n == 1 else f"{['', '', 'two', 'three', 'four', 'five', 'six'][min(n, 6)]} {colour}{plural(word)}")
         return " and ".join(parts[:3])

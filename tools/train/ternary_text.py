@@ -115,7 +115,7 @@ def wordnet_texts(folder: Path) -> tuple[list[str], list[str]]:
 def texts_of(setting) -> dict[str, list[str]]:
     """The texts of every part; one in twenty (held_text) is not trained on."""
     words, prose = wordnet_texts(setting.paths.wordnet)
-    return {"questions": (setting.paths.work / "questions.txt").read_text().split("\n"), "words": words, "captions": load_texts(setting)[0], "prose": prose}
+    return {"questions": (setting.text.cache / "questions.txt").read_text().split("\n"), "words": words, "captions": load_texts(setting)[0], "prose": prose}
 
 
 def some_held(parts: dict[str, list[str]], count: int) -> list[str]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, builds
-# the data, trains the ternary network and the generator, calibrates, distils the text tower to ternary, rounds the
-# stem, exports, evaluates; then trains the float twin and evaluates both beside each other. Every step resumes. On two free cores hours, on a GPU minutes (README.md).
+# the data, trains the ternary network, distils the text tower to ternary, goes on training with the questions as that
+# tower reads them, calibrates, trains the generator, rounds the stem, exports, evaluates; then trains the float twin and evaluates both beside each other. Every step resumes. On two free cores hours, on a GPU minutes (README.md).
 #
 # usage: train.sh WORK [--photos DIR] [--cifar DIR] [--questions FILE.jsonl] [--gpu] [--steps N] [--language-model FILE.gguf]
 # --gpu: the settings of the shipped file, 2.5 times the pictures and six times the questions. N is the length of the
@@ -47,16 +47,19 @@ run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work"
 
 run build.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
 # Training stops before the rate is small: what follows learns the training photos by heart.
-train() {
-  if [ "$gpu" ]; then
-    run train.py --mode "$1" --steps "${steps:=6674}" --stop $((steps * 6 / 10)) --pictures 128 --each 6 --renamed 0.93 --ema 0.998 --warmup 200
-  else
-    run train.py --mode "$1" --steps "${steps:=5000}" --stop $((steps * 69 / 100))
-  fi
-}
-train ternary
+if [ "$gpu" ]; then
+  run train.py --name first --steps "${steps:=6674}" --stop $((steps * 6 / 10)) --pictures 128 --each 6 --renamed 0.93 --ema 0.998 --warmup 200
+else
+  run train.py --name first --steps "${steps:=5000}" --stop $((steps * 69 / 100))
+fi
 # What was taken over as it is becomes small: the text tower ternary, the stem 4 bits.
-run ternary_text.py
+run ternary_text.py --checkpoint "$work/first.pt"
+# The questions as that tower reads them.
+settle() {
+  run train.py --mode "$1" --name "$1-read" --from "$work/first.pt" --distilled --steps $((steps / 5)) --rate 0.0002 --renamed 0.9 --each 6
+  "$work/venv/bin/python" "$here/between.py" --first "$work/first.pt" --second "$work/$1-read.pt" --out "$work/$1.pt"
+}
+settle ternary
 run calibrate.py --distilled
 run generator.py
 run captions.py --calibrate
@@ -71,6 +74,6 @@ fi
 evaluate() { run evaluate.py ${questions:+--questions "$questions"} --json "$work/evaluation.jsonl" "$@"; }
 evaluate --checkpoints "$work/ternary.pt" --distilled
 run captions.py
-train float
-run calibrate.py --checkpoint "$work/float.pt"
-evaluate
+settle float
+run calibrate.py --checkpoint "$work/float.pt" --distilled
+evaluate --distilled

@@ -98,12 +98,13 @@ def main():
     p.add_argument("--views", type=int, default=16, help="of a photo (default 16)")
     p.add_argument("--pictures", type=int, default=6144, help="composed ones of a set (default 6144)")
     p.add_argument("--most", type=int, default=4000, help="questions of a task about composed pictures (default 4000)")
+    p.add_argument("--distilled", action="store_true", help="with the ternary text tower (ternary_text.py), as the file has it")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    setting = load_setting(a.work)
+    setting = load_setting(a.work, a.distilled)
     nets = [load_checkpoint(q)[0] for q in a.checkpoints or (a.work / "float.pt", a.work / "ternary.pt")]
-    features = Features(setting.config, setting.text.embed(setting.labels.names))
+    features = Features(setting.config, setting.names)
     print("| set | task | photos or pictures | n | float | ternary | difference | 95 % |\n|" + "---|" * 8, flush=True)
     if a.questions:
         photos(setting, features, nets, "hand-written", *read_questions(a.questions), a.views)

@@ -1,6 +1,6 @@
 // PNG through libpng, to the pixels of Pillow's convert("RGB"): palettes and grey expanded, alpha
-// and tRNS dropped, 16 bits by their high byte. PIL clips 16-bit grey at 255 instead (I;16 -> RGB), which
-// leaves a microscope's or a scanner's picture white. Gamma and profiles are not applied.
+// and tRNS dropped, 16 bits by their high byte. PIL clips 16-bit grey at 255 instead (I;16 -> RGB),
+// which leaves a microscope's or a scanner's picture white. Gamma and profiles are not applied.
 
 #include <png.h>
 

@@ -152,8 +152,8 @@ void silence_ffmpeg() {
   });
 }
 
-/// `wanted` where OpenCV has it. Left to choose, OpenCV hands what FFmpeg refuses to GStreamer, which
-/// can't open it either but prints to stderr, and asks GStreamer for a camera before V4L2.
+/// `wanted` where OpenCV has it. Left to choose, OpenCV hands what FFmpeg refuses to GStreamer,
+/// which can't open it either but prints to stderr, and asks GStreamer for a camera before V4L2.
 int backend(const std::vector<cv::VideoCaptureAPIs>& all, cv::VideoCaptureAPIs wanted) {
   return std::find(all.begin(), all.end(), wanted) != all.end() ? wanted : cv::CAP_ANY;
 }
@@ -164,8 +164,9 @@ void* video_open(const char* source, int camera, SternaVideoInfo* info, char* me
     silence_ffmpeg();
     using namespace cv::videoio_registry;
     const bool opened =
-        source[0] != '\0' ? video->capture.open(source, backend(getStreamBackends(), cv::CAP_FFMPEG))
-                          : video->capture.open(camera, backend(getCameraBackends(), cv::CAP_V4L2));
+        source[0] != '\0'
+            ? video->capture.open(source, backend(getStreamBackends(), cv::CAP_FFMPEG))
+            : video->capture.open(camera, backend(getCameraBackends(), cv::CAP_V4L2));
     // FFmpeg opens a text file by the name of x.jpg; only a frame proves a video.
     if (!opened || !video->capture.grab()) {
       throw std::runtime_error("expected a video that OpenCV can open, found none");

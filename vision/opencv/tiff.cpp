@@ -1,5 +1,6 @@
-// TIFF through libtiff, to the pixels of Pillow's convert("RGB"), 16-bit grey by its high byte (png.cpp
-// says why): cv::imdecode premultiplies alpha. libtiff sits in this module because OpenCV's codecs need it anyway.
+// TIFF through libtiff, to the pixels of Pillow's convert("RGB"), 16-bit grey by its high byte
+// (png.cpp says why): cv::imdecode premultiplies alpha. libtiff sits in this module because
+// OpenCV's codecs need it anyway.
 
 #include "tiff.h"
 

@@ -23,8 +23,9 @@ struct CheckOptions {
   quant::Type weights = quant::Type::f32;
 };
 
-/// Runs a model, a Hugging Face folder or a GGUF (its own, or convert()'s), on the inputs in `golden`, a safetensors file,
-/// and compares what it gives with the expected outputs in it, in the order of their names:
+/// Runs a model, a Hugging Face folder or a GGUF (its own, or convert()'s), on the inputs in
+/// `golden`, a safetensors file, and compares what it gives with the expected outputs in it, in the
+/// order of their names:
 ///   open-vljepa   pixels [B,T,3,H,W] normalised, query_ids, query_mask, target_ids, target_mask
 ///   [B,L]
 ///                 -> vision_tokens, vision_tokens_one_frame (of pixels[:, :1]), predicted, target

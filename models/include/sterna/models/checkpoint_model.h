@@ -39,8 +39,8 @@ namespace sterna {
 ///   other text towers      pooler_output where there is a pooler, else what models::check() calls
 ///                          pooled
 /// "open-vljepa" stands for every model with such a predictor, also those of a sterna.json. It
-/// needs two tokenizers: questions are read by that of predictor/, answers by that of y_encoder/ (of
-/// a sterna.json: of the folders that it names), and of preprocessors that of the vision tower.
+/// needs two tokenizers: questions are read by that of predictor/, answers by that of y_encoder/
+/// (of a sterna.json: of the folders that it names), and of preprocessors that of the vision tower.
 /// Texts are tokenised by tokenizer.json, cut to the tower's positions and the folder's limits, and
 /// for SigLIP padded as its training did. Questions are cut at 512 tokens. Pictures are resized,
 /// cropped and normalised as
@@ -106,10 +106,10 @@ class CheckpointModel {
   /// Every layer: see() without a depth.
   static constexpr size_t kAll = static_cast<size_t>(-1);
   /// The tower's tokens (CLS, registers, patches by frame, row, column), to be asked about or for
-  /// themselves: of a picture, or of a clip as embed() takes it (of a tower of pictures those of each
-  /// frame, one behind the other). With `depth` those behind so many blocks, without the final norm:
-  /// transformers' hidden_states[depth], of which no question can be asked. scene.semantics stays
-  /// empty.
+  /// themselves: of a picture, or of a clip as embed() takes it (of a tower of pictures those of
+  /// each frame, one behind the other). With `depth` those behind so many blocks, without the final
+  /// norm: transformers' hidden_states[depth], of which no question can be asked. scene.semantics
+  /// stays empty.
   void see(const vision::ImageView& picture, Scene& scene, Session& session,
            size_t depth = kAll) const;
   void see(std::span<const vision::Clip> frames, Scene& scene, Session& session,
@@ -127,8 +127,8 @@ class CheckpointModel {
   /// of exp(logit_scale) c + logit_bias, each by itself. open-vljepa: the softmax of c by the
   /// temperature that it was trained with, 0.07 unless config.json or sterna.json has another
   /// `temperature`. A checkpoint that says nothing of it: c, or 0 where that is less. Not
-  /// calibrated; sure: from a half on. Throws Error for no choices, for another width than dim() and
-  /// for what is no number.
+  /// calibrated; sure: from a half on. Throws Error for no choices, for another width than dim()
+  /// and for what is no number.
   void decode(std::span<const float> embedding, const AnswerTable& choices, size_t top, Answer& out,
               Session& session) const;
   /// predict(), then decode().

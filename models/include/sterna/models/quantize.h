@@ -35,8 +35,8 @@ struct QuantizeRule {
   size_t group = 0;  // i8, t2, t5, t34, t14: inputs that share a scale (64, 128, 256), or 0: a row
 };
 
-/// Reads "pattern=type,pattern=type/group,pattern=type|otherwise,...". The word `shipped` stands for
-/// shipped_rules(). Throws sterna::Error naming the rule at fault.
+/// Reads "pattern=type,pattern=type/group,pattern=type|otherwise,...". The word `shipped` stands
+/// for shipped_rules(). Throws sterna::Error naming the rule at fault.
 std::vector<QuantizeRule> parse_rules(std::string_view text);
 
 /// How the default model is stored: what was trained ternary (the blocks, the text tower with its
@@ -49,11 +49,11 @@ struct AskedPicture {
   std::vector<std::string> questions;
 };
 
-/// What to calibrate on. Of Sterna's own files: texts for the text tower, some hundreds of all kinds
-/// that it will read; pictures with questions for the blocks of vision tower and predictor, some
-/// dozens with some hundreds. Of converted files: a safetensors file of inputs as check() takes
-/// them (pixels, query_ids, ...), thousands of tokens for every map. Without any of these nothing
-/// is calibrated. The result does not depend on the number of threads (0: every core).
+/// What to calibrate on. Of Sterna's own files: texts for the text tower, some hundreds of all
+/// kinds that it will read; pictures with questions for the blocks of vision tower and predictor,
+/// some dozens with some hundreds. Of converted files: a safetensors file of inputs as check()
+/// takes them (pixels, query_ids, ...), thousands of tokens for every map. Without any of these
+/// nothing is calibrated. The result does not depend on the number of threads (0: every core).
 struct Calibration {
   std::span<const std::string> texts = {};
   std::span<const AskedPicture> pictures = {};
@@ -61,8 +61,8 @@ struct Calibration {
   int threads = 0;
 };
 
-/// Asked before each tensor that is written: true ends the run, which then leaves no file and throws
-/// sterna::Error.
+/// Asked before each tensor that is written: true ends the run, which then leaves no file and
+/// throws sterna::Error.
 using StopAsked = std::function<bool()>;
 
 struct QuantizedTensor {

@@ -28,9 +28,12 @@ struct Query {
 /// pointer (after See et al., arXiv 1704.04368) that reads the places of the picture it points at
 /// twice: what they say in the text space, and their vision tokens, as the question wants them.
 /// Beside these it is told how well the picture matches the question at all, which the softmax
-/// hides, and where and in how many parts the places lie:
-///   z = blocks([a; W_q h + b_q; W_v v + b_v]), RMSNorm
-///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) for vision tokens i;  alpha = softmax(a)
+/// hides, and where and in how many parts the places lie. Words and places know of each other
+/// beforehand, f: where each word finds what it means, and how well each place is what is asked for
+/// (grounded.h), which ternary maps of text tokens do not tell as exactly:
+///   z = blocks([a; W_q h + b_q + W_wf f_word; W_v v + b_v + W_pf f_place]), RMSNorm
+///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) + (W_f z_0 + b_f) . f_place_i for vision tokens i
+///   alpha = softmax(a)
 ///   p = sum alpha_i s_i;  q = L2norm(sum h);  c_i = 5 s_i . q
 ///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0,
 ///        layout(a_1..))
@@ -52,9 +55,12 @@ class PointerPredictor {
     quant::Linear read;           // [d, vision width]
     quant::Linear read_gate;      // [d, d] + bias
     quant::Linear match;          // [d, kMatches]
+    quant::Linear word_found;     // [d, kWordFound]
+    quant::Linear place_found;    // [d, kPlaceFound]
+    quant::Linear pointer_found;  // [kPlaceFound, d] + bias
   };
 
-  static constexpr size_t kMatches = 16;
+  static constexpr size_t kMatches = 16, kWordFound = 10, kPlaceFound = 2;
 
   PointerPredictor() = default;
   /// Throws sterna::Error where shapes disagree; the question's width must be dim.
@@ -73,9 +79,13 @@ class PointerPredictor {
 
  private:
   void check(const Query& query) const;
-  void point(const Query& query, nn::Mat<const float> keys, const float* ask, float* looked,
-             float* said, float* matches, const nn::Executor& executor,
-             nn::Workspace& workspace) const;
+  /// z [sum of 1 + L + T, d], found [.., kPlaceFound] in the rows of places: what enters the
+  /// blocks.
+  void tokens(std::span<const Query> queries, std::span<const uint32_t> starts, nn::Mat<float> z,
+              nn::Mat<float> found, const nn::Executor& executor, nn::Workspace& workspace) const;
+  /// `score` [1, T] in, alpha out.
+  void point(const Query& query, nn::Mat<float> score, float* looked, float* said, float* matches,
+             const nn::Executor& executor, nn::Workspace& workspace) const;
   void read(nn::Mat<const float> looked, nn::Mat<const float> matches, nn::Mat<float> z0,
             const nn::Executor& executor, nn::Workspace& workspace) const;
 

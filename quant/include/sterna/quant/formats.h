@@ -118,7 +118,8 @@ struct Packed {
 ///           s = fp16(mean |w| over the weights that are kept), which is the least-squares scale of
 ///           that pattern, and the pattern is the best one for any scale. Cf. Sherry, arXiv
 ///           2601.07892. Four zeros have no state: they become one, or three, weights of size s;
-///   i8:     s = fp16(max |w| / l), q = clip(round_half_even(w / s), -127, 127), l = 127 or, of a row
+///   i8:     s = fp16(max |w| / l), q = clip(round_half_even(w / s), -127, 127), l = 127 or, of a
+///   row
 ///           or group of at most 128 weights, that of 127, 126 .. 100 whose squared error is least;
 ///   bf16:   round to nearest even; f32: copied.
 /// Where s rounds to zero, q is zero (but t34 and t14 keep their pattern). Rows are independent:

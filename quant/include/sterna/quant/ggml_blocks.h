@@ -28,16 +28,16 @@ size_t block_bytes(GgmlBlock kind) noexcept;
 /// sum, in f32); out holds n * 32. Throws sterna::Error for other sizes.
 void dequantise_blocks(GgmlBlock kind, std::span<const std::byte> blocks, std::span<float> out);
 
-/// Quantises weights, n blocks of 32, to q4_0 blocks: of the d that make the largest magnitude one of
-/// the 15 codes, as fp16, the one whose squared error is least (ggml's quantize_row_q4_0_ref tries -8
-/// alone); codes are rounded half to even. Weights that q4_0 can hold are held exactly. `blocks`
-/// holds n * 18 bytes. Throws sterna::Error for other sizes or a weight that is not finite or beyond
-/// fp16.
+/// Quantises weights, n blocks of 32, to q4_0 blocks: of the d that make the largest magnitude one
+/// of the 15 codes, as fp16, the one whose squared error is least (ggml's quantize_row_q4_0_ref
+/// tries -8 alone); codes are rounded half to even. Weights that q4_0 can hold are held exactly.
+/// `blocks` holds n * 18 bytes. Throws sterna::Error for other sizes or a weight that is not finite
+/// or beyond fp16.
 void quantise_q4_0(std::span<const float> w, std::span<std::byte> blocks);
 
-/// Lays out W [m, k] in q4_0, k a multiple of 32, as bf16 panels (formats.h): what pack() makes of the
-/// dequantised weights. `out` holds weight_bytes(Type::bf16, m, k). Throws sterna::Error for other
-/// sizes or a d that is not finite.
+/// Lays out W [m, k] in q4_0, k a multiple of 32, as bf16 panels (formats.h): what pack() makes of
+/// the dequantised weights. `out` holds weight_bytes(Type::bf16, m, k). Throws sterna::Error for
+/// other sizes or a d that is not finite.
 void lay_out_q4_0(std::span<const std::byte> blocks, size_t m, size_t k, std::span<std::byte> out);
 
 }  // namespace sterna::quant

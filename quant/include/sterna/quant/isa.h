@@ -6,9 +6,9 @@ namespace sterna::quant {
 
 /// Instruction sets that kernels exist for, weakest first. `avxvnni` is avx2 with the
 /// 256-bit dot products of CPUs that lack AVX-512; `avx512` means F+BW+VL+DQ+VNNI; further
-/// extensions (VBMI, BF16) are used inside it where the CPU has them. `amx` is avx512 with those and
-/// AMX's int8 and bf16 tiles, where Linux lets the process use them. `neon` is what every aarch64
-/// CPU has; dot products and int8 matrix products are used inside it likewise.
+/// extensions (VBMI, BF16) are used inside it where the CPU has them. `amx` is avx512 with those
+/// and AMX's int8 and bf16 tiles, where Linux lets the process use them. `neon` is what every
+/// aarch64 CPU has; dot products and int8 matrix products are used inside it likewise.
 enum class Isa { scalar, avx2, avxvnni, avx512, amx, neon };
 inline constexpr Isa kEveryIsa[] = {Isa::scalar, Isa::avx2, Isa::avxvnni,
                                     Isa::avx512, Isa::amx,  Isa::neon};

@@ -44,8 +44,9 @@ Probe probe(std::span<const std::byte> bytes, std::string_view name = "picture")
 /// Pixels equal Pillow 13: `ImageOps.exif_transpose(Image.open(f)).convert("RGB")`: JPEG with the
 /// accurate integer DCT and fancy upsampling; CMYK and YCCK taken as Adobe's inverted values; alpha
 /// dropped, not blended; 16 bits by their high byte (of grey too, which Pillow clips at 255 to
-/// white); embedded colour profiles and gamma ignored. A build with STERNA_OPENCV=OFF decodes JPEG, PNG, GIF and BMP with
-/// stb_image alone, whose JPEG pixels differ by a few levels; decoder_name() tells.
+/// white); embedded colour profiles and gamma ignored. A build with STERNA_OPENCV=OFF decodes JPEG,
+/// PNG, GIF and BMP with stb_image alone, whose JPEG pixels differ by a few levels; decoder_name()
+/// tells.
 ///
 /// Throws sterna::Error, one line "NAME: what was expected, what was found": unknown format,
 /// truncated or corrupt data (JPEG as Pillow: damage inside a scan is decoded as far as the

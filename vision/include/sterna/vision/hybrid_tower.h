@@ -21,9 +21,10 @@ namespace sterna::vision {
 /// 0, their mean) becomes
 ///   feature = [meaning (dim), confidence (2), low-level map (4 cells), colour statistics (4
 ///   cells)] x = W feature + b + position;  blocks;  RMSNorm
-/// and leaves with its meaning, which a predictor may point at. The whole picture's is the direction
-/// of its pooled meaning plus `whole_places` times the places' mean, weighted by their largest class
-/// probability (ConSE has the first alone). Const after construction, shared by threads.
+/// and leaves with its meaning, which a predictor may point at. The whole picture's is the
+/// direction of its pooled meaning plus `whole_places` times the places' mean, weighted by their
+/// largest class probability (ConSE has the first alone). Const after construction, shared by
+/// threads.
 class HybridTower {
  public:
   struct Config {

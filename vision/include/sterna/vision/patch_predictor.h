@@ -12,8 +12,8 @@ namespace sterna::vision {
 /// the tokens of the patches that are seen to those of the patches that are asked for. d width of
 /// the tower, p of the head, o of what is predicted (d, of V-JEPA 2.1 its teacher's).
 struct PatchPredictorWeights {
-  /// [p, d]; or of V-JEPA 2.1's larger ones [d, i d], which then goes on by a GELU and `narrow`: they
-  /// look at the tokens of i layers side by side.
+  /// [p, d]; or of V-JEPA 2.1's larger ones [d, i d], which then goes on by a GELU and `narrow`:
+  /// they look at the tokens of i layers side by side.
   quant::Linear in;
   std::optional<quant::Linear> narrow = {};  // [p, d]
   std::span<const float> mask;  // [p]: stands for a patch that is asked for
@@ -36,8 +36,8 @@ class PatchPredictor {
 
   /// Of tokens [n, input()] of a clip, or of a `picture`, those numbered `seen` are looked at; out
   /// [asked.size(), o] gets the tokens numbered `asked`, which may be any number, of patches beyond
-  /// the clip too. A patch may be in both lists. Throws sterna::Error for shapes that disagree, or a
-  /// seen token that isn't there.
+  /// the clip too. A patch may be in both lists. Throws sterna::Error for shapes that disagree, or
+  /// a seen token that isn't there.
   void forward(nn::Mat<const float> tokens, bool picture, std::span<const uint32_t> seen,
                std::span<const uint32_t> asked, nn::Mat<float> out, const nn::Executor& executor,
                nn::Workspace& workspace) const;

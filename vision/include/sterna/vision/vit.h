@@ -25,9 +25,9 @@ struct VideoRope {
   size_t head = 0;  // c
   /// V-JEPA 2.1's (facebookresearch/vjepa2, `app.vjepa_2_1`): neighbours turn by one angle.
   bool paired = false;
-  /// Of its tower, `interpolate_rope`: places are those in the clip's own grid, and the last row and
-  /// the last column lie at `stretched` - 1. (A grid of one row lies at 0; the reference divides
-  /// by zero.) 0: not so.
+  /// Of its tower, `interpolate_rope`: places are those in the clip's own grid, and the last row
+  /// and the last column lie at `stretched` - 1. (A grid of one row lies at 0; the reference
+  /// divides by zero.) 0: not so.
   size_t stretched = 0;
 };
 
@@ -75,7 +75,8 @@ class Vit {
   size_t patch_size() const { return weights_.patch_size; }
   size_t prefix() const { return weights_.prefix.size() / width(); }
   size_t tubelet() const { return weights_.tubelet; }
-  /// Height and width of the pictures that its positions were learned for; 0: of none in particular.
+  /// Height and width of the pictures that its positions were learned for; 0: of none in
+  /// particular.
   size_t side() const;
   /// Tokens of each clip: prefix + patches; what is left over at the right and bottom is not seen,
   /// nor are frames at the end that don't fill a tubelet. Fewer than one tubelet are repeated, all
