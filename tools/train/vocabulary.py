@@ -1,12 +1,11 @@
 """The answers the model may give without choices: class names, kinds, colours, everyday picturable nouns."""
 
-from labels import ACTIONS, COLOURS, MATERIALS, NUMBERS, SCENES, Labels
+from labels import ACTIONS, COLOURS, MATERIALS, NUMBERS, PLACES, SCENES, Labels
 
 # WordNet lexicographer files of things one can see: animal, artifact, body, food, object, person, phenomenon, plant, substance.
 PICTURABLE = (5, 6, 8, 13, 17, 18, 19, 20, 27, 15)
 WEATHER_AND_PLACES = ["indoors", "outdoors", "snow", "water", "grass", "sky", "sand", "rain", "fog", "night", "day",
                       "sunset", "city", "countryside", "room", "stadium", "airport", "harbor", "zoo", "park", "school"]
-DIRECTIONS = ["left", "right", "top", "bottom", "center", "top left", "top right", "bottom left", "bottom right"]
 VERBS = ["running", "walking", "sitting", "standing", "lying down", "sleeping", "eating", "drinking", "flying", "swimming",
          "jumping", "climbing", "playing", "reading", "writing", "cooking", "driving", "riding", "working", "smiling",
          "singing", "dancing", "talking", "resting", "looking at the camera", "posing", "hunting", "fishing", "surfing"]
@@ -34,7 +33,7 @@ def everyday_nouns(labels: Labels) -> list[str]:
 def build(labels: Labels, extra: list[str], size: int = 5500) -> list[str]:
     """Distinct answers: what training uses first, then everyday nouns up to `size`."""
     out = list(dict.fromkeys(
-        ["yes", "no"] + COLOURS + NUMBERS + DIRECTIONS + list(SCENES) + list(ACTIONS) + MATERIALS + WEATHER_AND_PLACES + VERBS
+        ["yes", "no"] + COLOURS + NUMBERS + PLACES + list(SCENES) + list(ACTIONS) + MATERIALS + WEATHER_AND_PLACES + VERBS
         + [k[1] for k in labels.kind if k] + [c for c in labels.category if c] + labels.raw + extra))
     lower = {a.lower() for a in out}
     for noun in everyday_nouns(labels):
