@@ -1,12 +1,21 @@
 """Weights between two checkpoints of one network (WiSE-FT: Wortsman et al., arXiv 2109.01903): what was learned last, without all of what it
-made worse. Master weights are mixed, so that a ternary network stays one; a tensor that only the second has is taken as it is."""
+made worse. Of two ternary networks master weights are mixed; of a ternary one and the float one that went on from it (train.py --mode float) the
+weights that they compute with. A tensor that only the second has is taken as it is."""
 
 import argparse
 from pathlib import Path
 
 import torch
 
+from config import ModelConfig
+from model import Net, TernaryLinear, ternary_weight
 from training import save
+
+
+def computed(saved: dict) -> dict[str, torch.Tensor]:
+    """A ternary checkpoint's weights as the network computes with them."""
+    ternary = {f"{name}.weight" for name, module in Net(ModelConfig(**saved["model"])).named_modules() if isinstance(module, TernaryLinear)}
+    return {name: ternary_weight(w.float()) if name in ternary else w for name, w in saved["net"].items()}
 
 
 def main():
@@ -17,7 +26,8 @@ def main():
     p.add_argument("--out", type=Path, required=True)
     a = p.parse_args()
     first, second = (torch.load(q, map_location="cpu", weights_only=False) for q in (a.first, a.second))
-    net = {name: first["net"][name].float().lerp(w.float(), a.share) if name in first["net"] else w for name, w in second["net"].items()}
+    before = computed(first) if (first["mode"], second["mode"]) == ("ternary", "float") else first["net"]
+    net = {name: before[name].float().lerp(w.float(), a.share) if name in before else w for name, w in second["net"].items()}
     save(a.out, {**second, "net": net})
 
 
