@@ -13,7 +13,6 @@ using nn::Mat;
 
 namespace {
 
-constexpr float kGain = 5;     // cosines of texts differ by tenths
 constexpr float kSharp = 30;  // of cosines that become shares of places
 
 /// c [T] = cosines of `word` with the meanings, less their mean over the places, which is returned.
@@ -45,20 +44,20 @@ void grounded(const Query& q, Mat<float> places, Mat<float> words, nn::Workspace
     const float mean = centred(h, meanings, unit, c);
     for (size_t t = 0; t < tokens; ++t) {
       float& best = places.row(t)[1];
-      best = j == 0 ? kGain * c[t] : std::max(best, kGain * c[t]);
+      best = j == 0 ? kCosineGain * c[t] : std::max(best, kCosineGain * c[t]);
     }
     float* const told = words.row(j);
     if (tokens < 2) {
       std::fill_n(told, kWordFound, 0.0F);
       continue;
     }
-    told[kLayout] = kGain * *std::max_element(c + 1, c + tokens);
-    told[kLayout + 1] = kGain * mean;
+    told[kLayout] = kCosineGain * *std::max_element(c + 1, c + tokens);
+    told[kLayout + 1] = kCosineGain * mean;
     for (size_t t = 1; t < tokens; ++t) c[t] *= kSharp;
     layout({c + 1, tokens - 1}, q.columns, q.absent, told);
   }
   centred(asked.data, meanings, unit, cosine.data);
-  for (size_t t = 0; t < tokens; ++t) places.row(t)[0] = kGain * cosine.data[t];
+  for (size_t t = 0; t < tokens; ++t) places.row(t)[0] = kCosineGain * cosine.data[t];
 }
 
 }  // namespace sterna::predictor

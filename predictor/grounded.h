@@ -14,6 +14,7 @@ namespace sterna::predictor {
 inline constexpr size_t kPlaceFound = PointerPredictor::kPlaceFound;
 inline constexpr size_t kWordFound = PointerPredictor::kWordFound;
 static_assert(kWordFound == kLayout + 2);
+inline constexpr float kCosineGain = 5;  // cosines of texts differ by tenths
 
 /// Where in the picture a question's words find what they mean. Of the cosines c_jt between the
 /// features h_j of its words and the meanings s_t of the places, each less its mean over the places

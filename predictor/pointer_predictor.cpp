@@ -225,7 +225,6 @@ void PointerPredictor::point(const Query& q, Mat<float> alpha, float* looked, fl
     meanings.add(t, alpha.data[t], said);
   }
 
-  constexpr float kGain = 5;  // cosines of texts differ by tenths
   const Mat<float> asked = workspace.mat<float>(1, dim());
   const Mat<float> cosine = workspace.mat<float>(1, tokens);
   std::fill_n(asked.data, dim(), 0.0F);
@@ -235,10 +234,10 @@ void PointerPredictor::point(const Query& q, Mat<float> alpha, float* looked, fl
   nn::l2_normalize(asked.data, dim());
   meanings.cosines(asked.data, 0, tokens, cosine.data);
   const std::span<const float> cosines(cosine.data, tokens);
-  matches[kCosines] = kGain * *std::max_element(cosines.begin(), cosines.end());
-  matches[kCosines + 1] = kGain * mean(cosines);
-  matches[kCosines + 2] = kGain * std::inner_product(said, said + dim(), asked.data, 0.0F);
-  matches[kCosines + 3] = kGain * cosines[0];
+  matches[kCosines] = kCosineGain * *std::max_element(cosines.begin(), cosines.end());
+  matches[kCosines + 1] = kCosineGain * mean(cosines);
+  matches[kCosines + 2] = kCosineGain * std::inner_product(said, said + dim(), asked.data, 0.0F);
+  matches[kCosines + 3] = kCosineGain * cosines[0];
 }
 
 // z_0 += sigmoid(W_rg z_0 + b_rg) * (W_r looked + W_m matches)

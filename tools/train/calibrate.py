@@ -79,7 +79,7 @@ def main():
     checkpoint = a.checkpoint or a.work / "ternary.pt"
     net, saved = load_checkpoint(checkpoint)
     answers = answer_vocabulary(setting)
-    table = load_setting(a.work).text.embed(answers)  # those that the file holds
+    table = setting.minilm.embed(answers)  # those that the file holds
     features, items = held_out(setting, "dev" if setting.paths.photos else "scenes_held", seed=6)
     asked = [i for i in items if i.answer in answers]
     target, wide_target = [i.choices.index(i.answer) for i in items], [answers.index(i.answer) for i in asked]

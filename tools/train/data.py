@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -39,9 +39,14 @@ class Setting:
         return load_labels(self.paths.wordnet)
 
     @cached_property
+    def minilm(self) -> Text:
+        return Text(self.paths.work / "text")
+
+    @cached_property
     def text(self) -> Text:
+        """The tower that reads the questions."""
         if not self.distilled:
-            return Text(self.paths.work / "text")
+            return self.minilm
         file = self.paths.work / "text.pt"
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
         return Text(self.paths.work / f"text-{digest}", weights=torch.load(file, map_location="cpu", weights_only=False)["weights"])
@@ -49,7 +54,7 @@ class Setting:
     @property
     def names(self) -> torch.Tensor:
         """The class names' embeddings [classes, 384]: MiniLM's, as the file has them, whichever tower reads the questions."""
-        return replace(self, distilled=False).text.embed(self.labels.names)
+        return self.minilm.embed(self.labels.names)
 
 
 def load_setting(work: Path, distilled: bool = False) -> Setting:

@@ -1,7 +1,7 @@
 """Shared by calibration and evaluation: held-out questions, predictions, and the statistics of answers."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +102,7 @@ def choice_embeddings(setting: Setting, texts: list[str]) -> dict[str, torch.Ten
     if setting.distilled:
         answers = set(answer_vocabulary(setting))
         known = [t for t in texts if t in answers or t.lower() in answers]
-        table |= zip(known, replace(setting, distilled=False).text.embed(known))
+        table |= zip(known, setting.minilm.embed(known))
     return table
 
 
