@@ -15,7 +15,6 @@ from PIL import Image
 from build import SEEDS, scene_drawer
 from data import Setting, load_setting
 from measure import held_out, items_of
-from stem import Features
 from writer import made
 
 
@@ -32,7 +31,7 @@ def picture_folder(setting: Setting, part: str) -> Path:
 def drawn(setting: Setting, part: str, folder: Path) -> tuple[list[dict], list]:
     """A part's composed pictures as files of `folder`: what is on them, named by `file`, and the questions about them."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw, facts = scene_drawer(setting, Features(setting.config, setting.names), part), []
+    draw, facts = scene_drawer(setting, part), []
     for i, (pixels, fact) in enumerate(made(draw, setting.sizes[part], SEEDS[part])):
         facts.append({**fact, "file": f"{i:05}.png"})
         Image.fromarray(pixels).save(folder / facts[-1]["file"])

@@ -1,4 +1,4 @@
-"""Builds the pictures of the recipe and caches what the frozen stem says about each: features fp16 and facts.
+"""Builds the pictures of the recipe and caches what the stem says about each: features fp16 and facts.
 
 WORK/<part>/features.npy [n, T, 966] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`, `mosaics`,
 `shapes` (the training half of easy-vqa) to train on; `dev`, `eval`, `cifar_held`, `scenes_held` (stamps and drawings of words kept
@@ -147,11 +147,11 @@ def by_word(cuts: list[CutOut]) -> dict[str, list[CutOut]]:
     return words
 
 
-def scene_drawer(setting: Setting, features: Features, part: str):
+def scene_drawer(setting: Setting, part: str):
     """draw(rng, i) -> (pixels, fact) of a part's composed pictures, from one or two tables of cut-outs: drawings and stamps, things
     from photos. None where the part's things are all from photos and there are none."""
     held = part != "scenes"
-    real = by_word(photo_cut_outs(setting, object_masks(setting, features, "eval" if held else "train")))
+    real = by_word(photo_cut_outs(setting, object_masks(setting, "eval" if held else "train")))
     drawn = by_word([c for c in cut_outs(setting) if held_word(c.word) == held])
     share = {"scenes": REAL_SCENES if real else 0.0, "scenes_held": 0.0, "cuts_held": 1.0}[part]
     if share == 1.0 and not real:
@@ -173,7 +173,7 @@ def scene_drawer(setting: Setting, features: Features, part: str):
 def build_scenes(setting: Setting, features: Features):
     for part, seed in SEEDS.items():
         writer = Writer(setting, features, part)
-        draw = None if writer.done else scene_drawer(setting, features, part)
+        draw = None if writer.done else scene_drawer(setting, part)
         if draw:
             writer.fill(made(draw, setting.sizes[part], seed))
 
@@ -199,6 +199,7 @@ def main():
     p.add_argument("--photos", type=Path, help="folder of NNN_class.jpg photos (optional)")
     p.add_argument("--cifar", type=Path, help="folder with CIFAR-10's ten class folders (optional)")
     p.add_argument("--times", type=float, default=1.0, help="so many times the pictures of the training parts, 2.5 for the shipped file")
+    p.add_argument("--prepare", action="store_true", help="only say where everything is, for tune_stem.py")
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
     paths, config = Paths(work=a.work, photos=a.photos, cifar=a.cifar), ModelConfig()
@@ -206,10 +207,12 @@ def main():
         "paths": {k: str(v) if v else None for k, v in vars(paths).items()}, "model": vars(config), "times": a.times}))
     setting, start = Setting(paths, config, a.times), time.time()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    features = Features(config, setting.names).to(device)
+    if a.prepare:
+        return
+    features = setting.features().to(device)
     with torch.no_grad():
         build_photos(setting, features)
-        masks = object_masks(setting, features, "train")
+        masks = object_masks(setting, "train")
         build_recolour(setting, features, masks)
         build_scenes(setting, features)
         build_mosaics(setting, features, masks)

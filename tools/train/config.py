@@ -74,6 +74,27 @@ class TrainConfig:
 
 
 @dataclass
+class TuneConfig:
+    """Of the stem (tune_stem.py). Losses are divergences in nats, but for those of words: InfoNCE."""
+    seed: int = 20264
+    pictures: int = 32  # collages of a step
+    steps: int = 1100
+    learning_rate: float = 1e-3  # in parts of a tensor's root mean square
+    warmup: int = 50
+    thing_weight: float = 0.5
+    ground_weight: float = 0.3
+    tile_weight: float = 0.5
+    word_weight: float = 0.1
+    photo_weight: float = 3.0
+    place_weight: float = 0.5
+    cifar_weight: float = 0.3
+    temperature: float = 0.05
+    ema: float = 0.998
+    share: float = 0.4  # of what is learned in the weights that are kept: names of classes that no training photo shows are lost beyond
+    bf16: bool = True
+
+
+@dataclass
 class GeneratorConfig:
     width: int = 256
     heads: int = 4

@@ -13,6 +13,7 @@ import vocabulary
 from config import ModelConfig, Paths
 from cutouts import CutOut, clipart, stamps
 from labels import Labels, load_labels
+from stem import Features, stem_tensors
 from text import Text
 
 TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes", "mosaics", "shapes"]
@@ -55,6 +56,15 @@ class Setting:
     def names(self) -> torch.Tensor:
         """The class names' embeddings [classes, 384]: MiniLM's, as the file has them, whichever tower reads the questions."""
         return self.minilm.embed(self.labels.names)
+
+    @cached_property
+    def stem(self) -> dict[str, torch.Tensor]:
+        """The stem's tensors: the tuned ones (tune_stem.py) where there are any, else the package's."""
+        tuned = self.paths.work / "tuned.pt"
+        return torch.load(tuned, map_location="cpu", weights_only=True)["weights"] if tuned.exists() else stem_tensors()
+
+    def features(self) -> Features:
+        return Features(self.config, self.names, self.stem)
 
 
 def load_setting(work: Path, distilled: bool = False) -> Setting:

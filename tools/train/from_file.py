@@ -1,9 +1,9 @@
-"""Makes checkpoints of a model file again, to go on training where it was shipped: a GGUF -> WORK/shipped.pt, WORK/generator.pt, and
-WORK/text.pt and WORK/stem.pt for export.py.
+"""Makes checkpoints of a model file again, to go on training where it was shipped: a GGUF -> WORK/shipped.pt, WORK/generator.pt,
+WORK/text.pt and WORK/tuned.pt, the stem, which build.py then shows its pictures to.
 
 The file is first widened: `sterna model quantize sterna-nano.gguf shipped-f32.gguf --types '*=f32'`. Ternary maps hold -1, 0, +1 times a
 scale a row, no master weights: those are drawn again, so that they become the very same ternary weights. Of the others only what was
-rounded away is lost. The pictures of WORK (build.py) tell the features' standardisation, which the file has folded in.
+rounded away is lost. Training photos tell the features' standardisation, which the file has folded in.
 """
 
 import argparse
@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from config import EMBED, GeneratorConfig
-from data import TRAIN_PARTS, load_setting
+from data import Setting, load_setting, photo_files
 from export import language_of, stem_of
 from generator import Generator
 from model import HEAD_GAIN, Net, TernaryLinear, ternary_weight
+from stem import load_picture
 from training import save
 
 DEVIATION = math.sqrt(math.pi / 2)  # of normal weights whose mean magnitude is 1
@@ -68,9 +69,11 @@ def with_masters(net: torch.nn.Module, state: dict[str, torch.Tensor], random: t
     return net
 
 
-def some_features(work: Path) -> torch.Tensor:
-    parts = [np.load(path, mmap_mode="r") for path in (work / p / "features.npy" for p in TRAIN_PARTS) if path.exists()]
-    return torch.cat([torch.from_numpy(p[::max(1, len(p) // 100)].astype(np.float32)) for p in parts])
+def some_features(setting: Setting) -> torch.Tensor:
+    files, features = photo_files(setting, "train")[::4], setting.features()
+    if not files:
+        raise SystemExit("from_file.py: expected photos (build.py --prepare --photos), found none")
+    return torch.cat([features(torch.from_numpy(load_picture(f, setting.config.image_size).copy())[None])[0] for f in files])
 
 
 def main():
@@ -81,8 +84,9 @@ def main():
     tensors, about = tensors_of(a.file)
     random = torch.Generator().manual_seed(0)
     setting = load_setting(a.work)
+    save(a.work / "tuned.pt", {"weights": stem_of(tensors)})
     net = Net(setting.config)
-    net.standardise(some_features(a.work))
+    net.standardise(some_features(setting))
     state = {name: tensors.get(name, value) for name, value in net.state_dict().items()}
     shift, scale = state["vision.shift"], state["vision.scale"]
     folded = state["vision.tokens.weight"]
@@ -107,7 +111,6 @@ def main():
     if "sterna.card.text_tower" in about:
         distilled = json.loads(about["sterna.card.text_tower"])
         save(a.work / "text.pt", {"config": {"seed": distilled["seed"]}, "step": distilled["steps"], "weights": language_of(tensors)})
-        save(a.work / "stem.pt", stem_of(tensors))
     print(f"{a.work / 'shipped.pt'}: {steps} steps, head scaled back by {head / HEAD_GAIN:.3f}; {a.work / 'generator.pt'}")
 
 

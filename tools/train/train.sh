@@ -1,5 +1,5 @@
 #!/bin/sh
-# From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, builds
+# From nothing to WORK/nano-float.gguf: installs the pinned packages, checks the weights' hashes, tunes the stem, builds
 # the data, trains the ternary network, distils the text tower to ternary, goes on training with the questions as that
 # tower reads them, calibrates, trains the generator, rounds the stem, exports, evaluates; then trains the float twin and evaluates both beside each other. Every step resumes. On two free cores hours, on a GPU minutes (README.md).
 #
@@ -45,7 +45,12 @@ export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184 MALL
 export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 TOKENIZERS_PARALLELISM=false
 run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work" "$@"; }
 
-run build.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"}
+build() { run build.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"} "$@"; }
+if [ "$photos" ]; then
+  build --prepare
+  run tune_stem.py --stop 865 ${gpu:+--pictures 128}
+fi
+build
 # Training stops before the rate is small: what follows learns the training photos by heart.
 if [ "$gpu" ]; then
   run train.py --name first --steps "${steps:=6674}" --stop $((steps * 6 / 10)) --pictures 128 --each 6 --renamed 0.93 --ema 0.998 --warmup 200

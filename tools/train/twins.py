@@ -18,7 +18,6 @@ from build import photo_variant, scene_drawer
 from data import load_setting
 from evaluate import right_rows
 from measure import items_of, predict, read_questions
-from stem import Features
 from train import load_checkpoint
 from writer import made
 
@@ -55,7 +54,7 @@ def clustered(owner: np.ndarray, x: np.ndarray) -> tuple[float, float]:
     return float(mean), float(1.96 * np.sqrt(np.square(np.bincount(group, x - mean)).sum()) / len(x))
 
 
-def photo_views(setting, features: Features, names: list[str], view: int) -> torch.Tensor:
+def photo_views(setting, features, names: list[str], view: int) -> torch.Tensor:
     """View 0 is the whole photo, 1 its mirror image, the others crops."""
     pixels = []
     for i, name in enumerate(names):
@@ -74,7 +73,7 @@ def photos(setting, features, nets, name: str, names: list[str], items, views: i
 def composed(setting, features, nets, part: str, pictures: int, most: int):
     """Asks every task `most` times, as far as so many pictures go."""
     pairs, chunk, facts = Pairs(setting, nets), [], []
-    for i, (pixels, fact) in enumerate(made(scene_drawer(setting, features, part), pictures, 31)):
+    for i, (pixels, fact) in enumerate(made(scene_drawer(setting, part), pictures, 31)):
         chunk.append(pixels)
         facts.append(fact)
         if len(chunk) < CHUNK:
@@ -104,7 +103,7 @@ def main():
     torch.set_num_threads(a.threads)
     setting = load_setting(a.work, a.distilled)
     nets = [load_checkpoint(q)[0] for q in a.checkpoints or (a.work / "float.pt", a.work / "ternary.pt")]
-    features = Features(setting.config, setting.names)
+    features = setting.features()
     print("| set | task | photos or pictures | n | float | ternary | difference | 95 % |\n|" + "---|" * 8, flush=True)
     if a.questions:
         photos(setting, features, nets, "hand-written", *read_questions(a.questions), a.views)

@@ -1,4 +1,4 @@
-"""Pictures made on all cores, run through the frozen stem and kept as features and facts."""
+"""Pictures made on all cores, run through the stem and kept as features and facts."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from cores import on_all_cores
 from data import Setting
 from stem import Features
 
-BLOCK = 32  # pictures made by a process at a time, and run through the stem at a time
+BLOCK = 32  # pictures made by a process at a time
 
 
 def made(draw: Callable, count: int, seed: int) -> Iterator[tuple[np.ndarray, dict]]:
@@ -36,12 +36,13 @@ class Writer:
         self.folder = setting.paths.work / part
         self.done = (self.folder / "facts.jsonl").exists() and (not classes or (self.folder / "classes.npz").exists())
         self.features, self.pixels, self.facts, self.rows = features, [], [], []
+        self.together = 256 if features.class_embedding.is_cuda else BLOCK  # pictures run through the stem at a time
         self.classes = [] if classes else None
 
     def add(self, pixels: np.ndarray, fact: dict):
         self.pixels.append(pixels)
         self.facts.append(fact)
-        if len(self.pixels) == BLOCK:
+        if len(self.pixels) == self.together:
             self.flush()
 
     def flush(self):
@@ -49,12 +50,12 @@ class Writer:
             return
         device = self.features.class_embedding.device
         out, logits, _, head = self.features(torch.from_numpy(np.stack(self.pixels)).to(device))
-        top, index = logits.softmax(-1).topk(5, -1)
+        top, index = (x.tolist() for x in logits.softmax(-1).topk(5, -1))
         if self.classes is not None:
             self.classes.append([x.cpu().numpy() for x in self.features.top_classes(head)])
         for i in range(len(out)):
             self.facts[len(self.facts) - len(out) + i]["top5"] = [
-                [int(c), round(float(p), 4)] for c, p in zip(index[i], top[i])]
+                [c, round(p, 4)] for c, p in zip(index[i], top[i])]
         self.rows.append(out.half().cpu().numpy())
         self.pixels = []
         if len(self.facts) % 512 == 0:
