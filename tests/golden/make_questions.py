@@ -18,12 +18,13 @@ from pathlib import Path
 import sentence_transformers.sentence_transformer.modules as st
 import torch
 import transformers as t
-from make_checkpoints import SIZES, OpenVljepa, perturb
 from make_embeddings import IMAGENET, square
 from make_pixels import noise
 from make_text_embeddings import sentences, train
+from open_vljepa import OpenVljepa
 from PIL import Image
 from safetensors.torch import save_file
+from tiny_checkpoint import SIZES, perturb
 
 HERE = Path(__file__).parent
 OUT = HERE / "questions"

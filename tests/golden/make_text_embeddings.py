@@ -17,8 +17,8 @@ from pathlib import Path
 import sentence_transformers.sentence_transformer.modules as st
 import torch
 import transformers as t
-from make_checkpoints import SIZES, perturb
 from sentence_transformers import SentenceTransformer
+from tiny_checkpoint import SIZES, perturb
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "language"))
 import families  # noqa: E402

@@ -1,4 +1,4 @@
-"""The networks of V-JEPA 2.1, for make_checkpoints.py."""
+"""The networks of V-JEPA 2.1, for vjepa2_checkpoints.py."""
 import torch
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares `sterna model check` with transformers on random configurations of every family of checkpoints: sizes, head
 dimensions, biases, activations, windows, odd resolutions, batches and padding are drawn, weights are those of the goldens
-(make_checkpoints.perturb). Prints a line a family, and each output that is beyond what agreement.py asks: cosines of at
+(tiny_checkpoint.perturb). Prints a line a family, and each output that is beyond what agreement.py asks: cosines of at
 least 0.99999 in float32 (with an error of at most 1e-4 of the largest expected value), 0.9995 in bf16, 0.998 in int8.
 
     pip install torch==2.15.* transformers==5.23.0 safetensors==0.8.0 sentence-transformers==6.2.0
@@ -24,7 +24,8 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "golden"))
 from agreement import LEAST
-from make_checkpoints import OpenVljepa, ids, perturb
+from open_vljepa import OpenVljepa
+from tiny_checkpoint import ids, perturb
 
 MOST_ERROR = 1e-4
 HEADS = [8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96, 128]

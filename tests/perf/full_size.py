@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from transformers.initialization import no_init_weights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
-from make_checkpoints import OpenVljepa  # noqa: E402
+from open_vljepa import OpenVljepa  # noqa: E402
 
 FRAMES, SIDE, QUERY, TEXT, DIM = 8, 256, 16, 16, 1536
 FILES = {"bf16": ["@maps=bf16"], "int8": ["@maps=i8", "@tables=i8"], "ternary": ["@blocks=t5", "@maps=i8", "@tables=i8"]}
