@@ -99,16 +99,18 @@ def build_recolour(setting: Setting, features: Features, masks: dict):
     writer.fill(made(draw, len(names) * each, 12))
 
 
+def cifar_files(setting: Setting, part: str) -> list[tuple[str, Path]]:
+    """Class and file of a part's photos: of each class every tenth is held out. Nothing without CIFAR."""
+    folder, held = setting.paths.cifar, part == "cifar_held"
+    return [(word, path) for word in CIFAR for path in [p for n, p in enumerate(sorted((folder / word).iterdir())) if (n % 10 == 0) == held]
+            [:setting.sizes[part] // 10]] if folder else []
+
+
 def build_cifar(setting: Setting, features: Features):
-    folder = setting.paths.cifar
-    if not folder:
-        return
-    for part, held in (("cifar", False), ("cifar_held", True)):
-        writer = Writer(setting, features, part)
-        if writer.done:
+    for part in ("cifar", "cifar_held"):
+        writer, found = Writer(setting, features, part), cifar_files(setting, part)
+        if writer.done or not found:
             continue
-        found = [(word, path) for word in CIFAR
-                 for path in [p for n, p in enumerate(sorted((folder / word).iterdir())) if (n % 10 == 0) == held][:setting.sizes[part] // 10]]
 
         def draw(_, i):
             word, path = found[i]

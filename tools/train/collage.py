@@ -76,9 +76,7 @@ def planned(rng, tables: list[Sprites], b: int, photos: int) -> Plan:
     firsts = np.cumsum([0] + [len(t.shape) for t in tables]).tolist()
     shape = np.concatenate([t.shape for t in tables])
     plan = Plan(np.full((b, SLOTS), -1), np.ones((b, SLOTS, 3)), rng.random((b, SLOTS)) < 0.5, np.zeros((b, SLOTS, 4)),
-                rng.integers(0, photos, b), np.zeros((b, 4)))
-    side = rng.uniform(0.5, 1.0, b)
-    plan.window[:] = np.stack([rng.random(b) * (1 - side), rng.random(b) * (1 - side), side, rng.random(b) < 0.5], 1)
+                rng.integers(0, photos, b), some_windows(rng, b, 0.5))
     for i in range(b):
         taken, coat = [], {}
         for slot, (thing, side) in enumerate(things_of(rng, tables, firsts)):
@@ -94,6 +92,12 @@ def planned(rng, tables: list[Sprites], b: int, photos: int) -> Plan:
                     plan.paint[i, slot] = coat[thing]
                     break
     return plan
+
+
+def some_windows(rng, count: int, least: float) -> np.ndarray:
+    """[count, 4] as `windows` takes them, of at least `least` of a photo's side."""
+    side = rng.uniform(least, 1.0, count)
+    return np.stack([rng.random(count) * (1 - side), rng.random(count) * (1 - side), side, rng.random(count) < 0.5], 1)
 
 
 def windows(photos: torch.Tensor, which: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:

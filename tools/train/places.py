@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from build import CIFAR, SEEDS, scene_drawer
+from build import CIFAR, SEEDS, cifar_files, scene_drawer
 from data import load_setting, photo_files
 from model import GROUND_GAIN, meanings
 from stem import Features, load_picture, stem_tensors
@@ -62,8 +62,8 @@ def main():
     setting, size = load_setting(a.work), load_setting(a.work).config.image_size
     files = photo_files(setting, "eval")
     photos, classes = [load_picture(f, size) for f in files], [int(f.name[:3]) for f in files]
-    small = [(k, f) for k, word in enumerate(CIFAR) for f in sorted((setting.paths.cifar / word).iterdir())[::10][:setting.sizes["cifar_held"] // 10]]
-    cifar, cifar_words = [load_picture(f, size) for _, f in small], setting.minilm.embed([word for _, word in CIFAR.values()])
+    small, cifar_words = cifar_files(setting, "cifar_held"), setting.minilm.embed([word for _, word in CIFAR.values()])
+    cifar, cifar_classes = [load_picture(f, size) for _, f in small], [list(CIFAR).index(word) for word, _ in small]
     composed = {part: list(made(scene_drawer(setting, part), a.pictures, SEEDS[part])) for part in ("cuts_held", "scenes_held")}
     words = {part: sorted({o["word"] for _, fact in pictures for o in fact["objects"]}) for part, pictures in composed.items()}
     embedded = {part: dict(zip(w, setting.minilm.embed(w))) for part, w in words.items()}
@@ -72,7 +72,7 @@ def main():
     print("| share | photos named | CIFAR named |" + "".join(f" {part}: on the thing | which side | named |" for part in composed) + "\n|" + "---|" * 9)
     for share in [0.0, *(a.shares if a.tuned else [])]:
         features = Features(setting.config, setting.names, {n: before[n].lerp(after[n], share) for n in before})
-        row = [named(seen(features, photos), setting.names, classes), named(seen(features, cifar), cifar_words, [k for k, _ in small])]
+        row = [named(seen(features, photos), setting.names, classes), named(seen(features, cifar), cifar_words, cifar_classes)]
         row += [on_things(seen(features, [x for x, _ in pictures]), [fact["objects"] for _, fact in pictures], embedded[part])
                 for part, pictures in composed.items()]
         print(f"| {share} | " + " | ".join(row) + " |", flush=True)

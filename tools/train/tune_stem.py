@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from build import CIFAR
-from collage import Plan, Sprites, pasted, planned, windows
+from build import CIFAR, cifar_files
+from collage import Plan, Sprites, pasted, planned, some_windows, windows
 from config import TuneConfig
 from cores import on_all_cores
 from data import Setting, cut_outs, held_word, load_setting, photo_files
@@ -76,12 +76,6 @@ def of_tiles(x: torch.Tensor, places: int) -> torch.Tensor:
     return x.reshape(-1, each * each, x.shape[-1])
 
 
-def some_windows(rng, count: int, least: float) -> np.ndarray:
-    """[count, 4] as collage.windows takes them, of at least `least` of a photo's side."""
-    side = rng.uniform(least, 1.0, count)
-    return np.stack([rng.random(count) * (1 - side), rng.random(count) * (1 - side), side, rng.random(count) < 0.5], 1)
-
-
 class Chance(NamedTuple):
     """What chance decides about a step: a function of seed and step."""
     collages: Plan
@@ -118,12 +112,10 @@ class Lessons:
         with torch.no_grad():
             whole = [F.avg_pool2d(p.float(), 2).round().to(torch.uint8).permute(0, 2, 3, 1) for p in self.photos.split(32)]
             self.said = torch.cat([probabilities(teacher, p, c.bf16)[:, 0] for p in whole])
-        self.cifar, self.cifar_word = torch.zeros(0), torch.zeros(0)
-        if setting.paths.cifar:
-            found = [(k, p) for k, word in enumerate(CIFAR)
-                     for p in [p for n, p in enumerate(sorted((setting.paths.cifar / word).iterdir())) if n % 10][:setting.sizes["cifar"] // 10]]
+        self.cifar, found = torch.zeros(0), cifar_files(setting, "cifar")
+        if found:
             self.cifar = torch.from_numpy(np.stack([np.asarray(Image.open(p).convert("RGB")) for _, p in found])).to(device)
-            self.cifar_word = torch.tensor([k for k, _ in found], device=device)
+            self.cifar_word = torch.tensor([list(CIFAR).index(word) for word, _ in found], device=device)
             self.cifar_words = setting.minilm.embed([word for _, word in CIFAR.values()]).to(device)
 
     def drawn(self, step: int) -> Chance:
