@@ -108,8 +108,9 @@ def cifar_files(setting: Setting, part: str) -> list[tuple[str, Path]]:
 
 def build_cifar(setting: Setting, features: Features):
     for part in ("cifar", "cifar_held"):
-        writer, found = Writer(setting, features, part), cifar_files(setting, part)
-        if writer.done or not found:
+        writer = Writer(setting, features, part)
+        found = [] if writer.done else cifar_files(setting, part)
+        if not found:
             continue
 
         def draw(_, i):

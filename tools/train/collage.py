@@ -100,13 +100,18 @@ def some_windows(rng, count: int, least: float) -> np.ndarray:
     return np.stack([rng.random(count) * (1 - side), rng.random(count) * (1 - side), side, rng.random(count) < 0.5], 1)
 
 
+def affine(x, y, wide, high, shape: list[int]) -> torch.Tensor:
+    """Where pixels of `shape` [b, c, h, w] are read: for each of b the square about its middle, `wide` and `high` times it, moved by x and y."""
+    theta = torch.zeros(len(x), 2, 3, device=x.device)
+    theta[:, 0, 0], theta[:, 0, 2] = wide, x
+    theta[:, 1, 1], theta[:, 1, 2] = high, y
+    return F.affine_grid(theta, shape, align_corners=False)
+
+
 def windows(photos: torch.Tensor, which: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:
     """Of photos [n, 3, s, s] uint8 the windows [b, 4] (x, y, side in parts of the photo, mirrored) of the photos `which` [b]: [b, 3, size, size] in 0..255."""
     x, y, side, mirrored = window.T
-    theta = torch.zeros(len(which), 2, 3, device=photos.device)
-    theta[:, 0, 0], theta[:, 0, 2] = side * (1 - 2 * mirrored), 2 * x + side - 1
-    theta[:, 1, 1], theta[:, 1, 2] = side, 2 * y + side - 1
-    grid = F.affine_grid(theta, [len(which), 3, size, size], align_corners=False)
+    grid = affine(2 * x + side - 1, 2 * y + side - 1, side * (1 - 2 * mirrored), side, [len(which), 3, size, size])
     return F.grid_sample(photos[which].float(), grid, "bilinear", "reflection", align_corners=False)
 
 
@@ -119,12 +124,10 @@ def pasted(plan: Plan, pixels: torch.Tensor, ground: torch.Tensor, places: int, 
     luma, picture, alphas = torch.tensor(LUMA, device=device)[None, :, None, None], ground, []
     for slot in range(SLOTS):
         x, y, side = square[:, slot].T
-        theta = torch.zeros(b, 2, 3, device=device)
         turn = (1 - 2 * mirrored[:, slot]) / side
-        theta[:, 0, 0], theta[:, 0, 2] = turn, -(2 * x - 1) * turn
-        theta[:, 1, 1], theta[:, 1, 2] = 1 / side, -(2 * y - 1) / side
+        grid = affine(-(2 * x - 1) * turn, -(2 * y - 1) / side, turn, 1 / side, [b, 4, size, size])
         at = thing[:, slot].clamp(min=0) + (side * size < 0.6 * SPRITE) * (len(pixels) // 2)
-        sprite = F.grid_sample(pixels[at].float(), F.affine_grid(theta, [b, 4, size, size], align_corners=False), "bilinear", "zeros", align_corners=False)
+        sprite = F.grid_sample(pixels[at].float(), grid, "bilinear", "zeros", align_corners=False)
         rgb, alpha = sprite[:, :3], sprite[:, 3:] / 255 * (thing[:, slot] >= 0)[:, None, None, None]
         coat = 255 * paint[:, slot, :3, None, None] * (0.55 + 0.9 * (rgb * luma).sum(1, keepdim=True) / 255)
         rgb = rgb.lerp(coat.clamp(max=255), paint[:, slot, 3, None, None, None])

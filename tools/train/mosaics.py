@@ -1,7 +1,7 @@
 """Mosaics of photos: real things on their own grounds, small, several and in known places.
 
 Composed scenes show cut-outs, whose edges and grounds give them away; whole photos show one thing in the middle. A mosaic's
-tiles are training photos whose thing is masked (data.object_masks), some with it painted in a known colour.
+tiles are training photos whose thing is masked (things.object_masks), some with it painted in a known colour.
 """
 
 from dataclasses import dataclass

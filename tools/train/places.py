@@ -59,7 +59,8 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    setting, size = load_setting(a.work), load_setting(a.work).config.image_size
+    setting = load_setting(a.work)
+    size = setting.config.image_size
     files = photo_files(setting, "eval")
     photos, classes = [load_picture(f, size) for f in files], [int(f.name[:3]) for f in files]
     small, cifar_words = cifar_files(setting, "cifar_held"), setting.minilm.embed([word for _, word in CIFAR.values()])
