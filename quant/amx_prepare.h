@@ -41,28 +41,45 @@ struct Tokens {
 
 inline size_t scratch_bytes(const WeightView& w, size_t n) noexcept { return Tokens(w, n).bytes; }
 
+// Inputs [c, min(c + 64, k)) of x as int8, zeros beyond. No clipping: with one rounding each in
+// 127 / top and in its product no input comes to more than 127 (activations.h).
+inline __m512i quantised_step(const float* x, size_t c, size_t k, __m512 scale) {
+  __m512i q[4];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) {
+    const size_t at = c + 16 * i;
+    const __m512 v = c + 64 <= k ? _mm512_loadu_ps(x + at)
+                     : at < k    ? _mm512_maskz_loadu_ps(avx512::tail_mask(k - at), x + at)
+                                 : _mm512_setzero_ps();
+    q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
+  }
+  // Lane l of the packed bytes holds inputs 4 l .. 4 l + 3 of each of the four.
+  const __m512i packed =
+      _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
+  const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(in_order, packed);
+}
+
 // One token's inputs as int8, a row of each step from out on; base[g * count] of each group.
+template <bool kSparse>
 inline void quantise(const WeightView& w, const Tokens& s, const float* x, float to_int,
                      std::byte* out, int32_t* base) {
   const __m512 scale = _mm512_set1_ps(to_int);
-  const bool sparse = is_sparse(w.type);
-  const size_t group = w.group == 0 ? w.k : w.group;
-  __m512i sum = _mm512_setzero_si512();
-  for (size_t c = 0, g = 0; c < s.steps * kRowBytes; c += 16) {
-    __m128i bytes = _mm_setzero_si128();
-    if (c < w.k) {
-      const __m512 v = _mm512_maskz_loadu_ps(avx512::tail_mask(w.k - c), x + c);
-      const __m512i q = avx512::quantised(v, scale);
-      sum = _mm512_add_epi32(sum, q);
-      bytes = _mm512_cvtepi32_epi8(q);
-      if (sparse) bytes = avx512::by_place(bytes);
-      if (c + 16 >= std::min((g + 1) * group, w.k)) {
-        base[g++ * s.count()] = -code_offset(w.type) * _mm512_reduce_add_epi32(sum);
-        sum = _mm512_setzero_si512();
-      }
+  const __m512i by_place =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const size_t group_steps = w.group == 0 ? s.steps : w.group / kRowBytes;
+  const size_t step_bytes = s.step_bytes(), count = s.count();
+  for (size_t step = 0; step < s.steps;) {
+    __m512i sum = _mm512_setzero_si512();
+    for (const size_t end = std::min(step + group_steps, s.steps); step < end; ++step) {
+      __m512i bytes = quantised_step(x, step * kRowBytes, w.k, scale);
+      sum = avx512::dot(sum, avx512::byte_set(1), bytes);
+      if constexpr (kSparse) bytes = _mm512_shuffle_epi8(bytes, by_place);
+      _mm512_store_si512(out, bytes);
+      out += step_bytes;
     }
-    std::byte* to = out + c / kRowBytes * s.step_bytes() + c % kRowBytes;
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+    *base = -code_offset(w.type) * _mm512_reduce_add_epi32(sum);
+    base += count;
   }
 }
 
@@ -87,7 +104,8 @@ inline void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t 
         clear(s, out);
         for (size_t g = 0; g < s.groups; ++g) base[g * s.count() + token] = 0;
       } else {
-        quantise(w, s, x + token * ldx, ts.to_int, out, base + token);
+        is_sparse(w.type) ? quantise<true>(w, s, x + token * ldx, ts.to_int, out, base + token)
+                          : quantise<false>(w, s, x + token * ldx, ts.to_int, out, base + token);
       }
     }
   }
@@ -111,19 +129,20 @@ inline void bf16_prepare_inputs(const WeightView& w, const float* x, size_t ldx,
   for (size_t i = n0 / s.tile; i * s.tile < n1; ++i) {
     for (size_t t = 0; t < s.tile; ++t) {
       const size_t token = i * s.tile + t;
-      std::byte* out =
-          scratch + i * s.tile_bytes() + k0 / kInputs * s.step_bytes() + t * kRowBytes;
+      std::byte* out = scratch + i * s.tile_bytes() + k0 / kInputs * s.step_bytes() + t * kRowBytes;
       const float* from = x + token * ldx;
-      for (size_t c = 0; c < k; c += kInputs, out += s.step_bytes()) {
-        if (token >= n) {
-          std::memset(out, 0, kRowBytes);
-          continue;
-        }
-        const __m512 low = _mm512_maskz_loadu_ps(avx512::tail_mask(k - c), from + c);
-        const size_t second = std::min(k, c + 16);
-        const __m512 high = _mm512_maskz_loadu_ps(avx512::tail_mask(k - second), from + second);
-        _mm512_store_si512(out, to_bf16(low, high));
+      size_t c = 0;
+      if (token >= n) {
+        for (; c < k; c += kInputs, out += s.step_bytes()) std::memset(out, 0, kRowBytes);
+        continue;
       }
+      for (; c + kInputs <= k; c += kInputs, out += s.step_bytes())
+        _mm512_store_si512(out, to_bf16(_mm512_loadu_ps(from + c), _mm512_loadu_ps(from + c + 16)));
+      if (c == k) continue;
+      const __m512 low = _mm512_maskz_loadu_ps(avx512::tail_mask(k - c), from + c);
+      const size_t second = std::min(k, c + 16);
+      const __m512 high = _mm512_maskz_loadu_ps(avx512::tail_mask(k - second), from + second);
+      _mm512_store_si512(out, to_bf16(low, high));
     }
   }
 }

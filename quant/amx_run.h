@@ -9,27 +9,8 @@
 namespace sterna::quant::amx {
 
 inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
-// A whole number of steps and of blocks of every format.
-inline constexpr size_t kChunkUnits = 160, kChunkSteps = kChunkUnits / kStepUnits;
-inline constexpr size_t kMostUnits = 32;   // of a block
-inline constexpr size_t kMostSteps = 12;   // of a k that is one chunk: no sums are put aside
-inline constexpr size_t kBlockTiles = 16;  // token tiles that are multiplied with a chunk
+inline constexpr size_t kBlockTiles = 16;        // token tiles that are multiplied with a chunk
 inline constexpr size_t kNearBytes = size_t{1} << 20;  // of inputs while all weights pass by
-
-struct Call {
-  const WeightView& w;
-  const Tokens& s;
-  const float* bias;
-  const std::byte* scratch;
-  size_t n, m1;
-  float* y;
-  size_t ldy;
-  size_t panel_bytes;
-
-  const std::byte* panel(size_t row) const {
-    return w.data.data() + row / kPanelRows * panel_bytes;
-  }
-};
 
 // Sums of a block of token tiles and two panels between chunks. `real` are sums over groups.
 struct Sums {
@@ -45,6 +26,8 @@ struct AsItLies {
   using Dot = D;
   static constexpr size_t kLeastTokens = 6;
   static constexpr bool kAhead = true;
+  // Of a chunk, 32 KiB of two panels, and of a k that is one chunk: no sums are put aside.
+  static constexpr size_t kSteps = 16, kMostSteps = 24;
   struct Buffer {
     alignas(64) std::byte last[2][kTileBytes];
   };
@@ -53,7 +36,7 @@ struct AsItLies {
     const size_t units = (c.w.k + unit_inputs - 1) / unit_inputs, whole = units / kStepUnits;
     const std::byte* from = c.panel(row0) + step * kTileBytes;
     if (step < whole) {
-      const size_t chunks = whole <= kMostSteps ? 1 : (whole + kChunkSteps - 1) / kChunkSteps;
+      const size_t chunks = whole <= kMostSteps ? 1 : (whole + kSteps - 1) / kSteps;
       steps = std::min((whole + chunks - 1) / chunks, whole - step);
       return {from, c.panel_bytes, kTileBytes};
     }
@@ -76,15 +59,20 @@ struct Unfolded {
   using Dot = Int8Dot;
   static constexpr size_t kLeastTokens = 7;
   static constexpr bool kAhead = false;  // unfold_units() looks ahead
+  // Unfolding and multiplying overlap from chunk to chunk where chunks are short: 10 steps, whole
+  // blocks of every format. Many token tiles rather have a k that is one chunk.
+  static constexpr size_t kSteps = 10, kMostSteps = 16;
+  static_assert(kSteps * kStepUnits % F::kUnits == 0);
   struct Buffer {
-    alignas(64) std::byte units[2][(kChunkUnits + kMostUnits) * kRowBytes];
+    alignas(64) std::byte units[2][(kMostSteps * kStepUnits + F::kUnits) * kRowBytes];
   };
 
   template <int R>
   static Operand chunk(const Call& c, size_t row0, size_t step, size_t& steps, Buffer& buffer) {
     constexpr size_t kBytes = block_bytes(F::kType);
     const typename F::Tables tables;
-    steps = std::min(kChunkSteps, c.s.steps - step);
+    const bool one = c.s.tiles > 2 && c.s.steps <= kMostSteps;
+    steps = one ? c.s.steps : std::min(kSteps, c.s.steps - step);
     const size_t first = step * kStepUnits / F::kUnits;
     const size_t wanted = (steps * kStepUnits + F::kUnits - 1) / F::kUnits;
     const size_t blocks = std::min(wanted, c.panel_bytes / kBytes - first);
@@ -101,66 +89,6 @@ struct Unfolded {
   }
 };
 
-// ---- From sums to y.
-
-struct PanelRows {
-  __mmask16 mask;
-  __m512 bias;
-  PanelRows(const Call& c, size_t row)
-      : mask(avx512::tail_mask(c.m1 - row)),
-        bias(c.bias == nullptr ? _mm512_setzero_ps()
-                               : _mm512_maskz_loadu_ps(mask, c.bias + row)) {}
-};
-
-// float(acc_g) * s_g of one token; sums start at -offset * sum q.
-inline __m512 scaled(const int32_t* acc, int32_t base, __m512 s_w) {
-  const __m512i v = _mm512_add_epi32(_mm512_load_si512(acc), _mm512_set1_epi32(base));
-  return _mm512_mul_ps(_mm512_cvtepi32_ps(v), s_w);
-}
-
-inline __m512 group_scales(const Call& c, size_t row, size_t g) {
-  return avx512::row_scales(c.w.scale.data() + row * c.s.groups + g, c.s.groups,
-                            std::min(kPanelRows, c.m1 - row));
-}
-
-inline const int32_t* base_of(const Call& c, size_t g, size_t tile) {
-  return reinterpret_cast<const int32_t*>(c.scratch + c.s.base_at) + g * c.s.count() +
-         tile * c.s.tile;
-}
-
-// Adds group g of a token tile and panel to its real sums.
-inline void add_group(const Call& c, size_t row, size_t tile, size_t g, const std::byte* exact,
-                      float* real) {
-  const __m512 s_w = group_scales(c, row, g);
-  const int32_t* base = base_of(c, g, tile);
-  for (size_t t = 0; t < c.s.tile; ++t, exact += kRowBytes, real += kPanelRows) {
-    const __m512 part = scaled(reinterpret_cast<const int32_t*>(exact), base[t], s_w);
-    _mm512_store_ps(real, g == 0 ? part : _mm512_add_ps(_mm512_load_ps(real), part));
-  }
-}
-
-template <class D>
-inline void store_panel(const Call& c, size_t row, size_t tile, const std::byte* exact,
-                        const float* real) {
-  const PanelRows rows(c, row);
-  const size_t token0 = tile * c.s.tile, tokens = std::min(c.s.tile, c.n - token0);
-  const bool grouped = c.w.group != 0;
-  const __m512 s_w = D::kScaled && !grouped ? group_scales(c, row, 0) : _mm512_setzero_ps();
-  float* y = c.y + token0 * c.ldy + row;
-  for (size_t t = 0; t < tokens; ++t, y += c.ldy) {
-    __m512 v = _mm512_load_ps(exact + t * kRowBytes);
-    if constexpr (D::kScaled) {
-      v = grouped ? _mm512_load_ps(real + t * kPanelRows)
-                  : scaled(reinterpret_cast<const int32_t*>(exact + t * kRowBytes),
-                           base_of(c, 0, tile)[t], s_w);
-      const auto* s_a = reinterpret_cast<const float*>(c.scratch);
-      v = _mm512_mul_ps(v, _mm512_set1_ps(s_a[token0 + t]));
-    }
-    if (c.bias != nullptr) v = _mm512_add_ps(v, rows.bias);
-    _mm512_mask_storeu_ps(y, rows.mask, v);
-  }
-}
-
 // ---- Loops: tokens that a level-2 cache holds, in them pairs of panels, in them blocks of token
 // tiles, in them chunks of k.
 
@@ -168,7 +96,7 @@ inline void store_panel(const Call& c, size_t row, size_t tile, const std::byte*
 template <class F, int R>
 void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t step, size_t steps,
                    const Operand& b, const Ahead& wanted, std::byte (*exact)[2][kTileBytes],
-                   float (*real)[2][kTileRows * kPanelRows]) {
+                   float (*real)[2][kTileRows * kPanelRows], Outputs<typename F::Dot>& outputs) {
   using D = typename F::Dot;
   const size_t together = c.w.group == 0 ? c.s.steps : c.w.group / kRowBytes;  // steps of a sum
   for (size_t at = step, count = 0; at < step + steps; at += count) {
@@ -180,9 +108,9 @@ void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t 
     const Ahead ahead{wanted.data + (at - step) * wanted.lines * kRowBytes, wanted.apart,
                       wanted.lines};
     if (pair == 2) {
-      multiply<D, R, 2, F::kAhead>(a, weights, count, exact[0][0], begun != 0, ahead);
+      multiply<D, R, 2, F::kAhead>(a, weights, count, exact[0][0], begun != 0, ahead, outputs);
     } else {
-      multiply<D, R, 1, F::kAhead>(a, weights, count, exact[0][0], begun != 0, ahead);
+      multiply<D, R, 1, F::kAhead>(a, weights, count, exact[0][0], begun != 0, ahead, outputs);
     }
     if (c.w.group == 0 || (begun + count != together && at + count != c.s.steps)) continue;
     for (size_t t = 0; t < pair; ++t)
@@ -190,14 +118,13 @@ void multiply_pair(const Call& c, size_t row0, size_t tile, size_t pair, size_t 
         add_group(c, row0 + r * kPanelRows, tile + t, at / together, exact[t][r], real[t][r]);
   }
   if (step + steps != c.s.steps) return;
-  for (size_t t = 0; t < pair; ++t)
-    for (size_t r = 0; r < R; ++r)
-      store_panel<D>(c, row0 + r * kPanelRows, tile + t, exact[t][r], real[t][r]);
+  outputs.take(row0, R, tile, pair,
+               c.w.group == 0 ? exact[0][0] : reinterpret_cast<const std::byte*>(real[0][0]));
 }
 
 template <class F, int R>
 void panels(const Call& c, size_t row0, size_t tile0, size_t tile1, typename F::Buffer& buffer,
-            Sums& sums) {
+            Sums& sums, Outputs<typename F::Dot>& outputs) {
   for (size_t step = 0, steps = 0; step < c.s.steps; step += steps) {
     const Operand b = F::template chunk<R>(c, row0, step, steps, buffer);
     // The next chunk, of these panels or of the next, each pair of token tiles asking for a part.
@@ -210,7 +137,7 @@ void panels(const Call& c, size_t row0, size_t tile0, size_t tile1, typename F::
     for (size_t tile = tile0; tile < tile1; tile += 2) {
       const size_t at = steps == c.s.steps ? 0 : tile - tile0;  // one chunk keeps nothing for later
       multiply_pair<F, R>(c, row0, tile, std::min<size_t>(2, tile1 - tile), step, steps, b, ahead,
-                          sums.exact + at, sums.real + at);
+                          sums.exact + at, sums.real + at, outputs);
       ahead.data += steps * ahead.lines * kRowBytes;
     }
   }
@@ -224,6 +151,7 @@ void run(const WeightView& w, const float* bias, const std::byte* scratch, size_
   const Call c{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(w.type, kPanelRows, w.k)};
   typename F::Buffer buffer;
   Sums sums;
+  Outputs<typename F::Dot> outputs(c);
   configure(s.tile);
   const size_t near = std::max(size_t{1}, kNearBytes / s.tile_bytes() / 2) * 2;
   for (size_t first = 0; first < s.tiles; first += near) {
@@ -232,13 +160,14 @@ void run(const WeightView& w, const float* bias, const std::byte* scratch, size_
       for (size_t tile = first; tile < last; tile += kBlockTiles) {
         const size_t end = std::min(tile + kBlockTiles, last);
         if (row + kPanelRows < m1) {
-          panels<F, 2>(c, row, tile, end, buffer, sums);
+          panels<F, 2>(c, row, tile, end, buffer, sums, outputs);
         } else {
-          panels<F, 1>(c, row, tile, end, buffer, sums);
+          panels<F, 1>(c, row, tile, end, buffer, sums, outputs);
         }
       }
     }
   }
+  outputs.rest();
   release();
 }
 

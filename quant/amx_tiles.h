@@ -37,6 +37,11 @@ template <int tile>
 inline void load(const std::byte* p) noexcept {
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(kRowBytes), "i"(tile) : "memory");
 }
+/// What will not be loaded again soon, past the first-level cache, where it would push out what is.
+template <int tile>
+inline void load_once(const std::byte* p) noexcept {
+  asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(kRowBytes), "i"(tile) : "memory");
+}
 template <int tile>
 inline void store(std::byte* p) noexcept {
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(kRowBytes), "i"(tile) : "memory");
@@ -78,10 +83,11 @@ struct Ahead {
 };
 
 /// Sums of T token tiles by R panels over `steps` steps, at sums [T][2][kTileBytes]; starts from
-/// what is there if `go_on`. Looks ahead if L.
-template <class D, int R, int T, bool L>
-inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool go_on,
-                     Ahead ahead) noexcept {
+/// what is there if `go_on`. Looks ahead if L. `meanwhile` is work for the vector units, which
+/// tiles leave idle: some() of it is done at each step, rest() before the sums are stored.
+template <class D, int R, int T, bool L, class Work>
+inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool go_on, Ahead ahead,
+                     Work& meanwhile) noexcept {
   if (go_on) {
     load<0>(sums);
     if constexpr (R > 1) load<1>(sums + kTileBytes);
@@ -93,12 +99,13 @@ inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool g
     if constexpr (T > 1) clear<2>();
     if constexpr (R > 1 && T > 1) clear<3>();
   }
+  meanwhile.share(steps);
   for (; steps != 0; --steps, a.data += a.step, b.data += b.step) {
     load<6>(b.data);
-    load<4>(a.data);
+    load_once<4>(a.data);
     D::template dot<0, 4, 6>();
     if constexpr (T > 1) {
-      load<5>(a.data + a.apart);
+      load_once<5>(a.data + a.apart);
       D::template dot<2, 5, 6>();
     }
     if constexpr (L) {
@@ -113,7 +120,9 @@ inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool g
       D::template dot<1, 4, 7>();
       if constexpr (T > 1) D::template dot<3, 5, 7>();
     }
+    meanwhile.some();
   }
+  meanwhile.rest();
   store<0>(sums);
   if constexpr (R > 1) store<1>(sums + kTileBytes);
   if constexpr (T > 1) store<2>(sums + 2 * kTileBytes);

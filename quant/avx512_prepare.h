@@ -6,12 +6,20 @@ namespace sterna::quant::avx512 {
 
 inline uint32_t row_top(const float* x, size_t k) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-  __m512i top = _mm512_setzero_si512();
-  for (size_t c = 0; c < k; c += 16) {
-    const __m512 v = _mm512_maskz_loadu_ps(tail_mask(k - c), x + c);
-    top = _mm512_max_epu32(top, _mm512_and_si512(_mm512_castps_si512(v), magnitude));
+  __m512i top[4];
+#pragma GCC unroll 4
+  for (auto& t : top) t = _mm512_setzero_si512();
+  const auto take = [&](__m512i& t, __m512 v) {
+    t = _mm512_max_epu32(t, _mm512_and_si512(_mm512_castps_si512(v), magnitude));
+  };
+  size_t c = 0;
+  for (; c + 64 <= k; c += 64) {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; ++i) take(top[i], _mm512_loadu_ps(x + c + 16 * i));
   }
-  return _mm512_reduce_max_epu32(top);
+  for (; c < k; c += 16) take(top[0], _mm512_maskz_loadu_ps(tail_mask(k - c), x + c));
+  return _mm512_reduce_max_epu32(
+      _mm512_max_epu32(_mm512_max_epu32(top[0], top[1]), _mm512_max_epu32(top[2], top[3])));
 }
 
 // clip(round_half_even(v * scale), -127, 127).
@@ -36,9 +44,8 @@ inline void store_units(const __m128i (&bytes)[1], std::byte* out, size_t stride
 inline void store_units(const __m128i (&b)[4], std::byte* out, size_t stride, size_t count) {
   const __m128i low01 = _mm_unpacklo_epi32(b[0], b[1]), high01 = _mm_unpackhi_epi32(b[0], b[1]);
   const __m128i low23 = _mm_unpacklo_epi32(b[2], b[3]), high23 = _mm_unpackhi_epi32(b[2], b[3]);
-  const __m128i units[4] = {
-      _mm_unpacklo_epi64(low01, low23), _mm_unpackhi_epi64(low01, low23),
-      _mm_unpacklo_epi64(high01, high23), _mm_unpackhi_epi64(high01, high23)};
+  const __m128i units[4] = {_mm_unpacklo_epi64(low01, low23), _mm_unpackhi_epi64(low01, low23),
+                            _mm_unpacklo_epi64(high01, high23), _mm_unpackhi_epi64(high01, high23)};
   for (size_t i = 0; i < count; ++i)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * stride), units[i]);
 }

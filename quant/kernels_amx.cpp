@@ -32,6 +32,7 @@ STERNA_TARGET("fma,f16c,avx512bw,avx512vl,avx512dq,avx512vnni,amx-tile,amx-int8,
 // clang-format off
 #include "amx_tiles.h"
 #include "amx_prepare.h"
+#include "amx_outputs.h"
 #include "amx_run.h"
 // clang-format on
 
