@@ -40,12 +40,17 @@ fi
 site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 (cd "$site" && sha256sum --check --quiet "$here/weights.sha256")
 
-# Without these PyTorch spends most of its time in page faults on small machines.
+# Without these PyTorch spends most of a training in page faults on small machines; what reads many pictures would keep 20 GB
+# with them.
 export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 TOKENIZERS_PARALLELISM=false
 run() { script=$1; shift; "$work/venv/bin/python" "$here/$script" --work "$work" "$@"; }
+sparing() (
+  unset MALLOC_MMAP_THRESHOLD_ MALLOC_TRIM_THRESHOLD_ MALLOC_TOP_PAD_
+  run "$@"
+)
 
-build() { run build.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"} "$@"; }
+build() { sparing build.py ${gpu:+--times 2.5} ${photos:+--photos "$photos"} ${cifar:+--cifar "$cifar"} "$@"; }
 if [ "$photos" ]; then
   build --prepare
   run tune_stem.py --stop 865 ${gpu:+--pictures 128}
@@ -68,7 +73,7 @@ settle ternary
 run calibrate.py --distilled
 run generator.py
 run captions.py --calibrate
-[ -z "$photos" ] || run round_stem.py
+[ -z "$photos" ] || sparing round_stem.py
 run export.py --out "$work/nano-float.gguf"
 if [ "$language" ]; then
   run prefix.py --language-model "$language"
