@@ -39,9 +39,9 @@ KernelCase::KernelCase(const std::byte* memory, quant::Type type, quant::Isa isa
   }
   std::mt19937 rng(2);
   std::normal_distribution<float> normal;
-  x_.resize(n * k);
+  x_ = workspace_.array<float>(n * k);
   for (auto& v : x_) v = normal(rng);
-  y_.resize(n * m);
+  y_ = workspace_.array<float>(n * m);
   scratch_ = workspace_.bytes(maps_[0].scratch_bytes(n));
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <span>
 #include <vector>
 
 namespace sterna::cli {
@@ -44,8 +45,8 @@ class KernelCase {
   size_t m_, k_, n_;
   std::vector<uint16_t> scale_;
   std::vector<quant::Linear> maps_;
-  std::vector<float> x_, y_;
   nn::Workspace workspace_;
+  std::span<float> x_, y_;  // of the workspace, as in a tower
   std::byte* scratch_ = nullptr;
   size_t next_ = 0;
 };
