@@ -10,6 +10,8 @@
 //   top not finite:     every q = 0, s_a = NaN: all outputs of the token are NaN
 //   top < kTinyToken:   every q = 0, s_a = 0:   all outputs are the bias (127 / top would overflow)
 //   else: q_c = clip(round_half_even(x_c * (127 / top)), -127, 127), s_a = top / 127
+// With one rounding each in 127 / top and in the product, |x_c * (127 / top)| < 127.00002: the clip
+// changes nothing, and a kernel may leave it out.
 // (BitNet, arXiv 2310.11453, eq. 4-5, with the range of arXiv 2402.17764.)
 namespace sterna::quant {
 

@@ -4,6 +4,7 @@
 
 namespace sterna::quant::amx {
 
+// What the tiles of one call share.
 struct Call {
   const WeightView& w;
   const Tokens& s;
@@ -19,7 +20,7 @@ struct Call {
   }
 };
 
-// float(acc_g) * s_g of one token; sums start at -offset * sum q.
+// float(acc_g) * s_g of one token; acc lacks base = -offset * sum q, which is added here.
 inline __m512 scaled(const int32_t* acc, int32_t base, __m512 s_w) {
   const __m512i v = _mm512_add_epi32(_mm512_load_si512(acc), _mm512_set1_epi32(base));
   return _mm512_mul_ps(_mm512_cvtepi32_ps(v), s_w);
@@ -46,9 +47,9 @@ inline void add_group(const Call& c, size_t row, size_t tile, size_t g, const st
   }
 }
 
-// The sums of two panels by a pair of token tiles on their way to y, a few lines at a time while
-// the tiles of the next pair are multiplied (multiply()). Sums are read where they were put: exact
-// ones, or real ones where a row has many scales.
+// The sums of one or two panels by one or two token tiles on their way to y, a few lines at a time
+// while the tiles of the next pair are multiplied (multiply()). Sums are read where they were put:
+// exact ones, or real ones where a row has many scales.
 template <class D>
 class Outputs {
  public:
@@ -62,10 +63,11 @@ class Outputs {
     sums_ = sums;
     next_ = 0;
     here_ = 0;
+    assert(left_ == 0);
     left_ = panels * (std::min(c_.n, (tile + tiles) * c_.s.tile) - tile * c_.s.tile);
   }
 
-  void share(size_t steps) { share_ = steps >= kTileRows / 2 ? kTileRows / 2 : kTileRows; }
+  void share(size_t steps) { share_ = steps >= kLines ? kLines : kTileRows; }
   void some() {
     if (left_ != 0) lines();
   }
@@ -74,11 +76,13 @@ class Outputs {
   }
 
  private:
+  static constexpr size_t kLines = 8;  // of four tiles in eight steps: two tiles are two steps each
+
   // As many lines of one panel as some() is to take, or what is left of them.
   void lines() {
     if (here_ == 0) open_next();
-    if (share_ == 8 && here_ >= 8) {
-      store<8>(8);
+    if (share_ == kLines && here_ >= kLines) {
+      store<kLines>(kLines);
     } else {
       store<1>(std::min(here_, share_));
     }

@@ -41,8 +41,7 @@ struct Tokens {
 
 inline size_t scratch_bytes(const WeightView& w, size_t n) noexcept { return Tokens(w, n).bytes; }
 
-// Inputs [c, min(c + 64, k)) of x as int8, zeros beyond. No clipping: with one rounding each in
-// 127 / top and in its product no input comes to more than 127 (activations.h).
+// Inputs [c, min(c + 64, k)) of x as int8, zeros beyond. Nothing has to be clipped (activations.h).
 inline __m512i quantised_step(const float* x, size_t c, size_t k, __m512 scale) {
   __m512i q[4];
 #pragma GCC unroll 4
@@ -53,7 +52,7 @@ inline __m512i quantised_step(const float* x, size_t c, size_t k, __m512 scale) 
                                  : _mm512_setzero_ps();
     q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, scale));
   }
-  // Lane l of the packed bytes holds inputs 4 l .. 4 l + 3 of each of the four.
+  // 128-bit lane l of the packed bytes holds inputs 4 l .. 4 l + 3 of each of the four.
   const __m512i packed =
       _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
   const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -65,8 +64,6 @@ template <bool kSparse>
 inline void quantise(const WeightView& w, const Tokens& s, const float* x, float to_int,
                      std::byte* out, int32_t* base) {
   const __m512 scale = _mm512_set1_ps(to_int);
-  const __m512i by_place =
-      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   const size_t group_steps = w.group == 0 ? s.steps : w.group / kRowBytes;
   const size_t step_bytes = s.step_bytes(), count = s.count();
   for (size_t step = 0; step < s.steps;) {
@@ -74,7 +71,7 @@ inline void quantise(const WeightView& w, const Tokens& s, const float* x, float
     for (const size_t end = std::min(step + group_steps, s.steps); step < end; ++step) {
       __m512i bytes = quantised_step(x, step * kRowBytes, w.k, scale);
       sum = avx512::dot(sum, avx512::byte_set(1), bytes);
-      if constexpr (kSparse) bytes = _mm512_shuffle_epi8(bytes, by_place);
+      if constexpr (kSparse) bytes = avx512::by_place(bytes);
       _mm512_store_si512(out, bytes);
       out += step_bytes;
     }
@@ -103,9 +100,10 @@ inline void int_prepare(const WeightView& w, const float* x, size_t ldx, size_t 
       if (ts.to_int == 0) {
         clear(s, out);
         for (size_t g = 0; g < s.groups; ++g) base[g * s.count() + token] = 0;
+      } else if (is_sparse(w.type)) {
+        quantise<true>(w, s, x + token * ldx, ts.to_int, out, base + token);
       } else {
-        is_sparse(w.type) ? quantise<true>(w, s, x + token * ldx, ts.to_int, out, base + token)
-                          : quantise<false>(w, s, x + token * ldx, ts.to_int, out, base + token);
+        quantise<false>(w, s, x + token * ldx, ts.to_int, out, base + token);
       }
     }
   }

@@ -12,7 +12,8 @@ inline constexpr size_t kStepUnits = kTileRows;  // lines of weights a step
 inline constexpr size_t kBlockTiles = 16;        // token tiles that are multiplied with a chunk
 inline constexpr size_t kNearBytes = size_t{1} << 20;  // of inputs while all weights pass by
 
-// Sums of a block of token tiles and two panels between chunks. `real` are sums over groups.
+// Sums of a block of token tiles and two panels: between chunks, and until Outputs has stored them,
+// which is before the next are put there. `real` are sums over groups.
 struct Sums {
   alignas(64) std::byte exact[kBlockTiles][2][kTileBytes];
   alignas(64) float real[kBlockTiles][2][kTileRows * kPanelRows];
@@ -26,7 +27,8 @@ struct AsItLies {
   using Dot = D;
   static constexpr size_t kLeastTokens = 6;
   static constexpr bool kAhead = true;
-  // Of a chunk, 32 KiB of two panels, and of a k that is one chunk: no sums are put aside.
+  // Of a chunk, 32 KiB of two panels, and the most of one: rather 48 KiB than sums put aside. A
+  // last step that is not whole is a chunk of its own.
   static constexpr size_t kSteps = 16, kMostSteps = 24;
   struct Buffer {
     alignas(64) std::byte last[2][kTileBytes];
@@ -62,7 +64,7 @@ struct Unfolded {
   // Unfolding and multiplying overlap from chunk to chunk where chunks are short: 10 steps, whole
   // blocks of every format. Many token tiles rather have a k that is one chunk.
   static constexpr size_t kSteps = 10, kMostSteps = 16;
-  static_assert(kSteps * kStepUnits % F::kUnits == 0);
+  static_assert(kSteps <= kMostSteps && kSteps * kStepUnits % F::kUnits == 0);
   struct Buffer {
     alignas(64) std::byte units[2][(kMostSteps * kStepUnits + F::kUnits) * kRowBytes];
   };
@@ -135,7 +137,7 @@ void panels(const Call& c, size_t row0, size_t tile0, size_t tile1, typename F::
                (2 * kStepUnits + tile1 - tile0 - 1) / (tile1 - tile0)};
     }
     for (size_t tile = tile0; tile < tile1; tile += 2) {
-      const size_t at = steps == c.s.steps ? 0 : tile - tile0;  // one chunk keeps nothing for later
+      const size_t at = steps == c.s.steps ? 0 : tile - tile0;  // one chunk goes on from nothing
       multiply_pair<F, R>(c, row0, tile, std::min<size_t>(2, tile1 - tile), step, steps, b, ahead,
                           sums.exact + at, sums.real + at, outputs);
       ahead.data += steps * ahead.lines * kRowBytes;

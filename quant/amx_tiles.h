@@ -84,7 +84,8 @@ struct Ahead {
 
 /// Sums of T token tiles by R panels over `steps` steps, at sums [T][2][kTileBytes]; starts from
 /// what is there if `go_on`. Looks ahead if L. `meanwhile` is work for the vector units, which
-/// tiles leave idle: some() of it is done at each step, rest() before the sums are stored.
+/// tiles leave idle: share(steps), then some() of it at each step, and rest() before the sums are
+/// stored, because what it still reads may lie there.
 template <class D, int R, int T, bool L, class Work>
 inline void multiply(Operand a, Operand b, size_t steps, std::byte* sums, bool go_on, Ahead ahead,
                      Work& meanwhile) noexcept {

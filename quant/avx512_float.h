@@ -1,6 +1,7 @@
 #pragma once
 
-// bf16 and f32 on AVX-512. Included by kernels_avx512.cpp alone, inside its target region.
+// bf16 and f32 on AVX-512. Included by kernels_avx512.cpp and kernels_amx.cpp, inside their target
+// regions.
 
 namespace sterna::quant::avx512 {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// i8, t2, t5, t34 and t14 on AVX-512 VNNI. Included by kernels_avx512.cpp alone, inside its target
-// region.
+// i8, t2, t5, t34 and t14 on AVX-512 VNNI. Included by kernels_avx512.cpp and kernels_amx.cpp,
+// inside their target regions.
 //
 // A tile is R panels (16 R rows) by T tokens, one 512-bit accumulator a panel and token, held in
 // registers over all of k (or a group). Each block of weights is decoded in registers into units

@@ -1,23 +1,28 @@
 #pragma once
 
-// Activations -> int8 tiles. Included by kernels_avx512.cpp alone, inside its target region.
+// Activations -> int8 tiles. Included by kernels_avx512.cpp and kernels_amx.cpp, inside their
+// target regions.
 
 namespace sterna::quant::avx512 {
 
-inline uint32_t row_top(const float* x, size_t k) {
+// The larger of top and the bits of |v|, element by element.
+inline __m512i larger_magnitude(__m512i top, __m512 v) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  return _mm512_max_epu32(top, _mm512_and_si512(_mm512_castps_si512(v), magnitude));
+}
+
+inline uint32_t row_top(const float* x, size_t k) {
   __m512i top[4];
 #pragma GCC unroll 4
-  for (auto& t : top) t = _mm512_setzero_si512();
-  const auto take = [&](__m512i& t, __m512 v) {
-    t = _mm512_max_epu32(t, _mm512_and_si512(_mm512_castps_si512(v), magnitude));
-  };
+  for (size_t i = 0; i < 4; ++i) top[i] = _mm512_setzero_si512();
   size_t c = 0;
   for (; c + 64 <= k; c += 64) {
 #pragma GCC unroll 4
-    for (size_t i = 0; i < 4; ++i) take(top[i], _mm512_loadu_ps(x + c + 16 * i));
+    for (size_t i = 0; i < 4; ++i)
+      top[i] = larger_magnitude(top[i], _mm512_loadu_ps(x + c + 16 * i));
   }
-  for (; c < k; c += 16) take(top[0], _mm512_maskz_loadu_ps(tail_mask(k - c), x + c));
+  for (; c < k; c += 16)
+    top[0] = larger_magnitude(top[0], _mm512_maskz_loadu_ps(tail_mask(k - c), x + c));
   return _mm512_reduce_max_epu32(
       _mm512_max_epu32(_mm512_max_epu32(top[0], top[1]), _mm512_max_epu32(top[2], top[3])));
 }
@@ -30,8 +35,12 @@ inline __m512i quantised(__m512 v, __m512 scale) {
 
 // Bytes 0 4 8 12 | 1 5 9 13 | ... of 16 inputs: the units that fields of t34 and t14 are multiplied
 // with.
-inline __m128i by_place(__m128i v) {
-  return _mm_shuffle_epi8(v, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+inline __m128i places() {
+  return _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+}
+inline __m128i by_place(__m128i v) { return _mm_shuffle_epi8(v, places()); }
+inline __m512i by_place(__m512i v) {
+  return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(places()));
 }
 
 // Units of one token, or of four that lie side by side: unit u, bytes 4u .. 4u+3 of each, goes to

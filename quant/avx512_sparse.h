@@ -1,7 +1,7 @@
 #pragma once
 
-// t34 and t14 on AVX-512. Included by kernels_avx512.cpp alone, inside its target region, before
-// avx512_int.h, whose tiles call it.
+// t34 and t14 on AVX-512. Included by kernels_avx512.cpp and kernels_amx.cpp, inside their target
+// regions, before avx512_int.h, whose tiles call it.
 //
 // A step of a block (16 inputs of 16 rows, one state a byte) becomes a vector of *fields*: one
 // look-up of the states in a table of bytes that hold four 2-bit codes, as a block of t2 does. In

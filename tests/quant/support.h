@@ -1,5 +1,6 @@
 #pragma once
 
+#include <doctest/doctest.h>
 #include <sterna/quant/error.h>
 #include <sterna/quant/formats.h>
 #include <sterna/quant/linear.h>
@@ -12,6 +13,10 @@
 #include <vector>
 
 namespace sterna::quant::test {
+
+inline constexpr Type kIntegers[] = {Type::i8, Type::t2, Type::t5, Type::t34, Type::t14};
+inline constexpr Type kAll[] = {Type::f32, Type::bf16, Type::i8, Type::t2,
+                                Type::t5,  Type::t34,  Type::t14};
 
 inline std::vector<float> normal(size_t n, unsigned seed, float sigma = 1.0f) {
   std::mt19937 rng(seed);
@@ -77,6 +82,19 @@ inline std::vector<float> apply(const Linear& l, const std::vector<float>& x, si
 /// Bit for bit, so that NaN equals NaN and 0 differs from -0.
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/// Every instruction set gives the bits that the scalar kernels give.
+inline void check_every_isa(const WeightView& w, const std::vector<float>& x, size_t n) {
+  const auto expected = apply(Linear(w, {}, Isa::scalar), x, n);
+  for (const Isa isa : isas()) {
+    CAPTURE(name(isa));
+    CAPTURE(name(w.type));
+    CAPTURE(w.k);
+    CAPTURE(w.group);
+    CAPTURE(n);
+    REQUIRE(same_bits(apply(Linear(w, {}, isa), x, n), expected));
+  }
 }
 
 }  // namespace sterna::quant::test

@@ -20,9 +20,6 @@ namespace {
 using MatrixF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using MatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr Type kIntegers[] = {Type::i8, Type::t2, Type::t5, Type::t34, Type::t14};
-constexpr Type kAll[] = {Type::f32, Type::bf16, Type::i8, Type::t2, Type::t5, Type::t34, Type::t14};
-
 MatrixD real_weights(const WeightView& w) {
   std::vector<float> real(w.m * w.k);
   dequantise(w, real);
@@ -80,19 +77,6 @@ void check_against_double(const Weights& w, const std::vector<float>& x, size_t 
   }
 }
 
-// Every instruction set gives the bits that the scalar kernels give.
-void check_every_isa(const WeightView& w, const std::vector<float>& x, size_t n) {
-  const auto expected = apply(Linear(w, {}, Isa::scalar), x, n);
-  for (const Isa isa : isas()) {
-    CAPTURE(name(isa));
-    CAPTURE(name(w.type));
-    CAPTURE(w.k);
-    CAPTURE(w.group);
-    CAPTURE(n);
-    REQUIRE(same_bits(apply(Linear(w, {}, isa), x, n), expected));
-  }
-}
-
 // f(weights, x, n) with every product at its largest, of one sign, and with the codes of a broken
 // file too.
 template <class F>
@@ -115,7 +99,9 @@ constexpr Shape kShapes[] = {
     {1, 1, 1},    {1, 2, 3},    {16, 4, 1},    {16, 16, 2},  {17, 20, 4},   {15, 19, 5},
     {33, 21, 7},  {48, 64, 8},  {47, 63, 9},   {64, 65, 10}, {31, 127, 11}, {97, 129, 13},
     {5, 255, 16}, {80, 257, 1}, {50, 320, 1},  {24, 16, 49}, {7, 96, 50},   {112, 101, 70},
-    {3, 1283, 6}, {257, 31, 3}, {40, 640, 23}, {65, 1531, 2}};
+    {3, 1283, 6}, {257, 31, 3}, {40, 640, 23}, {65, 1531, 2},
+    // more than one chunk of k by a few tokens, by many, and by more than lie in a cache at once
+    {67, 2085, 51}, {34, 1600, 290}, {18, 16500, 47}};
 
 }  // namespace
 
@@ -135,7 +121,7 @@ TEST_CASE("every type, instruction set and ragged shape against Eigen in double"
           CAPTURE(group);
           const Weights w(type, normal(m * k, seed, 0.05f), m, k, group);
           const auto x = normal(n * k, seed + 100);
-          const auto bias = seed % 2 == 0 ? normal(m, seed + 200) : std::vector<float>{};
+          const auto bias = seed % 3 != 0 ? normal(m, seed + 200) : std::vector<float>{};
           check_against_double(w, x, n, bias, apply(Linear(w.view, bias, isa), x, n));
           ++seed;
         }
@@ -153,7 +139,7 @@ TEST_CASE("integer types give the same bits on every instruction set") {
           const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
           const auto bias = normal(m, 5);
           const Linear reference(w.view, bias, Isa::scalar), tested(w.view, bias, isa);
-          for (size_t n = 1; n <= 70; n += n < 26 ? 1 : 11) {
+          for (size_t n = 1; n <= 70; n += n < 34 ? 1 : 11) {
             const auto x = normal(n * k, static_cast<unsigned>(n));
             CAPTURE(name(isa));
             CAPTURE(name(type));
@@ -171,10 +157,10 @@ TEST_CASE("integer types give the same bits on every instruction set") {
 TEST_CASE("the same bits for long inputs and many tokens, which kernels take piece by piece") {
   const size_t m = 33;
   for (Type type : kIntegers) {
-    for (const size_t k : std::initializer_list<size_t>{640, 1300, 1923}) {
+    for (const size_t k : std::initializer_list<size_t>{640, 1000, 1024, 1300, 1923}) {
       for (const size_t group : std::initializer_list<size_t>{0, 64, 256}) {
         const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
-        for (const size_t n : std::initializer_list<size_t>{7, 17, 150}) {
+        for (const size_t n : std::initializer_list<size_t>{7, 17, 149}) {
           const auto x = normal(n * k, static_cast<unsigned>(n));
           check_every_isa(w.view, x, n);
         }
@@ -183,121 +169,10 @@ TEST_CASE("the same bits for long inputs and many tokens, which kernels take pie
   }
 }
 
-TEST_CASE("extremes stay exact: nothing saturates, nothing wraps") {
-  // All weights +1 (or +-127) and all activations at one end: int16 sums elsewhere wrap here.
-  const size_t m = 19, n = 9;
-  for (Isa isa : isas()) {
-    for (Type type : kIntegers) {
-      // Of more than 128 weights: the largest is +-127 then.
-      for (const size_t k : std::initializer_list<size_t>{144, 4096, 8191, 131072}) {
-        if (k == 131072 && type != Type::i8 && isa == Isa::scalar) continue;
-        for (float sign : {1.0f, -1.0f}) {
-          if (is_sparse(type)) continue;
-          const Weights w(type, std::vector<float>(m * k, sign), m, k);
-          const double s =
-              static_cast<double>(f16_to_f32(w.view.scale[0])) * (type == Type::i8 ? 127 : 1);
-          // The first input 127 and the others 64 make the integers themselves 127, 64, 64 ...
-          std::vector<float> x(n * k, 64.0f);
-          for (size_t t = 0; t < n; ++t) x[t * k] = t % 2 == 0 ? 127.0f : -127.0f;
-          std::fill(x.begin(), x.begin() + static_cast<ptrdiff_t>(k), 127.0f);
-          std::fill(x.begin() + static_cast<ptrdiff_t>(k),
-                    x.begin() + static_cast<ptrdiff_t>(2 * k), -127.0f);
-          const auto y = apply(Linear(w.view, {}, isa), x, n);
-          CAPTURE(name(isa));
-          CAPTURE(name(type));
-          CAPTURE(k);
-          for (size_t t = 0; t < n; ++t) {
-            const double others = t == 0 ? 127.0 : t == 1 ? -127.0 : 64.0;
-            const double first = t % 2 == 0 ? 127.0 : -127.0;
-            const double sum = first + others * static_cast<double>(k - 1);
-            const double expected = sum * s * static_cast<double>(sign);
-            for (size_t r = 0; r < m; ++r)
-              REQUIRE(static_cast<double>(y[t * m + r]) == doctest::Approx(expected).epsilon(2e-7));
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("extremes of sparse weights stay exact") {
-  // Weights of size 1 all of one sign, at any place, by inputs of +-127, alone and in company.
-  const size_t m = 19;
-  for (Isa isa : isas()) {
-    for (const Type type : {Type::t34, Type::t14}) {
-      for (const size_t k : std::initializer_list<size_t>{64, 4096, 8191, 131072}) {
-        if (k == 131072 && isa == Isa::scalar) continue;
-        for (const float sign : {1.0f, -1.0f}) {
-          for (const size_t n : std::initializer_list<size_t>{1, 9}) {
-            const Weights w(type, std::vector<float>(m * k, sign), m, k);
-            std::vector<int8_t> q(m * k);
-            unpack_integers(w.view, q);
-            const auto kept = static_cast<double>(std::count_if(
-                q.begin(), q.begin() + static_cast<ptrdiff_t>(k), [](int8_t v) { return v != 0; }));
-            CHECK(kept == static_cast<double>(type == Type::t34 ? k - k / 4 : (k + 3) / 4));
-            for (const float input : {127.0f, -127.0f}) {
-              const std::vector<float> x(n * k, input);
-              const auto y = apply(Linear(w.view, {}, isa), x, n);
-              CAPTURE(name(isa));
-              CAPTURE(name(type));
-              CAPTURE(k);
-              CAPTURE(n);
-              const double expected = kept * static_cast<double>(input) * static_cast<double>(sign);
-              for (const float v : y)
-                REQUIRE(static_cast<double>(v) == doctest::Approx(expected).epsilon(2e-7));
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("bytes that no packer writes read the same everywhere") {
-  const size_t m = 16, k = 400;
-  for (Type type : kIntegers) {
-    std::vector<std::byte> data(weight_bytes(type, m, k));
-    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 37 % 256);
-    for (const size_t group : std::initializer_list<size_t>{0, 64}) {
-      const std::vector<uint16_t> scale(m * group_count(k, group), f32_to_f16(0.25f));
-      const WeightView view{type, m, k, data, scale, group};
-      // One token, a tile, several tiles, and enough of them for AMX.
-      for (const size_t n : std::initializer_list<size_t>{1, 5, 9, 40})
-        check_every_isa(view, normal(n * k, 11), n);
-    }
-  }
-}
-
 TEST_CASE("every product at its largest, of one sign, with the codes of a broken file too") {
   for_largest_products([](const Weights& w, const std::vector<float>& x, size_t n) {
     check_every_isa(w.view, x, n);
   });
-}
-
-TEST_CASE("zero, tiny, infinite and NaN tokens") {
-  const size_t m = 18, k = 45, n = 9;
-  const auto bias = normal(m, 2);
-  for (Isa isa : isas()) {
-    for (Type type : kIntegers) {
-      CAPTURE(name(isa));
-      CAPTURE(name(type));
-      const Weights w(type, normal(m * k, 4), m, k);
-      auto x = normal(n * k, 6);
-      std::fill_n(x.begin(), k, 0.0f);
-      std::fill_n(x.begin() + static_cast<ptrdiff_t>(k), k, 1e-44f);
-      x[2 * k + 7] = std::numeric_limits<float>::infinity();
-      x[3 * k + 44] = std::numeric_limits<float>::quiet_NaN();
-      x[4 * k] = -std::numeric_limits<float>::max();
-      const auto y = apply(Linear(w.view, bias, isa), x, n);
-      for (size_t r = 0; r < m; ++r) {
-        CHECK(y[r] == bias[r]);
-        CHECK(y[m + r] == bias[r]);
-        CHECK(std::isnan(y[2 * m + r]));
-        CHECK(std::isnan(y[3 * m + r]));
-        for (size_t t = 4; t < n; ++t) CHECK(!std::isnan(y[t * m + r]));
-      }
-    }
-  }
 }
 
 TEST_CASE("results do not depend on how rows and tokens are split") {
