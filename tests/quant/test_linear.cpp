@@ -99,9 +99,24 @@ constexpr Shape kShapes[] = {
     {1, 1, 1},    {1, 2, 3},    {16, 4, 1},    {16, 16, 2},  {17, 20, 4},   {15, 19, 5},
     {33, 21, 7},  {48, 64, 8},  {47, 63, 9},   {64, 65, 10}, {31, 127, 11}, {97, 129, 13},
     {5, 255, 16}, {80, 257, 1}, {50, 320, 1},  {24, 16, 49}, {7, 96, 50},   {112, 101, 70},
-    {3, 1283, 6}, {257, 31, 3}, {40, 640, 23}, {65, 1531, 2},
-    // more than one chunk of k by a few tokens, by many, and by more than lie in a cache at once
-    {67, 2085, 51}, {34, 1600, 290}, {18, 16500, 47}};
+    {3, 1283, 6}, {257, 31, 3}, {40, 640, 23}, {65, 1531, 2}};
+// Several pieces of k by a few tokens, by many, and by more than lie in a cache at once.
+constexpr Shape kLongShapes[] = {{35, 2085, 51}, {18, 1600, 290}, {17, 16500, 47}};
+
+// One shape on one instruction set against Eigen in double; a bias for two seeds of three.
+void check_shape(Isa isa, Type type, const Shape& shape, size_t group, unsigned seed) {
+  const size_t m = shape.m, k = shape.k, n = shape.n;
+  CAPTURE(name(isa));
+  CAPTURE(name(type));
+  CAPTURE(m);
+  CAPTURE(k);
+  CAPTURE(n);
+  CAPTURE(group);
+  const Weights w(type, normal(m * k, seed, 0.05f), m, k, group);
+  const auto x = normal(n * k, seed + 100);
+  const auto bias = seed % 3 != 0 ? normal(m, seed + 200) : std::vector<float>{};
+  check_against_double(w, x, n, bias, apply(Linear(w.view, bias, isa), x, n));
+}
 
 }  // namespace
 
@@ -109,23 +124,21 @@ TEST_CASE("every type, instruction set and ragged shape against Eigen in double"
   for (Isa isa : isas()) {
     for (Type type : kAll) {
       unsigned seed = 1;
-      for (const Shape& shape : kShapes) {
-        const size_t m = shape.m, k = shape.k, n = shape.n;
-        for (const size_t group : std::initializer_list<size_t>{0, 64, 128, 256}) {
-          if (group != 0 && !is_integer(type)) continue;
-          CAPTURE(name(isa));
-          CAPTURE(name(type));
-          CAPTURE(m);
-          CAPTURE(k);
-          CAPTURE(n);
-          CAPTURE(group);
-          const Weights w(type, normal(m * k, seed, 0.05f), m, k, group);
-          const auto x = normal(n * k, seed + 100);
-          const auto bias = seed % 3 != 0 ? normal(m, seed + 200) : std::vector<float>{};
-          check_against_double(w, x, n, bias, apply(Linear(w.view, bias, isa), x, n));
-          ++seed;
-        }
-      }
+      for (const Shape& shape : kShapes)
+        for (const size_t group : std::initializer_list<size_t>{0, 64, 128, 256})
+          if (group == 0 || is_integer(type)) check_shape(isa, type, shape, group, seed++);
+    }
+  }
+}
+
+TEST_CASE("long inputs and many tokens against Eigen in double") {
+  for (Isa isa : isas()) {
+    if (isa == Isa::scalar) continue;
+    unsigned seed = 1;
+    for (const Shape& shape : kLongShapes) {
+      for (const Type type : {Type::bf16, Type::i8, Type::t5})
+        check_shape(isa, type, shape, 0, seed++);
+      check_shape(isa, Type::i8, shape, 256, seed++);
     }
   }
 }
@@ -157,7 +170,7 @@ TEST_CASE("integer types give the same bits on every instruction set") {
 TEST_CASE("the same bits for long inputs and many tokens, which kernels take piece by piece") {
   const size_t m = 33;
   for (Type type : kIntegers) {
-    for (const size_t k : std::initializer_list<size_t>{640, 1000, 1024, 1300, 1923}) {
+    for (const size_t k : std::initializer_list<size_t>{640, 1000, 1923}) {
       for (const size_t group : std::initializer_list<size_t>{0, 64, 256}) {
         const Weights w(type, normal(m * k, static_cast<unsigned>(m + k)), m, k, group);
         for (const size_t n : std::initializer_list<size_t>{7, 17, 149}) {
