@@ -4,17 +4,7 @@
 
 namespace sterna::quant::amx {
 
-// What the tiles of one call share.
-struct Call {
-  const WeightView& w;
-  const Tokens& s;
-  const float* bias;
-  const std::byte* scratch;
-  size_t n, m1;
-  float* y;
-  size_t ldy;
-  size_t panel_bytes;
-
+struct Call : TileCall<Tokens> {
   const std::byte* panel(size_t row) const {
     return w.data.data() + row / kPanelRows * panel_bytes;
   }
@@ -57,13 +47,13 @@ class Outputs {
 
   // Sums [tiles][2][kTileBytes] of `panels` panels from `row` on and the `tiles` from `tile` on.
   void take(size_t row, size_t panels, size_t tile, size_t tiles, const std::byte* sums) {
+    assert(left_ == 0);
     row_ = row;
     panels_ = panels;
     tile_ = tile;
     sums_ = sums;
     next_ = 0;
     here_ = 0;
-    assert(left_ == 0);
     left_ = panels * (std::min(c_.n, (tile + tiles) * c_.s.tile) - tile * c_.s.tile);
   }
 

@@ -150,7 +150,7 @@ void run(const WeightView& w, const float* bias, const std::byte* scratch, size_
          size_t m1, float* y, size_t ldy) noexcept {
   if (n == 0) return;
   const Tokens s(w, n);
-  const Call c{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(w.type, kPanelRows, w.k)};
+  const Call c{{w, s, bias, scratch, n, m1, y, ldy, weight_bytes(w.type, kPanelRows, w.k)}};
   typename F::Buffer buffer;
   Sums sums;
   Outputs<typename F::Dot> outputs(c);

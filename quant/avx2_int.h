@@ -141,17 +141,7 @@ struct Sparse : Base {
 using T34 = Sparse<T34Fields, T2>;
 using T14 = Sparse<T14Fields, T2>;
 
-// What the tiles of one call share.
-struct IntCall {
-  const WeightView& w;
-  const IntScratch& s;
-  const float* bias;
-  const std::byte* scratch;
-  size_t n, m1;
-  float* y;
-  size_t ldy;
-  size_t panel_bytes;
-};
+using IntCall = TileCall<IntScratch>;
 
 template <class F, int H, int T>
 using Narrow = __m256i[H][T][F::kVectors];

@@ -236,7 +236,7 @@ void int_run(const WeightView& w, const float* bias, const std::byte* scratch, s
   static_assert(std::size(by_tile) == kMostTile);
   const IntScratch s(w, n, int_tile(n), 1);
   const size_t panel_bytes = weight_bytes(F::kType, kPanelRows, w.k);
-  const IntCall call{w, s, bias, scratch, n, m1, y, ldy, panel_bytes, tuning};
+  const IntCall call{{w, s, bias, scratch, n, m1, y, ldy, panel_bytes}, tuning};
   if (n != 0) by_tile[s.tile - 1](call, m0);
 }
 

@@ -161,16 +161,7 @@ struct Tuning {
 };
 inline constexpr Tuning kIntel{2048, true}, kAmd{4608, false};
 
-// What the tiles of one call share.
-struct IntCall {
-  const WeightView& w;
-  const IntScratch& s;
-  const float* bias;
-  const std::byte* scratch;
-  size_t n, m1;
-  float* y;
-  size_t ldy;
-  size_t panel_bytes;
+struct IntCall : TileCall<IntScratch> {
   Tuning tuning;
 };
 

@@ -77,6 +77,19 @@ struct IntScratch {
   static constexpr size_t aligned(size_t v) { return (v + 63) / 64 * 64; }
 };
 
+/// What the tiles of one call of a linear map share; S says how its prepared inputs lie.
+template <class S>
+struct TileCall {
+  const WeightView& w;
+  const S& s;
+  const float* bias;
+  const std::byte* scratch;
+  size_t n, m1;
+  float* y;
+  size_t ldy;
+  size_t panel_bytes;
+};
+
 /// The tile of at most `most` tokens that covers n with the least padding (the largest of those),
 /// not smaller than `least` once n is: decoding weights costs the same for any tile.
 constexpr size_t best_tile(size_t n, size_t least, size_t most) noexcept {

@@ -88,17 +88,7 @@ struct Sparse {
 using T34 = Sparse<T34Fields>;
 using T14 = Sparse<T14Fields>;
 
-// What the tiles of one call share.
-struct IntCall {
-  const WeightView& w;
-  const IntScratch& s;
-  const float* bias;
-  const std::byte* scratch;
-  size_t n, m1;
-  float* y;
-  size_t ldy;
-  size_t panel_bytes;
-};
+using IntCall = TileCall<IntScratch>;
 
 template <class F, class M, int T, int f>
 inline void multiply_unit(const typename F::Block (&block)[M::kBlocks], const int8_t* q,

@@ -5,8 +5,8 @@
 #include <sterna/quant/linear.h>
 
 #include <cstddef>
-#include <string_view>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace sterna::cli {
