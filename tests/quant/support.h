@@ -85,15 +85,18 @@ inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) 
 }
 
 /// Every instruction set gives the bits that the scalar kernels give.
-inline void check_every_isa(const WeightView& w, const std::vector<float>& x, size_t n) {
-  const auto expected = apply(Linear(w, {}, Isa::scalar), x, n);
+inline void check_every_isa(const WeightView& w, const std::vector<float>& x, size_t n,
+                            const std::vector<float>& bias = {}) {
+  const auto expected = apply(Linear(w, bias, Isa::scalar), x, n);
   for (const Isa isa : isas()) {
+    if (isa == Isa::scalar) continue;
     CAPTURE(name(isa));
     CAPTURE(name(w.type));
+    CAPTURE(w.m);
     CAPTURE(w.k);
     CAPTURE(w.group);
     CAPTURE(n);
-    REQUIRE(same_bits(apply(Linear(w, {}, isa), x, n), expected));
+    REQUIRE(same_bits(apply(Linear(w, bias, isa), x, n), expected));
   }
 }
 
