@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 namespace sterna::models {
 
@@ -72,6 +73,14 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
 
   using P = predictor::PointerPredictor;
   const Weights w = Weights(file, replaced).in("predictor");
+  predictor::Ground ground;
+  if (file.has(kGroundBlocks)) {
+    const Weights g = w.in("ground");
+    const size_t v = vision_width;
+    ground = {.blocks = bind_blocks(g, file.integer(kGroundBlocks, 0, kMostBlocks), v, f, heads, isa),
+              .norm = g.floats("norm.weight", {v}),
+              .map = bind_linear(g, "map", dim, v, true, isa)};
+  }
   return predictor::PointerPredictor(
       {.answer = w.floats("answer", {d}),
        .question = bind_linear(w, "question", d, language, true, isa),
@@ -87,7 +96,8 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
        .match = bind_linear(w, "match", d, P::kMatches, false, isa),
        .word_found = bind_linear(w, "word_found", d, P::kWordFound, false, isa),
        .place_found = bind_linear(w, "place_found", d, P::kPlaceFound, false, isa),
-       .pointer_found = bind_linear(w, "pointer_found", P::kPlaceFound, d, true, isa)},
+       .pointer_found = bind_linear(w, "pointer_found", P::kPlaceFound, d, true, isa),
+       .ground = std::move(ground)},
       isa);
 }
 

@@ -48,6 +48,9 @@ vision::Preprocess bind_preprocess(const Gguf& file);
 vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& preprocess, size_t dim,
                                quant::Isa isa, const Replaced* replaced = nullptr);
 
+/// Blocks of what lies at the places; absent from files that have no such part.
+inline constexpr const char* kGroundBlocks = "sterna.predictor.ground_blocks";
+
 /// sterna.predictor.*.
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
                                            quant::Isa isa, const Replaced* replaced = nullptr);

@@ -75,7 +75,9 @@ class PictureCalibration {
     std::vector<Mat<const float>> questions;
   };
 
-  std::vector<Map> maps(const std::string& part) const;
+  size_t number(const std::string& key) const;
+  void find(const std::string& scope, size_t blocks, size_t d, size_t f,
+            std::vector<Map>& found) const;
   Mat<const float> hear(const std::string& question);
   void see();
   void predict();
@@ -122,25 +124,24 @@ void PictureCalibration::take_in(std::span<const AskedPicture> pictures) {
   }
 }
 
-/// The maps of a part's blocks that become integers, in the order of a forward pass.
-std::vector<PictureCalibration::Map> PictureCalibration::maps(const std::string& part) const {
+size_t PictureCalibration::number(const std::string& key) const {
+  return static_cast<size_t>(file_.integer("sterna." + key, 0, UINT32_MAX));
+}
+
+/// The maps of blocks that become integers, in the order of a forward pass.
+void PictureCalibration::find(const std::string& scope, size_t blocks, size_t d, size_t f,
+                              std::vector<Map>& found) const {
   const Weights weights(file_);
-  const auto size = [&](const char* what) {
-    return static_cast<size_t>(file_.integer("sterna." + part + "." + what, 0, UINT32_MAX));
-  };
-  const size_t blocks = size("blocks"), d = size("width"), f = size("mlp");
   const std::pair<size_t, size_t> shapes[] = {{3 * d, d}, {d, d}, {f, d}, {d, f}};
-  std::vector<Map> found;
   for (size_t i = 0; i < blocks; ++i) {
     for (size_t j = 0; j < std::size(kMaps); ++j) {
-      const std::string name = part + ".blocks." + std::to_string(i) + "." + kMaps[j] + ".weight";
+      const std::string name = scope + ".blocks." + std::to_string(i) + "." + kMaps[j] + ".weight";
       const QuantizeRule* rule = rounding_rule(rules_, name);
       const quant::WeightView view = weights.linear(name, shapes[j].first, shapes[j].second);
       // What is integers already stays as it is.
       if (rule != nullptr && view.type == quant::Type::f32) found.push_back({name, rule, view});
     }
   }
-  return found;
 }
 
 /// All pictures through the tower as it is.
@@ -188,7 +189,12 @@ void PictureCalibration::round(const std::vector<Map>& maps, Bind&& bind, Pass&&
 }
 
 Calibrated PictureCalibration::run() {
-  const std::vector<Map> tower = maps("vision"), predictor = maps("predictor");
+  std::vector<Map> tower, predictor;
+  find("vision", number("vision.blocks"), tower_.width(), number("vision.mlp"), tower);
+  const size_t f = number("predictor.mlp");
+  if (file_.has(kGroundBlocks))
+    find("predictor.ground", file_.integer(kGroundBlocks), tower_.width(), f, predictor);
+  find("predictor", number("predictor.blocks"), number("predictor.width"), f, predictor);
   if (tower.empty() && predictor.empty()) {
     throw Error(file_.file() +
                 ": calibration on pictures: expected rules that store f32 maps of vision.blocks.* "

@@ -68,6 +68,7 @@ const std::vector<QuantizeRule>& shipped() {
       // Trained ternary.
       {"vision.blocks.*.weight", "t5"},
       {"predictor.blocks.*.weight", "t5"},
+      {"predictor.ground.blocks.*.weight", "t5"},
       {"generator.blocks.*.weight", "t5"},
       {"prefix.weight", "t5"},
       {"language.blocks.*.weight", "t5"},
@@ -86,6 +87,7 @@ const std::vector<QuantizeRule>& shipped() {
       {"vision.stem.*.weight", "q4_0", "i8row"},
       {"predictor.question.weight", "q4_0", "i8row"},
       {"predictor.vision.weight", "q4_0", "i8row"},
+      {"predictor.ground.map.weight", "q4_0", "i8row"},
       {"predictor.head.weight", "q4_0", "i8row"},
       {"predictor.pointer_query.weight", "q4_0", "i8row"},
       {"predictor.pointer_key.weight", "q4_0", "i8row"},

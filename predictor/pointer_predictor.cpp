@@ -93,6 +93,7 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   expect("pointer_found outputs", kPlaceFound, w.pointer_found.m());
   expect("pointer_found inputs", d, w.pointer_found.k());
   expect("question width, which is matched with meanings,", w.head.m(), w.question.k());
+  if (!w.ground.empty()) w.ground.check(w.vision.k(), w.head.m());
 }
 
 void PointerPredictor::check(const Query& q) const {
@@ -185,6 +186,7 @@ void PointerPredictor::tokens(std::span<const Query> queries, std::span<const ui
   for (const Query& q : queries) most = std::max(most, q.vision.rows);
   const Workspace::Frame frame(workspace);
   const Mat<float> projected = workspace.mat<float>(most, d);
+  const Mat<float> ground = workspace.mat<float>(weights_.ground.empty() ? 0 : most, dim());
   for (size_t i = 0; i < queries.size(); ++i) {
     const Workspace::Frame query_frame(workspace);
     const Query& q = queries[i];
@@ -194,14 +196,22 @@ void PointerPredictor::tokens(std::span<const Query> queries, std::span<const ui
     const Mat<float> place = found.slice_rows(starts[i + 1] - places, places);
     const Mat<float> word = workspace.mat<float>(words, kWordFound);
     const Mat<float> more = workspace.mat<float>(words, d);
+    // Several questions about one scene share its projected tokens, and what lies there.
+    const bool again = i > 0 && q.vision.data == queries[i - 1].vision.data &&
+                       q.meaning.data == queries[i - 1].meaning.data &&
+                       places == queries[i - 1].vision.rows;
+    Query found_in = q;
+    if (!w.ground.empty()) {
+      const Mat<float> there = ground.slice_rows(0, places);
+      if (!again) w.ground.forward(q.vision, q.meaning, there, executor, workspace, isa_);
+      found_in.meaning = there;
+    }
     std::copy_n(w.answer.data(), d, z.row(starts[i]));
-    grounded(q, place, word, workspace, isa_);
+    grounded(found_in, place, word, workspace, isa_);
     nn::apply(w.question, q.question, question, executor, workspace);
     nn::apply(w.word_found, word, more, executor, workspace);
     nn::add(more, question, executor, isa_);
-    // Several questions about one scene share its projected tokens.
-    if (i == 0 || q.vision.data != queries[i - 1].vision.data ||
-        places != queries[i - 1].vision.rows) {
+    if (!again) {
       nn::apply(w.vision, q.vision, projected.slice_rows(0, places), executor, workspace);
     }
     nn::apply(w.place_found, place, vision, executor, workspace);

@@ -30,7 +30,7 @@ SIZE, LOW_STAGE, HEAD, CLASSES, TOP = 64, 3, 40, 20, 3
 DIM, LAYERS, TEXT_HEADS, TEXT_MLP = 32, 2, 4, 48
 VISION = {"width": 24, "blocks": 1, "heads": 2, "mlp": 48}
 PREDICTOR = {"width": 24, "blocks": 2, "heads": 4, "mlp": 40}
-POINTER = 16
+POINTER, GROUND_BLOCKS = 16, 1
 WHOLE_PLACES = 0.5  # as tools/train/model.py: meanings()
 MEAN, STD = [120.0, 127.0, 130.0], [64.0, 128.0, 100.0]
 WORDS = "what is in the picture ? animal this color of cup how many are there a cat dog red two ##s ##ing play".split()
@@ -99,6 +99,9 @@ def make_weights():
     linear("predictor.word_found", d, 10, bias=False)
     linear("predictor.place_found", d, 2, bias=False)
     linear("predictor.pointer_found", 2, d)
+    blocks("predictor.ground", VISION["width"], PREDICTOR["mlp"], GROUND_BLOCKS)
+    tensor("predictor.ground.norm.weight", VISION["width"], sigma=0.2, mean=1.0)
+    linear("predictor.ground.map", DIM, VISION["width"])
 
 
 def same(x, w, bias, stride, groups=1):
@@ -239,9 +242,16 @@ def grounded(hidden, meaning):
     return places, torch.stack(words)
 
 
+def ground(vision, meaning, mode):
+    """What lies at the places: predictor/pointer_predictor.h."""
+    x = run_blocks("predictor.ground", vision, PREDICTOR["heads"], GROUND_BLOCKS, mode)
+    x = rms(x, weights["predictor.ground.norm.weight"]) @ weights["predictor.ground.map.weight"].T + weights["predictor.ground.map.bias"]
+    return torch.cat([meaning[:1], F.normalize(meaning[1:] + x[1:], dim=1)])
+
+
 def predict(hidden, vision, meaning, mode):
     w = {k[len("predictor."):]: v for k, v in weights.items() if k.startswith("predictor.")}
-    place, word = grounded(hidden, meaning)
+    place, word = grounded(hidden, ground(vision, meaning, mode))
     z = torch.cat([w["answer"][None], hidden @ w["question.weight"].T + w["question.bias"] + word @ w["word_found.weight"].T,
                    vision @ w["vision.weight"].T + w["vision.bias"] + place @ w["place_found.weight"].T])
     z = rms(run_blocks("predictor", z, PREDICTOR["heads"], PREDICTOR["blocks"], mode), w["norm.weight"])
@@ -320,7 +330,7 @@ def write_gguf(vocabulary):
     for key, value in {"cls_id": 2, "sep_id": 3, "pad_id": 0, "unk_id": 1, "max_word_chars": 100}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", value)
     w.add_string("sterna.predictor.kind", "ternary_grounded_pointer")
-    for key, value in (PREDICTOR | {"pointer_width": POINTER}).items():
+    for key, value in (PREDICTOR | {"pointer_width": POINTER, "ground_blocks": GROUND_BLOCKS}).items():
         w.add_uint32(f"sterna.predictor.{key}", value)
     w.add_string("sterna.embed.prompt", QUESTIONS[0])
     w.add_array("sterna.decoder.answers", ANSWERS)

@@ -134,7 +134,7 @@ with tempfile.TemporaryDirectory() as name:
     calibrated = folder / "calibrated.gguf"
     report = json.loads(run("quantize", tower, calibrated, "--calibrate", asked, "--json", *int8))
     assert report["file_after"] == (folder / "plain.gguf").stat().st_size
-    assert len(report["calibrated"]) == 12
+    assert len(report["calibrated"]) == 16
     assert all(0 <= m["error"] <= m["refitted"] <= m["nearest"] for m in report["calibrated"])
     both = json.loads(run("quantize", tower, calibrated, "--calibrate", texts, "--calibrate", asked, "--json", *int8))
     assert [m["name"] for m in both["calibrated"][8:]] == [m["name"] for m in report["calibrated"]]

@@ -65,7 +65,8 @@ double apart(const std::filesystem::path& a, const std::filesystem::path& b) {
 
 bool block_map(const std::string& name) {
   return (glob_matches("vision.blocks.*.weight*", name) ||
-          glob_matches("predictor.blocks.*.weight*", name)) &&
+          glob_matches("predictor.blocks.*.weight*", name) ||
+          glob_matches("predictor.ground.blocks.*.weight*", name)) &&
          !glob_matches("*norm.weight", name);
 }
 
@@ -77,11 +78,12 @@ TEST_CASE("calibration on pictures: no map worse, the same layout and bytes for 
   const QuantizeReport plain = make(kTiny, scratch / "plain.gguf", "shipped", {});
   const QuantizeReport report = make(kTiny, scratch / "one.gguf", "shipped", pictures);
   CHECK(report.file_after == plain.file_after);
-  REQUIRE(report.calibrated.size() == 12);  // three blocks of four maps, in the order of a pass
+  REQUIRE(report.calibrated.size() == 16);  // four blocks of four maps, in the order of a pass
   CHECK(report.calibrated[0].name == "vision.blocks.0.qkv.weight");
   CHECK(report.calibrated[3].name == "vision.blocks.0.mlp_down.weight");
-  CHECK(report.calibrated[5].name == "predictor.blocks.0.attn_out.weight");
-  CHECK(report.calibrated[11].name == "predictor.blocks.1.mlp_down.weight");
+  CHECK(report.calibrated[5].name == "predictor.ground.blocks.0.attn_out.weight");
+  CHECK(report.calibrated[9].name == "predictor.blocks.0.attn_out.weight");
+  CHECK(report.calibrated[15].name == "predictor.blocks.1.mlp_down.weight");
   for (const CalibratedMap& map : report.calibrated) {
     CAPTURE(map.name);
     CHECK(map.error > 0);
@@ -113,16 +115,16 @@ TEST_CASE("calibration on pictures: groups, int8, one part alone, beside texts")
   const auto count = [&](const std::string& rules, std::span<const std::string> texts = {}) {
     return make(kTiny, scratch / "out.gguf", rules, pictures, 2, texts).calibrated.size();
   };
-  CHECK(count(norms + "vision.blocks.*.weight=t2,predictor.blocks.*.weight=t5/64,shipped") == 12);
-  CHECK(count("predictor.blocks.1.qkv.weight=i8/64,*.mlp_up.weight=bf16,shipped") == 9);
-  CHECK(count("vision.blocks.*=keep,shipped") == 8);
-  CHECK(count("predictor.blocks.*=keep,shipped") == 4);
+  CHECK(count(norms + "vision.blocks.*.weight=t2,predictor.blocks.*.weight=t5/64,shipped") == 16);
+  CHECK(count("predictor.blocks.1.qkv.weight=i8/64,*.mlp_up.weight=bf16,shipped") == 12);
+  CHECK(count("vision.blocks.*=keep,shipped") == 12);
+  CHECK(count("predictor.blocks.*=keep,shipped") == 8);
   // What is ternary already is run as it is, and stays.
   make(kTiny, scratch / "half.gguf", "predictor.blocks.*=keep,shipped", {});
   CHECK(make((scratch / "half.gguf").string(), scratch / "out.gguf", "shipped", pictures)
             .calibrated.size() == 8);
 
-  CHECK(count(int8, kTexts) == 8 + 12);
+  CHECK(count(int8, kTexts) == 8 + 16);
   make(kTiny, scratch / "texts.gguf", int8, {}, 1, kTexts);
   make(kTiny, scratch / "pictures.gguf", int8, pictures);
   const Gguf both = Gguf::open(scratch / "out.gguf");

@@ -29,16 +29,19 @@ struct Fixture {
     return {{quant::Type::f32, m, k, std::as_bytes(w), {}, 0},
             bias ? numbers(m, 0.3f) : std::span<const float>{}};
   }
-  nn::TernaryBlock block() {
-    return {numbers(d, 1),
-            linear(3 * d, d, false),
-            numbers(d, 1),
-            linear(d, d, false),
-            numbers(d, 1),
-            linear(hidden, d, false),
+  nn::TernaryBlock block(size_t width = d) {
+    return {numbers(width, 1),
+            linear(3 * width, width, false),
+            numbers(width, 1),
+            linear(width, width, false),
+            numbers(width, 1),
+            linear(hidden, width, false),
             numbers(hidden, 1),
-            linear(d, hidden, false),
+            linear(width, hidden, false),
             4};
+  }
+  predictor::Ground ground() {
+    return {{block(v)}, numbers(v, 1), linear(n, v, true)};
   }
   predictor::PointerPredictor::Weights weights() { return weights({block(), block()}); }
   predictor::PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks,
@@ -58,7 +61,8 @@ struct Fixture {
             linear(d, P::kMatches, false),
             linear(d, P::kWordFound, false),
             linear(d, P::kPlaceFound, false),
-            linear(P::kPlaceFound, d, true)};
+            linear(P::kPlaceFound, d, true),
+            ground()};
   }
   nn::Mat<const float> mat(size_t rows, size_t cols) {
     return {numbers(rows * cols, 1).data(), rows, cols};

@@ -58,13 +58,16 @@ TEST_CASE_FIXTURE(Fixture, "a place's support is what the cosine loses without i
 TEST_CASE_FIXTURE(Fixture, "places that cannot matter have no support; the one pointed at has") {
   // Without blocks, and with nothing read, only the pointer sees the picture; this sharp, one
   // place.
-  auto w = weights({}, 200);
+  auto w = weights({}, 2000);
   const std::vector<float> zeros(d * d), open{200.0f}, shut(d, -200.0f);
-  w.gate = quant::Linear(
-      quant::WeightView{quant::Type::f32, 1, d, std::as_bytes(std::span(zeros).first(d)), {}, 0},
-      open);
-  w.read_gate = quant::Linear(
-      quant::WeightView{quant::Type::f32, d, d, std::as_bytes(std::span(zeros)), {}, 0}, shut);
+  const auto zero = [&](size_t m, size_t k) -> quant::WeightView {
+    return {quant::Type::f32, m, k, std::as_bytes(std::span(zeros).first(m * k)), {}, 0};
+  };
+  // What is found at a place is told by how it differs from the others.
+  w.place_found = quant::Linear(zero(d, PointerPredictor::kPlaceFound));
+  w.pointer_found = quant::Linear(zero(PointerPredictor::kPlaceFound, d));
+  w.gate = quant::Linear(zero(1, d), open);
+  w.read_gate = quant::Linear(zero(d, d), shut);
   const PointerPredictor predictor(std::move(w));
   const size_t tokens = 12;
   const Query query{mat(3, q), mat(tokens, v), mat(tokens, n)};

@@ -104,6 +104,25 @@ TEST_CASE_FIXTURE(Fixture, "head_scale is a factor of the head's weights and bia
   CHECK(moved > 1e-3);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what lies at the places is what they say, and what the tower saw") {
+  auto w = weights();
+  const Query query{mat(3, q), mat(10, v), mat(10, n), 3};
+  const auto seen = predict(PointerPredictor(w), query);
+  const std::vector<float> zeros(n * v), none(n);
+  w.ground.map =
+      quant::Linear({quant::Type::f32, n, v, std::as_bytes(std::span(zeros)), {}, 0}, none);
+  const auto said = predict(PointerPredictor(w), query);
+  w.ground = {};
+  const auto without = predict(PointerPredictor(w), query);
+  double most = 0, moved = 0;
+  for (size_t i = 0; i < n; ++i) {
+    most = test::worse(most, static_cast<double>(std::fabs(said[i] - without[i])));
+    moved = std::max(moved, static_cast<double>(std::fabs(seen[i] - without[i])));
+  }
+  CHECK(most < 1e-5);  // cosines do not see that rows became of unit length
+  CHECK(moved > 1e-3);
+}
+
 TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refused") {
   const auto refused = [&](auto spoil) {
     auto w = weights();
@@ -128,6 +147,10 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refused([&](W& w) { w.place_found = {}; });
   refused([&](W& w) { w.pointer_found = linear(PointerPredictor::kPlaceFound, d + 1, true); });
   refused([&](W& w) { w.read_gate = linear(d + 1, d, true); });
+  refused([&](W& w) { w.ground.map = linear(n + 1, v, true); });
+  refused([&](W& w) { w.ground.map = linear(n, v + 1, true); });
+  refused([](W& w) { w.ground.norm = w.ground.norm.first(v - 1); });
+  refused([&](W& w) { w.ground.blocks[0] = block(); });
 
   const PointerPredictor predictor(weights());
   std::vector<float> out(n);

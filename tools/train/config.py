@@ -29,6 +29,7 @@ class ModelConfig:
     mlp: int = 1024
     vision_blocks: int = 3
     predictor_blocks: int = 5
+    ground_blocks: int = 1
     pointer_width: int = 64
     dropout: float = 0.2  # on the low-level part of a picture feature
     embed_prompt: str = "what is in the picture?"
@@ -65,6 +66,7 @@ class TrainConfig:
     all_answers_weight: float = 0.5
     cosine_weight: float = 0.5
     pointing_weight: float = 0.15  # of -log(pointer's share of the places that show what is asked about)
+    ground_weight: float = 0.3  # of InfoNCE between what lies at a composed picture's places and the words of all things
     apart_weight: float = 6.0  # of 1 - cosine between a renamed photo's name and what the pointer points at
     ema: float = 0.995
     bf16: bool = True

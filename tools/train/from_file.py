@@ -57,15 +57,15 @@ def tensors_of(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
 
 
 def with_masters(net: torch.nn.Module, state: dict[str, torch.Tensor], random: torch.Generator) -> torch.nn.Module:
-    """`net` with the weights of `state`, master weights for its ternary ones."""
+    """`net` with the weights of `state`, master weights for its ternary ones; what is not in `state` it keeps."""
     for name, module in net.named_modules():
-        if isinstance(module, TernaryLinear):
+        if isinstance(module, TernaryLinear) and f"{name}.weight" in state:
             w = state[f"{name}.weight"]
             master = master_weights(w, random)
             if not torch.equal(ternary_weight(master), w):
                 raise SystemExit(f"{name}.weight: expected ternary weights of a scale a row, found others")
             state[f"{name}.weight"] = master
-    net.load_state_dict(state)
+    net.load_state_dict(net.state_dict() | state)
     return net
 
 
@@ -87,8 +87,8 @@ def main():
     save(a.work / "tuned.pt", {"weights": stem_of(tensors)})
     net = Net(setting.config)
     net.standardise(some_features(setting))
-    state = {name: tensors.get(name, value) for name, value in net.state_dict().items()}
-    shift, scale = state["vision.shift"], state["vision.scale"]
+    state = {name: tensors[name] for name in net.state_dict() if name in tensors}  # all but the standardisation; older files have no predictor.ground
+    shift, scale = net.vision.shift, net.vision.scale
     folded = state["vision.tokens.weight"]
     state["vision.tokens.weight"] = folded / scale
     state["vision.tokens.bias"] = (state["vision.tokens.bias"].double() + folded.double() @ shift.double()).float()

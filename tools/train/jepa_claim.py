@@ -55,7 +55,7 @@ class Embeds(nn.Module):
 
     def loss(self, batch, c: TrainConfig):
         features, question, length, owner, answer, task, *_ = batch
-        out, alpha = self.net(features, question, length, owner)
+        out, alpha, _ = self.net(features, question, length, owner)
         return loss_of(out.float(), self.pool.answer_table, self.pool.base, self.pool.candidates, answer, task, c)[0], alpha
 
     def right(self, setting, features, items) -> np.ndarray:
@@ -73,7 +73,7 @@ class Writes(nn.Module):
 
     def loss(self, batch, c: TrainConfig):
         features, question, length, owner, answer, *_ = batch
-        out, alpha = self.net(features, question, length, owner)
+        out, alpha, _ = self.net(features, question, length, owner)
         inputs, targets = (x.to(out.device) for x in self.pieces.batch([self.pool.answers[a] for a in answer]))
         return F.cross_entropy(self.decoder(out, inputs).float().flatten(0, 1), targets.flatten()), alpha
 

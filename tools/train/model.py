@@ -165,9 +165,29 @@ def matches(score, semantics, pointed, question):
                         cosine.amax(1), cosine.mean(1), MATCH_GAIN * (pointed * asked).sum(-1), cosine[:, 0]], 1)
 
 
+class Ground(nn.Module):
+    """What lies at each place, [n, T, 384] of unit length, for words to be found there: the stem's reading [n, T, 384], which at small things
+    is vague and of the ground beside a thing says the thing, plus what the picture's tokens [n, T, d] make of it. Learned from composed
+    pictures, whose things are known place by place (train.py `ground_loss`). The first place, the picture as a whole, is left as it is."""
+
+    def __init__(self, c: ModelConfig):
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp, c.ground_blocks) for _ in range(c.ground_blocks))
+        self.norm = Norm(c.width)
+        self.map = nn.Linear(c.width, EMBED)
+        nn.init.zeros_(self.map.weight)
+        nn.init.zeros_(self.map.bias)
+
+    def forward(self, vision, semantics):
+        for block in self.blocks:
+            vision = block(vision)
+        more = self.map(self.norm(vision)[:, 1:]).float()
+        return torch.cat([semantics[:, :1], F.normalize(semantics[:, 1:] + more, dim=-1)], 1)
+
+
 def grounded(question, semantics):
     """Where in the picture the question's words find what they mean: what each place is told, [n, T, 2], and each word, [n, L, 10]. Of
-    the cosines c between the words' features [n, L, 384] (zeros behind the last) and the places' meanings [n, T, 384], less each word's
+    the cosines c between the words' features [n, L, 384] (zeros behind the last) and what lies at the places [n, T, 384] (Ground), less each word's
     mean over the places (the pooled one is none of them), times five: of a place that of the question's own embedding and the largest of
     a word; of a word how c lies in the picture (`layout` of 30 c), its largest and that mean."""
     n, longest, t = question.shape[0], question.shape[1], semantics.shape[1]
@@ -212,6 +232,7 @@ class Predictor(nn.Module):
         self.answer = nn.Parameter(torch.randn(c.width) * 0.02)
         self.question = nn.Linear(EMBED, c.width)
         self.vision = nn.Linear(c.width, c.width)
+        self.ground = Ground(c)
         self.word_found = nn.Linear(10, c.width, bias=False)
         self.place_found = nn.Linear(2, c.width, bias=False)
         self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp, c.predictor_blocks)
@@ -232,16 +253,18 @@ class Predictor(nn.Module):
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 0.0)
 
-    def forward(self, question, length, vision, semantics):
+    def forward(self, question, length, vision, semantics, ground=None):
         """question [n, L, 384] padded to L, length [n], vision [n, T, d], semantics [n, T, 384] -> embedding [n, 384]
-        and where it pointed: alpha [n, T], sums to one. What the pointed-at places look like is read twice: as their
+        and where it pointed: alpha [n, T], sums to one. `ground` [n, T, 384] is self.ground's, if that is known already. What the pointed-at places look like is read twice: as their
         meaning (`pointed`, added to the answer) and as their vision tokens (`looked`, into the head, gated feature by
         feature by the question; without it colours are not learned within a thousand steps). Beside these, how well the
         picture matches what is asked about at all, which the pointer's softmax hides and yes or no depends on, and the
         pointed-at places' layout, for where and how many."""
         n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
+        if ground is None:
+            ground = self.ground(vision, semantics)
         with torch.autocast(question.device.type, enabled=False):
-            place, word = grounded(question.float(), semantics.float())
+            place, word = grounded(question.float(), ground.float())
         z = torch.cat([self.answer.expand(n, 1, -1), self.question(question) + self.word_found(word), self.vision(vision) + self.place_found(place)], 1)
         mask = None
         if int(length.min()) < longest:
@@ -290,6 +313,8 @@ class Net(nn.Module):
         self.vision.scale[EMBED:EMBED + 2] = 2.0
 
     def forward(self, features, question, length, owner):
-        """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture. As the predictor's."""
-        vision = self.vision(features)
-        return self.predictor(question, length, vision[owner], meanings(features)[owner])
+        """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture. As the predictor's, and what lies at
+        the pictures' places, through which the questions send no gradient."""
+        vision, semantics = self.vision(features), meanings(features)
+        ground = self.predictor.ground(vision, semantics)
+        return *self.predictor(question, length, vision[owner], semantics[owner], ground.detach()[owner]), ground

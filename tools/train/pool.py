@@ -15,6 +15,7 @@ from labels import ACTIONS, COLOURS, KINDS, NUMBERS, PLACES, SCENES, Labels, rea
 from questions import Asker
 from swap import ClassSwap, class_weights, shown_class
 from text import Text
+from things import thing_word
 
 RUN = 512  # pictures asked about by a process at a time
 ROUNDS = 3  # questions of a class shown by renaming: so many times all that are known of it
@@ -91,10 +92,22 @@ def packed_places(places: list[int], count: int) -> np.ndarray:
     return np.frombuffer(b"".join(p.to_bytes(width, "little") for p in places), dtype=np.uint8).reshape(len(places), width)
 
 
+def what_lies(facts: list[dict], labels: Labels, places: int) -> tuple[list[str], torch.Tensor]:
+    """Words of things, and at each place of a picture [n, places] which of them lies there, on top; -1: not known."""
+    words, lies = {}, torch.full((len(facts), places), -1, dtype=torch.int16)
+    for row, fact in zip(lies, facts):
+        things = fact.get("objects", ())
+        if fact["source"] == "recolour":
+            things = [{"word": thing_word(labels, fact["label"]), "cells": fact["cells"]}]
+        for thing in things:
+            row[[i for i in range(places) if thing["cells"] >> i & 1]] = words.setdefault(thing["word"], len(words))
+    return list(words), lies
+
+
 class Pool:
     """Pictures with questions, on `device`: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
     [m, 3] = question, answer, task, and of `shown` [m, bytes] = bits of the places that show what is asked about (scenes.cells; none: not known);
-    entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). Questions are read by `reader`, else by the setting's
+    entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). `lies` [n, T - 1]: which of `things` is at a place, -1: not known. Questions are read by `reader`, else by the setting's
     text tower. Answers: the first `base` compete always, captions only in their batch."""
 
     def __init__(self, setting: Setting, seed: int, device: str = "cpu", parts=tuple(TRAIN_PARTS), reader: Text | None = None):
@@ -106,6 +119,8 @@ class Pool:
             self.part += [part] * (len(facts) - len(self.part))
         self.features = self._features([folder for _, folder in folders])
         self.shown_as = self._classes(folders, facts)  # class a picture can be renamed from, or -1
+        self.things, lies = what_lies(facts, labels, self.features.shape[1] - 1)
+        self.lies, self.thing_table = lies.to(device), setting.text.embed(self.things).to(device)
         things = sorted({o["word"] for f in facts if f["source"] == "scene" for o in f["objects"]})
         asked = ask_all(facts, self.part, labels, things, seed, set(np.flatnonzero(self.shown_as >= 0).tolist()))
         asked = evened(asked, self.part, seed)
@@ -219,7 +234,8 @@ class Pool:
         return -0.6 * number[group].float().log()
 
     def batch(self, step: list[int], pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
-        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n], which questions [n].
+        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n],
+        what lies where [p, g*g], which questions [n].
 
         A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class. The
         random numbers are those of `step` = seed, step (on this kind of device).
@@ -227,6 +243,7 @@ class Pool:
         random = torch.Generator(self.device).manual_seed(step[0] * 1_000_003 + step[1])
         rows = self.draw(random, pictures, weights)
         features, asks, number = self.features[rows].float(), rows, len(self.part)
+        lies = self.lies[rows].long()
         if len(self.class_weights):
             silent = self.start[rows] == self.start[rows + 1]
             by = (self.from_class[rows] >= 0) & (silent | (torch.rand(pictures, generator=random, device=self.device) < renamed))
@@ -235,6 +252,7 @@ class Pool:
             source = self.class_row[rows[at]]
             features[at, :, :EMBED] = self.swap.semantics(self.index[source], self.weight[source], self.from_class[rows[at]], to[at])
             asks = torch.where(by, number + to, rows)
+            lies[at] = -1
         first, count = self.start[asks], self.start[asks + 1] - self.start[asks]
         within = torch.arange(int(count.max()), device=self.device)
         there = within[None] < count[:, None]
@@ -256,7 +274,7 @@ class Pool:
         words = self.tokens[token].float() * inside[..., None]
         bit = torch.arange(features.shape[1] - 1, device=self.device)
         shown = (self.shown[chosen][:, bit // 8] >> (bit % 8)) & 1
-        return features, words, length, owner, answer, task, shown.bool(), chosen >= self.start[number], question
+        return features, words, length, owner, answer, task, shown.bool(), chosen >= self.start[number], lies, question
 
     def draw(self, random: torch.Generator, n: int, weights: dict[str, float]) -> torch.Tensor:
         """Picture rows: a part by weight, then a picture of it that has questions or can be renamed."""

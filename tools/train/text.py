@@ -30,7 +30,7 @@ class Text:
         self.tokenizer.enable_truncation(256)
         self.model = BertModel.from_pretrained(str(model_folder()), attn_implementation="eager")
         for name, value in (weights or {}).items():
-            self.model.get_parameter(name).data.copy_(value)
+            self.model.get_parameter(name).data[:len(value)].copy_(value)  # a file's positions end where texts are cut
         self.model.eval().to(device)
         self.device = device
         self.cache = cache

@@ -6,7 +6,7 @@ from PIL import Image
 
 from cutouts import CutOut, grab_cut
 from data import Setting, photo_files
-from labels import read_notes
+from labels import Labels, read_notes
 from mosaics import Tile
 from stem import Stem, load_picture, resize, stem_tensors
 
@@ -57,6 +57,12 @@ def mask_cells(mask: np.ndarray, grid: int) -> int:
     return sum(1 << i for i in np.flatnonzero(share >= min(1 / 3, share.max())).tolist())
 
 
+def thing_word(labels: Labels, label: int) -> str:
+    """What the thing on a class's photos is called: its kind, or else its everyday name."""
+    kind = labels.kind[label]
+    return (kind[1] if kind else labels.words[label][-1]).lower()
+
+
 def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
     out = []
     for name, mask in masks.items():
@@ -65,9 +71,7 @@ def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
         rows, cols = np.where(mask.max(1) > 128)[0], np.where(mask.max(0) > 128)[0]
         box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
         image = Image.fromarray(np.dstack([pixels, mask])[box], "RGBA")
-        kind = setting.labels.kind[label]
-        word = kind[1] if kind else setting.labels.words[label][-1]
-        out.append(CutOut(word.lower(), f"photos/{name}", image, kind, True))
+        out.append(CutOut(thing_word(setting.labels, label), f"photos/{name}", image, setting.labels.kind[label], True))
     return out
 
 

@@ -99,8 +99,16 @@ def as_before(before: Net, out, features, question, length, owner, rows):
     if len(at) == 0:
         return out.new_zeros(())
     with torch.no_grad():
-        said, _ = before(features, question[at], length[at], owner[at])
+        said, *_ = before(features, question[at], length[at], owner[at])
     return (1 - (out[at] * said.float()).sum(-1)).sum() / len(out)
+
+
+def ground_loss(ground, lies, table, c: TrainConfig):
+    """InfoNCE of what `ground` [p, T, 384] says of the places where it is known which row of `table` lies there, `lies` [p, T - 1], else -1."""
+    known = lies >= 0
+    if not known.any():
+        return ground.new_zeros(())
+    return F.cross_entropy(ground[:, 1:][known].float() @ table.T / c.temperature, lies[known])
 
 
 def rate(step: int, steps: int, c: TrainConfig, top: float) -> float:
@@ -108,8 +116,8 @@ def rate(step: int, steps: int, c: TrainConfig, top: float) -> float:
 
 
 def optimiser(net: Net, c: TrainConfig):
-    decay = [p for n, p in net.named_parameters() if p.dim() > 1 and "position" not in n]
-    plain = [p for n, p in net.named_parameters() if p.dim() <= 1 or "position" in n]
+    decay = [p for n, p in net.named_parameters() if p.requires_grad and p.dim() > 1 and "position" not in n]
+    plain = [p for n, p in net.named_parameters() if p.requires_grad and (p.dim() <= 1 or "position" in n)]
     return torch.optim.AdamW([{"params": decay, "weight_decay": c.weight_decay}, {"params": plain, "weight_decay": 0.0}],
                              lr=1e-3, betas=(0.9, 0.98), fused=True)
 
@@ -181,11 +189,11 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     seen, clock, saved_at = [], time.time(), time.time()
     batches = drawn(pool, c, start, stop, tasks)
     for step in range(start, stop):
-        features, question, length, owner, answer, task, shown, renamed, _ = next(batches)
+        features, question, length, owner, answer, task, shown, renamed, lies, _ = next(batches)
         for group in opt.param_groups:
             group["lr"] = rate(step, steps, c, top)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
-            out, alpha = net(features, question, length, owner)
+            out, alpha, ground = net(features, question, length, owner)
             apart = as_before(before, out.float(), features, question, length, owner, renamed) if begun else None
         out, by_pointing = out.float(), about_tasks.named[task] & renamed
         asked = (~(renamed if begun else by_pointing)).nonzero()[:, 0]
@@ -193,13 +201,14 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
         pointing = pointing_loss(alpha, shown, task, about_tasks, 2 * by_pointing)
         if not begun:
             apart = apart_from_pointed(out, alpha, meanings(features)[owner], by_pointing)
-        loss = loss + c.pointing_weight * pointing + c.apart_weight * apart
+        grounding = ground_loss(ground, lies, pool.thing_table, c)
+        loss = loss + c.pointing_weight * pointing + c.apart_weight * apart + c.ground_weight * grounding
         training.step(loss)
-        seen.append(torch.stack([among, every, cosine, apart, torch.full_like(among, len(answer))]).detach())
+        seen.append(torch.stack([among, every, cosine, apart, grounding, torch.full_like(among, len(answer))]).detach())
         if (step + 1) % c.report_every == 0:
             m, seen = torch.stack(seen).cpu().numpy(), []
             print(f"{name} {step + 1}/{steps} among {m[:, 0].mean():.3f} all {m[:, 1].mean():.3f} cosine {m[:, 2].mean():.3f} "
-                  f"apart {m[:, 3].mean():.3f} {m[:, 4].sum() / (time.time() - clock):.0f} questions/s", flush=True)
+                  f"apart {m[:, 3].mean():.3f} ground {m[:, 4].mean():.3f} {m[:, 5].sum() / (time.time() - clock):.0f} questions/s", flush=True)
             clock = time.time()
         if time.time() - saved_at > c.checkpoint_every_s or step + 1 == stop:
             saved_at = time.time()

@@ -4,6 +4,7 @@
 #include <sterna/nn/mat.h>
 #include <sterna/nn/ternary_block.h>
 #include <sterna/nn/workspace.h>
+#include <sterna/predictor/ground.h>
 #include <sterna/quant/linear.h>
 
 #include <cstddef>
@@ -30,7 +31,9 @@ struct Query {
 /// Beside these it is told how well the picture matches the question at all, which the softmax
 /// hides, and where and in how many parts the places lie. Words and places know of each other
 /// beforehand, f: where each word finds what it means, and how well each place is what is asked for
-/// (grounded.h), which ternary maps of text tokens do not tell as exactly:
+/// (grounded.h), which ternary maps of text tokens do not tell as exactly. They are found in what
+/// lies at the places, g (ground.h; what they say, s, in a file without):
+///   f = grounded(h, g)
 ///   z = blocks([a; W_q h + b_q + W_wf f_word; W_v v + b_v + W_pf f_place]), RMSNorm
 ///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) + (W_f z_0 + b_f) . f_place_i for vision tokens i
 ///   alpha = softmax(a)
@@ -58,6 +61,7 @@ class PointerPredictor {
     quant::Linear word_found;     // [d, kWordFound]
     quant::Linear place_found;    // [d, kPlaceFound]
     quant::Linear pointer_found;  // [kPlaceFound, d] + bias
+    Ground ground;                // of the vision width
   };
 
   static constexpr size_t kMatches = 16, kWordFound = 10, kPlaceFound = 2;
