@@ -21,7 +21,7 @@ inline constexpr float kCosineGain = 5;  // cosines of texts differ by tenths
 /// (the first token, the picture as a whole, is none of them):
 ///   places [T, 2]  5 c_qt of the question's own embedding q = L2norm(sum h), 5 max_j c_jt
 ///   words [L, 10]  layout(30 c_j1 .. 30 c_jT-1), 5 max_t c_jt, 5 times the mean that was taken off
-/// Zeros for words where the picture has no places. tools/train/model.py `grounded`.
+/// Zeros for words where the picture has no places. tools/train/found.py `grounded`.
 void grounded(const Query& query, nn::Mat<float> places, nn::Mat<float> words,
               nn::Workspace& workspace, quant::Isa isa);
 

@@ -14,7 +14,7 @@ inline constexpr size_t kLayout = 8;
 ///   counts of the local maxima, sum w_i exp(4 (s_i - largest s of the 3 x 3 places about i)) with
 ///   w_i = sigmoid(s_i), r_i = beta_i / max beta, or min(1, 2 r_i).
 /// Place `absent` of the grid is not among the scores: where it is, the grid has a hole (SIZE_MAX:
-/// none). `columns` 0 (no grid is known) gives zeros. tools/train/model.py `layout`.
+/// none). `columns` 0 (no grid is known) gives zeros. tools/train/found.py `layout`.
 void layout(std::span<const float> score, size_t columns, size_t absent, float* out);
 
 }  // namespace sterna::predictor

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from blocks import TernaryLinear, ternary_weight
 from config import ModelConfig
-from model import Net, TernaryLinear, ternary_weight
+from model import Net
 from training import save
 
 

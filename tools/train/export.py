@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from config import CAPTION_QUESTION, EMBED, LITE0_STAGES, ModelConfig
+from found import WHOLE_PLACES
 from generator import Generator, load_generator
-from model import HEAD_GAIN, WHOLE_PLACES, Net
+from model import HEAD_GAIN, Net
 from text import Text, model_folder
 
 MAX_TOKENS = 256  # of a text; MiniLM has positions for twice as many

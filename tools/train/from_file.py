@@ -15,11 +15,12 @@ import gguf
 import numpy as np
 import torch
 
+from blocks import TernaryLinear, ternary_weight
 from config import EMBED, GeneratorConfig
 from data import Setting, load_setting, photo_files
 from export import language_of, stem_of
 from generator import Generator
-from model import HEAD_GAIN, Net, TernaryLinear, ternary_weight
+from model import HEAD_GAIN, Net
 from stem import load_picture
 from training import save
 

@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from blocks import Block, Norm, TernaryLinear, fuse
 from config import EMBED, GeneratorConfig
 from data import Setting, load_setting
 from generator_texts import common_answers, held_text, load_texts
-from model import Block, Norm, TernaryLinear, fuse
 from training import Training, save
 
 END = 0  # the table's row of the end of a text

@@ -1,4 +1,4 @@
-"""Trains a checkpoint's `Ground` (model.py), what says what lies at a picture's places, alone: tower and predictor stay as they are.
+"""Trains a checkpoint's `Ground` (found.py), what says what lies at a picture's places, alone: tower and predictor stay as they are.
 For a file that was made without one; train.py trains it beside everything else."""
 
 import argparse
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from blocks import fuse
 from config import TrainConfig
 from data import load_setting
-from model import fuse, meanings
+from found import meanings
 from pool import Pool
 from train import ground_loss, load_checkpoint, optimiser, rate
 from training import save

@@ -20,11 +20,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from blocks import fuse
 from config import GeneratorConfig, ModelConfig, TrainConfig
 from data import load_setting
 from generator import Generator, greedy, padded
 from measure import cosines, from_jsonl, held_out, predict
-from model import Net, fuse
+from model import Net
 from pool import Pool
 from train import asked_about, drawn, loss_of, optimiser, pointing_loss, rate, some_features
 from training import Training

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from data import Setting, answer_vocabulary
+from found import meanings
 from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
-from model import Net, meanings
+from model import Net
 from pool import questions_for
 from questions import Asker
 from stem import load_picture

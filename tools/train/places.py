@@ -11,7 +11,7 @@ import torch
 
 from build import CIFAR, SEEDS, cifar_files, scene_drawer
 from data import load_setting, photo_files
-from model import GROUND_GAIN, meanings
+from found import GROUND_GAIN, meanings
 from stem import Features, load_picture, stem_tensors
 from writer import made
 

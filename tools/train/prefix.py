@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from blocks import Norm, TernaryLinear, fuse
 from config import EMBED, PrefixConfig
 from data import load_setting
 from generator import Corpus, fit
-from model import Norm, TernaryLinear, fuse
 
 
 class LanguageModel:

@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from blocks import absmax_int8, fuse
 from config import TextConfig
 from data import answer_vocabulary, load_setting
+from found import meanings
 from generator_texts import held_text, load_texts
-from model import absmax_int8, fuse, meanings
 from pool import Pool
 from text import MAPS
 from train import PART_WEIGHTS, TASK_WEIGHTS, load_checkpoint

@@ -21,9 +21,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from blocks import TernaryLinear, fuse, ternary_weight
 from config import ModelConfig, TrainConfig
 from data import load_setting
-from model import Net, TernaryLinear, fuse, meanings, ternary_weight
+from found import meanings
+from model import Net
 from pool import Pool
 from training import Training, save
 

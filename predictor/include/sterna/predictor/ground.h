@@ -16,7 +16,7 @@ namespace sterna::predictor {
 /// which of small things is vague and of the ground beside a thing names the thing, plus what the
 /// picture's tokens v make of it. The first place, the picture as a whole, stays as it is:
 ///   g_0 = s_0;  g_i = L2norm(s_i + W RMSNorm(blocks(v))_i + b)
-/// tools/train/model.py `Ground`. Const after construction, shared by threads.
+/// tools/train/found.py `Ground`. Const after construction, shared by threads.
 struct Ground {
   std::vector<nn::TernaryBlock> blocks;  // of width d
   std::span<const float> norm;           // [d]
