@@ -76,8 +76,8 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
   predictor::Ground ground;
   if (file.has(kGroundBlocks)) {
     const Weights g = w.in("ground");
-    const size_t v = vision_width;
-    ground = {.blocks = bind_blocks(g, file.integer(kGroundBlocks, 0, kMostBlocks), v, f, heads, isa),
+    const size_t v = vision_width, layers = file.integer(kGroundBlocks, 0, kMostBlocks);
+    ground = {.blocks = bind_blocks(g, layers, v, f, heads, isa),
               .norm = g.floats("norm.weight", {v}),
               .map = bind_linear(g, "map", dim, v, true, isa)};
   }

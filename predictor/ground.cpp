@@ -35,11 +35,8 @@ void Ground::forward(Mat<const float> vision, Mat<const float> meaning, Mat<floa
   nn::rms_norm(x, norm, nn::TernaryBlock::kEps, x, executor, isa);
   nn::apply(map, x, out, executor, workspace);
   std::copy_n(meaning.row(0), dim, out.row(0));
-  for (size_t t = 1; t < tokens; ++t) {
-    float* const g = out.row(t);
-    for (size_t j = 0; j < dim; ++j) g[j] += meaning.row(t)[j];
-    nn::l2_normalize(g, dim);
-  }
+  nn::add(meaning.slice_rows(1, tokens - 1), out.slice_rows(1, tokens - 1), executor, isa);
+  for (size_t t = 1; t < tokens; ++t) nn::l2_normalize(out.row(t), dim);
 }
 
 }  // namespace sterna::predictor

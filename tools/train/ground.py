@@ -14,7 +14,7 @@ from data import load_setting
 from found import meanings
 from pool import Pool
 from train import ground_loss, load_checkpoint, optimiser, rate
-from training import save
+from training import descend, save
 
 PARTS = {"scenes": 0.5, "mosaics": 0.3, "recolour": 0.2}  # whose things are known place by place
 
@@ -44,10 +44,7 @@ def main():
             with torch.no_grad():
                 vision = net.vision(features)
             loss = ground_loss(ground(vision, meanings(features)), lies, pool.thing_table, c)
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(ground.parameters(), 1.0)
-        opt.step()
+        descend(ground, opt, loss)
         seen.append(loss.item())
         if (step + 1) % 25 == 0:
             print(f"ground {step + 1}/{a.steps} loss {np.mean(seen):.3f} {time.time() - clock:.0f} s", flush=True)

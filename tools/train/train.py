@@ -118,8 +118,8 @@ def rate(step: int, steps: int, c: TrainConfig, top: float) -> float:
 
 
 def optimiser(net: Net, c: TrainConfig):
-    decay = [p for n, p in net.named_parameters() if p.requires_grad and p.dim() > 1 and "position" not in n]
-    plain = [p for n, p in net.named_parameters() if p.requires_grad and (p.dim() <= 1 or "position" in n)]
+    decay = [p for n, p in net.named_parameters() if p.dim() > 1 and "position" not in n]
+    plain = [p for n, p in net.named_parameters() if p.dim() <= 1 or "position" in n]
     return torch.optim.AdamW([{"params": decay, "weight_decay": c.weight_decay}, {"params": plain, "weight_decay": 0.0}],
                              lr=1e-3, betas=(0.9, 0.98), fused=True)
 

@@ -12,6 +12,14 @@ def save(path: Path, content: dict):
     path.with_suffix(".tmp").replace(path)
 
 
+def descend(net: nn.Module, opt: torch.optim.Optimizer, loss: torch.Tensor):
+    """A step of `opt` down the gradient of `loss`, clipped to length 1."""
+    opt.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    opt.step()
+
+
 class Training:
     """A network in training, its averaged weights (`average`, a copy of it), its optimiser, and the file that a run goes on from."""
 
@@ -26,11 +34,8 @@ class Training:
             print(f"resumed at step {self.done}", flush=True)
 
     def step(self, loss: torch.Tensor):
-        """Down the gradient of `loss`, clipped to length 1; the averaged weights follow, faster at first."""
-        self.opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.opt.step()
+        """descend(); the averaged weights follow, faster at first."""
+        descend(self.net, self.opt, loss)
         keep = min(self.ema, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - keep)
