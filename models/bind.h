@@ -48,6 +48,9 @@ vision::Preprocess bind_preprocess(const Gguf& file);
 vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& preprocess, size_t dim,
                                quant::Isa isa, const Replaced* replaced = nullptr);
 
+/// How many times as large the picture is that Sight::fine sees; absent from files that see once.
+inline constexpr const char* kDetail = "sterna.vision.detail";
+
 /// Blocks of what lies at the places; absent from files that have no such part.
 inline constexpr const char* kGroundBlocks = "sterna.predictor.ground_blocks";
 

@@ -12,6 +12,7 @@ namespace {
 
 // Bounds of what any sane model says; tensors that do not match the rest are caught by name.
 constexpr uint64_t kMostWidth = 65536, kMostBlocks = 4096, kMostSide = 8192, kMostClasses = 1 << 24;
+constexpr uint64_t kMostDetail = 4;
 
 std::array<float, 3> colour(const Gguf& file, std::string_view key) {
   const std::vector<double> v = file.numbers(key);
@@ -111,6 +112,10 @@ vision::HybridTower bind_tower(const Gguf& file, const vision::Preprocess& prepr
                                 bind_table(scope, "class_embedding", classes, dim, isa), top, isa);
   vision::HybridTower::Config config{preprocess.size, preprocess.mean, preprocess.std, d};
   config.whole_places = optional_number(file, "sterna.vision.whole_places", 0, 100, true);
+  if (file.has(kDetail)) {
+    config.detail = file.integer(
+        kDetail, 1, std::clamp<uint64_t>(kMostSide / config.image_size, 1, kMostDetail));
+  }
   const size_t features = vision::HybridTower::feature_width(stem, semantic);
   const size_t tokens = vision::HybridTower::tokens(stem, config.image_size);
   return {config,

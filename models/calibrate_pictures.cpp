@@ -71,7 +71,9 @@ class PictureCalibration {
   /// A picture on its way through the model.
   struct Seen {
     std::vector<uint8_t> pixels;          // [size * size * 3]
+    std::vector<uint8_t> larger;          // the picture that is looked at closer, or empty
     std::vector<float> features, meaning;  // [tokens, width], [tokens, dim]
+    std::vector<float> fine;               // [tokens, dim]
     std::vector<Mat<const float>> questions;
   };
 
@@ -80,6 +82,7 @@ class PictureCalibration {
             std::vector<Map>& found) const;
   Mat<const float> hear(const std::string& question);
   void see();
+  void look_closer();
   void predict();
   template <class Bind, class Pass>
   void round(const std::vector<Map>& maps, Bind&& bind, Pass&& pass);
@@ -118,6 +121,13 @@ void PictureCalibration::take_in(std::span<const AskedPicture> pictures) {
     seen.pixels.resize(preprocess_.size * preprocess_.size * 3);
     vision::fit_pixels(picture.view(), preprocess_, seen.pixels, session_.workspace,
                        &session_.executor, isa_);
+    if (tower_.detail() > 1) {
+      vision::Preprocess larger = preprocess_;
+      larger.size *= tower_.detail();
+      seen.larger.resize(larger.size * larger.size * 3);
+      vision::fit_pixels(picture.view(), larger, seen.larger, session_.workspace,
+                         &session_.executor, isa_);
+    }
     seen.features.resize(tokens * tower_.width());
     seen.meaning.resize(tokens * text_.width());
     for (const std::string& question : asked.questions) seen.questions.push_back(hear(question));
@@ -146,11 +156,22 @@ void PictureCalibration::find(const std::string& scope, size_t blocks, size_t d,
 
 /// All pictures through the tower as it is.
 void PictureCalibration::see() {
-  const size_t tokens = tower_.tokens();
+  const size_t tokens = tower_.tokens(), dim = text_.width();
   for (Seen& seen : seen_) {
     tower_.forward(seen.pixels, {seen.features.data(), tokens, tower_.width()},
-                   {seen.meaning.data(), tokens, text_.width()}, session_.executor,
-                   session_.workspace);
+                   {seen.meaning.data(), tokens, dim}, session_.executor, session_.workspace);
+  }
+}
+
+/// As closely as questions are answered. The stem is not rounded here, so that once is enough.
+void PictureCalibration::look_closer() {
+  const size_t tokens = tower_.tokens(), dim = text_.width();
+  for (Seen& seen : seen_) {
+    seen.fine = seen.meaning;
+    if (seen.larger.empty()) continue;
+    tower_.look_closer(seen.larger, {seen.meaning.data(), tokens, dim},
+                       {seen.fine.data(), tokens, dim}, session_.executor, session_.workspace);
+    seen.larger = {};
   }
 }
 
@@ -166,7 +187,7 @@ void PictureCalibration::predict() {
       for (size_t i = first; i < first + count; ++i) {
         queries.push_back({seen.questions[i],
                            {seen.features.data(), tokens, tower_.width()},
-                           {seen.meaning.data(), tokens, text_.width()},
+                           {seen.fine.data(), tokens, text_.width()},
                            tower_.grid()});
       }
       predictor_.forward(queries, {out.data(), count, text_.width()}, session_.executor,
@@ -210,6 +231,7 @@ Calibrated PictureCalibration::run() {
   if (hidden_.empty())
     throw Error(file_.file() + ": calibration on pictures: expected a question, found none");
   see();
+  look_closer();
   round(
       predictor,
       [&] {

@@ -108,6 +108,7 @@ void CheckpointModel::see(std::span<const vision::Clip> frames, Scene& scene, Se
   scene.tokens = tokens.rows;
   scene.features.assign(tokens.data, tokens.data + tokens.rows * tokens.cols);
   scene.semantics.clear();
+  scene.fine.clear();
   scene.seen = {0, 0, 1, 1};
 }
 

@@ -54,7 +54,8 @@ Model::Impl::Impl(const std::filesystem::path& from, const Options& options)
 void Model::Impl::check(const Scene& scene) const {
   if (scene.model == id && scene.tokens == tower.tokens() &&
       scene.features.size() == scene.tokens * tower.width() &&
-      scene.semantics.size() == scene.tokens * dim()) {
+      scene.semantics.size() == scene.tokens * dim() &&
+      (scene.fine.empty() || scene.fine.size() == scene.semantics.size())) {
     return;
   }
   throw Error("scene: expected one that this model's see() made, found " +
@@ -98,18 +99,35 @@ Mat<const float> Model::Impl::encode(std::string_view question, Session& session
   return {q.hidden.data(), q.ids.size(), dim()};
 }
 
-void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> questions,
-                          Mat<float> out, Session& session, float head_scale) const {
+Mat<const float> Model::Impl::meaning(const Scene& scene) const {
+  return {scene.fine.empty() ? scene.semantics.data() : scene.fine.data(), scene.tokens, dim()};
+}
+
+void Model::Impl::predict(const Scene& scene, Mat<const float> meaning,
+                          std::span<const Mat<const float>> questions, Mat<float> out,
+                          Session& session, float head_scale) const {
   check(scene);
   const nn::Workspace::Frame frame(session.workspace);
   const auto queries = session.workspace.array<predictor::Query>(questions.size());
   const Mat<const float> vision(scene.features.data(), scene.tokens, tower.width());
-  const Mat<const float> meaning(scene.semantics.data(), scene.tokens, dim());
   for (size_t i = 0; i < questions.size(); ++i) {
     queries[i] = {questions[i], vision, meaning, tower.grid()};
   }
   predictor.forward(queries, out, session.executor, session.workspace, head_scale);
   models::check_embedding(path.native(), {out.data, out.rows * out.cols});
+}
+
+void Model::Impl::look_closer(const vision::ImageView& image, Scene& scene,
+                              Session& session) const {
+  vision::Preprocess larger = preprocess;
+  larger.size *= tower.detail();
+  const nn::Workspace::Frame frame(session.workspace);
+  const size_t bytes = larger.size * larger.size * 3;
+  const std::span<uint8_t> rgb(reinterpret_cast<uint8_t*>(session.workspace.bytes(bytes)), bytes);
+  vision::fit_pixels(image, larger, rgb, session.workspace, &session.executor, isa);
+  scene.fine.resize(scene.semantics.size());
+  tower.look_closer(rgb, {scene.semantics.data(), scene.tokens, dim()},
+                    {scene.fine.data(), scene.tokens, dim()}, session.executor, session.workspace);
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -133,13 +151,13 @@ size_t Model::dim() const { return impl_->dim(); }
 std::span<const std::string_view> Model::vocabulary() const { return *impl_->decoder.texts; }
 const std::filesystem::path& Model::path() const { return impl_->path; }
 
-Scene Model::see(const vision::ImageView& image, Session& session) const {
+Scene Model::see(const vision::ImageView& image, Session& session, Sight sight) const {
   Scene scene;
-  see(image, scene, session);
+  see(image, scene, session, sight);
   return scene;
 }
 
-void Model::see(const vision::ImageView& image, Scene& scene, Session& session) const {
+void Model::see(const vision::ImageView& image, Scene& scene, Session& session, Sight sight) const {
   const Impl& m = *impl_;
   const nn::Workspace::Frame frame(session.workspace);
   const size_t bytes = m.preprocess.size * m.preprocess.size * 3;
@@ -153,10 +171,16 @@ void Model::see(const vision::ImageView& image, Scene& scene, Session& session) 
   m.tower.forward(rgb, {scene.features.data(), scene.tokens, m.tower.width()},
                   {scene.semantics.data(), scene.tokens, m.dim()}, session.executor,
                   session.workspace);
+  scene.fine.clear();
+  if (sight == Sight::fine && m.tower.detail() > 1) m.look_closer(image, scene, session);
 }
 
 void Model::embed(const Scene& scene, std::span<float> out, Session& session) const {
-  predict(scene, impl_->prompt, out, session);
+  const Impl& m = *impl_;
+  m.check(out, 1);
+  const Mat<const float> hidden = m.encode(m.prompt, session);
+  m.predict(scene, {scene.semantics.data(), scene.tokens, dim()}, {&hidden, 1},
+            {out.data(), 1, dim()}, session);
 }
 
 void Model::embed(std::string_view text, std::span<float> out, Session& session) const {
@@ -176,7 +200,7 @@ void Model::predict(const Scene& scene, std::string_view question, std::span<flo
                     Session& session) const {
   impl_->check(out, 1);
   const Mat<const float> hidden = impl_->encode(question, session);
-  impl_->predict(scene, {&hidden, 1}, {out.data(), 1, dim()}, session);
+  impl_->predict(scene, impl_->meaning(scene), {&hidden, 1}, {out.data(), 1, dim()}, session);
 }
 
 void Model::predict(const Scene& scene, std::span<const std::string> questions,
@@ -191,7 +215,7 @@ void Model::predict(const Scene& scene, std::span<const std::string> questions,
     std::copy_n(h.data, h.rows * h.cols, copy.data);
     hidden[i] = copy;
   }
-  m.predict(scene, hidden, {out.data(), questions.size(), dim()}, session);
+  m.predict(scene, m.meaning(scene), hidden, {out.data(), questions.size(), dim()}, session);
 }
 
 void Model::support(const Scene& scene, std::string_view question, std::string_view answer,
@@ -207,7 +231,7 @@ void Model::support(const Scene& scene, std::string_view question, std::string_v
   out.places.resize(out.grid * out.grid);
   const predictor::Query query{m.encode(question, session),
                                {scene.features.data(), scene.tokens, m.tower.width()},
-                               {scene.semantics.data(), scene.tokens, dim()},
+                               m.meaning(scene),
                                out.grid};
   out.cosine = predictor::occlusion(m.predictor, query, {target.data, dim()}, out.places,
                                     session.executor, session.workspace);

@@ -54,6 +54,7 @@ HybridTower::HybridTower(Config config, Weights weights, quant::Isa isa)
     throw Error("vision tower: expected an image size that is a multiple of " +
                 std::to_string(stride) + ", found " + std::to_string(size));
   }
+  if (config_.detail == 0) throw Error("vision tower: expected a detail of at least 1, found 0");
   grid_ = size / stride;
   places_ = stride / stem.low_stride();
   for (size_t c = 0; c < 3; ++c) {
@@ -86,11 +87,30 @@ size_t HybridTower::feature_width(const EfficientNet& stem, const SemanticHead& 
          kCells * kCells * kColourFeatures;
 }
 
+/// Normalised pixels [size * size, 3] through the stem; `low` may be empty.
+void HybridTower::run_stem(std::span<const uint8_t> rgb, size_t size, Mat<float> low,
+                           Mat<float> head, const Executor& executor, Workspace& workspace) const {
+  expect("bytes of the picture", size * size * 3, rgb.size());
+  struct Picture {
+    const HybridTower& tower;
+    const uint8_t* rgb;
+    size_t row;  // bytes of one
+  } const picture{*this, rgb.data(), size * 3};
+  const auto normalise = [](const void* of, size_t begin, size_t end, float* to) {
+    const auto& p = *static_cast<const Picture*>(of);
+    const uint8_t* from = p.rgb + begin * p.row;
+    for (size_t i = 0; i < (end - begin) * p.row; i += 3) {
+      for (size_t c = 0; c < 3; ++c) to[i + c] = p.tower.normalised_[c][from[i + c]];
+    }
+  };
+  weights_.stem.forward(EfficientNet::PixelRows{normalise, &picture}, size, size, low, head,
+                        executor, workspace);
+}
+
 void HybridTower::features(std::span<const uint8_t> rgb, Mat<float> out, const Executor& executor,
                            Workspace& workspace) const {
   const EfficientNet& stem = weights_.stem;
   const size_t size = config_.image_size;
-  expect("bytes of the picture", size * size * 3, rgb.size());
   expect("feature rows", tokens(), out.rows);
   expect("feature columns", feature_width(), out.cols);
   const Workspace::Frame frame(workspace);
@@ -98,16 +118,7 @@ void HybridTower::features(std::span<const uint8_t> rgb, Mat<float> out, const E
   const Mat<float> head = workspace.mat<float>(tokens(), stem.config().head_width);
   const size_t side = size / stem.low_stride();
   const Mat<float> low = workspace.mat<float>(side * side, stem.low_width());
-  {
-    const Workspace::Frame pixels_frame(workspace);
-    const Mat<float> pixels = workspace.mat<float>(size * size, 3);
-    executor.for_ranges(size * size, size * 8, [&](size_t begin, size_t end) {
-      for (size_t i = begin * 3; i < end * 3; i += 3) {
-        for (size_t c = 0; c < 3; ++c) pixels.data[i + c] = normalised_[c][rgb[i + c]];
-      }
-    });
-    stem.forward(pixels, size, size, low, head.slice_rows(1, tokens() - 1), executor, workspace);
-  }
+  run_stem(rgb, size, low, head.slice_rows(1, tokens() - 1), executor, workspace);
   pool(head);
   const size_t low_at = dim() + SemanticHead::kConfidences;
   const size_t low_features = places_ * places_ * low.cols;
@@ -156,6 +167,20 @@ void HybridTower::forward(std::span<const uint8_t> rgb, Mat<float> vision, Mat<f
     block.forward(vision, starts, executor, workspace, isa_);
   }
   nn::rms_norm(vision, weights_.norm, nn::TernaryBlock::kEps, vision, executor, isa_);
+}
+
+void HybridTower::look_closer(std::span<const uint8_t> rgb, Mat<const float> meaning,
+                              Mat<float> fine, const Executor& executor,
+                              Workspace& workspace) const {
+  expect("meaning rows", tokens(), meaning.rows);
+  expect("fine meaning rows", tokens(), fine.rows);
+  expect("fine meaning columns", dim(), fine.cols);
+  const Workspace::Frame frame(workspace);
+  const size_t d = config_.detail, parts = d * grid_ * d * grid_;
+  const Mat<float> head = workspace.mat<float>(parts, weights_.stem.config().head_width);
+  run_stem(rgb, d * config_.image_size, {}, head, executor, workspace);
+  std::copy_n(meaning.row(0), dim(), fine.row(0));
+  weights_.semantic.forward_parts(head, d, fine.slice_rows(1, tokens() - 1), executor, workspace);
 }
 
 }  // namespace sterna::vision

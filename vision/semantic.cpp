@@ -42,9 +42,22 @@ SemanticHead::SemanticHead(quant::Linear classifier, nn::RowTable embedding, siz
   }
 }
 
+// One row of p [classes] -> meaning [dim], confidence [2]; best [top] is room to work in.
+void SemanticHead::mix(const float* p, size_t* best, float* meaning,
+                       float* confidence) const noexcept {
+  largest(p, classifier_.m(), top_, best);
+  float sum = 0;
+  for (size_t k = 0; k < top_; ++k) sum += p[best[k]];
+  confidence[0] = p[best[0]];
+  confidence[1] = sum;
+  std::fill_n(meaning, dim(), 0.0F);
+  for (size_t k = 0; k < top_; ++k) embedding_.add(best[k], p[best[k]] / sum, meaning);
+  nn::l2_normalize(meaning, dim());
+}
+
 void SemanticHead::forward(Mat<const float> features, Mat<float> meaning, Mat<float> confidence,
                            const nn::Executor& executor, nn::Workspace& workspace) const {
-  const size_t n = features.rows, classes = classifier_.m();
+  const size_t n = features.rows;
   if (meaning.rows != n || meaning.cols != dim() || confidence.rows != n ||
       confidence.cols != kConfidences) {
     throw Error("semantic head: expected outputs [" + std::to_string(n) + ", " +
@@ -52,25 +65,42 @@ void SemanticHead::forward(Mat<const float> features, Mat<float> meaning, Mat<fl
                 std::to_string(meaning.rows) + ", " + std::to_string(meaning.cols) + "] and [" +
                 std::to_string(confidence.rows) + ", " + std::to_string(confidence.cols) + "]");
   }
-  nn::Workspace::Frame frame(workspace);
-  const Mat<float> p = workspace.mat<float>(n, classes);
+  const nn::Workspace::Frame frame(workspace);
+  const Mat<float> p = workspace.mat<float>(n, classifier_.m());
   nn::apply(classifier_, features, p, executor, workspace);
   nn::softmax(p, p, executor, isa_);
   const Mat<size_t> best = workspace.mat<size_t>(n, top_);
   executor.for_ranges(n, 8, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      const float* pi = p.row(i);
-      size_t* top = best.row(i);
-      largest(pi, classes, top_, top);
-      float sum = 0;
-      for (size_t k = 0; k < top_; ++k) sum += pi[top[k]];
-      confidence.row(i)[0] = pi[top[0]];
-      confidence.row(i)[1] = sum;
+    for (size_t i = begin; i < end; ++i)
+      mix(p.row(i), best.row(i), meaning.row(i), confidence.row(i));
+  });
+}
 
-      float* s = meaning.row(i);
-      std::fill_n(s, dim(), 0.0F);
-      for (size_t k = 0; k < top_; ++k) embedding_.add(top[k], pi[top[k]] / sum, s);
-      nn::l2_normalize(s, dim());
+void SemanticHead::forward_parts(Mat<const float> features, size_t d, Mat<float> meaning,
+                                 const nn::Executor& executor, nn::Workspace& workspace) const {
+  const auto g = static_cast<size_t>(std::lround(std::sqrt(static_cast<double>(meaning.rows))));
+  constexpr SizeCheck expect{"semantic head"};
+  expect("places of a square picture", g * g, meaning.rows);
+  expect("parts of the places", meaning.rows * d * d, features.rows);
+  expect("meaning columns", dim(), meaning.cols);
+  const nn::Workspace::Frame frame(workspace);
+  const size_t classes = classifier_.m();
+  const Mat<float> p = workspace.mat<float>(features.rows, classes);
+  nn::apply(classifier_, features, p, executor, workspace);
+  nn::softmax(p, p, executor, isa_);
+  const Mat<size_t> best = workspace.mat<size_t>(meaning.rows, top_);
+  executor.for_ranges(meaning.rows, 8, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      // The place's first part holds the sum, by as much too large as there are parts: the mixture
+      // is of shares.
+      const size_t corner = (i / g * d * g + i % g) * d;
+      float* sum = p.row(corner);
+      for (size_t part = 1; part < d * d; ++part) {
+        const float* more = p.row(corner + part / d * d * g + part % d);
+        for (size_t c = 0; c < classes; ++c) sum[c] += more[c];
+      }
+      float confidence[kConfidences];
+      mix(sum, best.row(i), meaning.row(i), confidence);
     }
   });
 }

@@ -4,8 +4,9 @@
 Writes tower/tiny.gguf (float; opened by Model::open like the shipped file) and tower/tiny.safetensors:
   picture u8 [37,50,3]   an image that see() must resize (Pillow's bicubic) to `pixels` u8 [S,S,3]
   low, head              the stem's maps;  features [T, F];  vision.<mode> [T,d];  meaning [T,dim]
+  pixels_fine u8 [2S,2S,3], fine [T,dim]   the same picture seen closer, and what its places say then
   ids.<k> i32 [L], hidden.<k> [L,dim], text.<k> [dim]   for each of the questions (in the metadata)
-  predicted.<mode> [k,dim], embedded.<mode> [dim]
+  predicted.<mode> [k,dim], predicted_fine.<mode> [k,dim]
 <mode> is float, or ternary: block linears as BitNet b1.58 with int8 activations.
 The network here is written from the papers and shares no code with the training recipe.
 
@@ -32,6 +33,7 @@ VISION = {"width": 24, "blocks": 1, "heads": 2, "mlp": 48}
 PREDICTOR = {"width": 24, "blocks": 2, "heads": 4, "mlp": 40}
 POINTER, GROUND_BLOCKS = 16, 1
 WHOLE_PLACES = 0.5  # as tools/train/found.py: meanings()
+DETAIL = 2
 MEAN, STD = [120.0, 127.0, 130.0], [64.0, 128.0, 100.0]
 WORDS = "what is in the picture ? animal this color of cup how many are there a cat dog red two ##s ##ing play".split()
 QUESTIONS = ["what is in the picture?", "How many dogs are playing there?", "this Zebra?"]
@@ -176,6 +178,19 @@ def tower_features(pixels):
     return low, head, features, torch.cat([F.normalize(whole, dim=0)[None], meaning[1:]])
 
 
+def look_closer(pixels, meaning):
+    """What the places say of the picture of DETAIL times the size: the mean probabilities of their parts, mixed."""
+    _, head = stem(pixels)
+    p = (head @ weights["vision.classifier.weight"].T + weights["vision.classifier.bias"]).softmax(-1)
+    g = SIZE // 32
+    rows = [meaning[0]]
+    for y in range(g):
+        for x in range(g):
+            top = p[DETAIL * y:DETAIL * (y + 1), DETAIL * x:DETAIL * (x + 1)].mean((0, 1)).topk(TOP)
+            rows.append(F.normalize(top.values @ weights["vision.class_embedding"][top.indices], dim=0))
+    return torch.stack(rows)
+
+
 def rms(x, gain):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * gain
 
@@ -316,7 +331,7 @@ def write_gguf(vocabulary):
     w.add_array(f"{v}.mean", MEAN)
     w.add_array(f"{v}.std", STD)
     w.add_array(f"{v}.stem.stages", [x for row in STAGES for x in row])
-    for key, value in ({"image_size": SIZE, "stem.width": STAGES[0][3], "head_width": HEAD, "low_stage": LOW_STAGE,
+    for key, value in ({"image_size": SIZE, "detail": DETAIL, "stem.width": STAGES[0][3], "head_width": HEAD, "low_stage": LOW_STAGE,
                         "classes": CLASSES, "top_classes": TOP} | VISION).items():
         w.add_uint32(f"{v}.{key}", value)
     w.add_float32(f"{v}.whole_places", WHOLE_PLACES)
@@ -355,8 +370,10 @@ def main():
     picture = picture.clip(0, 255).astype(np.uint8)
     pixels = np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     low, head, features, meaning = tower_features(pixels)
+    pixels_fine = np.asarray(Image.fromarray(picture).resize((DETAIL * SIZE, DETAIL * SIZE), Image.Resampling.BICUBIC))
+    fine = look_closer(pixels_fine, meaning)
     out = {"picture": picture, "pixels": pixels, "low": low.reshape(-1, low.shape[-1]), "head": head.reshape(-1, HEAD),
-           "features": features, "meaning": meaning}
+           "features": features, "meaning": meaning, "pixels_fine": pixels_fine, "fine": fine}
     hidden = []
     for k, question in enumerate(QUESTIONS):
         ids, h, text = encode(question)
@@ -366,6 +383,7 @@ def main():
         vision = vision_tokens(features, mode)
         out[f"vision.{mode}"] = vision
         out[f"predicted.{mode}"] = torch.stack([predict(h, vision, meaning, mode) for h in hidden])
+        out[f"predicted_fine.{mode}"] = torch.stack([predict(h, vision, fine, mode) for h in hidden])
     write_gguf(vocabulary)
     save_file({k: np.ascontiguousarray(v.numpy() if torch.is_tensor(v) else v) for k, v in out.items()},
               OUT / "tiny.safetensors", metadata={"questions": json.dumps(QUESTIONS)})

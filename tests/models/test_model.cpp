@@ -71,6 +71,23 @@ void compare(const Model& model, const std::string& mode, double limit) {
     model.embed(scene, embedded, session);
     CHECK(cosine(embedded, std::span(want).first(model.dim())) >= limit);
   }
+  const Scene coarse = model.see(golden.image("picture"), session);
+  Scene scene = model.see(golden.image("picture"), session, Sight::fine);
+  CHECK(cosine(scene.fine, golden.floats("fine")) >= 0.999999);
+  CHECK(test::same_bits(scene.features, coarse.features));
+  CHECK(test::same_bits(scene.semantics, coarse.semantics));
+  const auto want = golden.floats("predicted_fine." + mode);
+  for (size_t q = 0; q < 3; ++q) {
+    const auto got = predict(model, scene, kQuestions[q], session);
+    CHECK(cosine(got, std::span(want).subspan(q * model.dim(), model.dim())) >= limit);
+  }
+  std::vector<float> embedded[2] = {std::vector<float>(model.dim()),
+                                    std::vector<float>(model.dim())};
+  model.embed(coarse, embedded[0], session);
+  model.embed(scene, embedded[1], session);
+  CHECK(test::same_bits(embedded[0], embedded[1]));
+  model.see(golden.image("picture"), scene, session);
+  CHECK(scene.fine.empty());
   CHECK(session.decodes == 0);
 }
 

@@ -104,7 +104,8 @@ TEST_CASE("every metadata key of the model is needed, and of its own kind") {
           std::optional<GgufValue>(GgufValue(std::vector<bool>{true}))}) {
       const std::string message = fault(scratch, tiny, {key, other, "", {}});
       // Of older files: not there.
-      if (!other && (key == "sterna.vision.whole_places" || key == models::kGroundBlocks)) {
+      if (!other && (key == "sterna.vision.whole_places" || key == models::kDetail ||
+                     key == models::kGroundBlocks)) {
         CHECK(message == "");
         continue;
       }
@@ -154,6 +155,8 @@ TEST_CASE("numbers at extreme values are refused by name or by the tensor that d
   for (const double bad : {-1.0, 1e9, std::numeric_limits<double>::quiet_NaN()})
     check_message(fault(scratch, tiny, {share, GgufValue(bad), "", {}}), scratch);
   CHECK(fault(scratch, tiny, {share, GgufValue(0.0), "", {}}) == "");
+  CHECK(fault(scratch, tiny, {models::kDetail, GgufValue(uint64_t{5}), "", {}}) != "");
+  CHECK(fault(scratch, tiny, {models::kDetail, GgufValue(uint64_t{1}), "", {}}) == "");
   for (const char* slope : {"sterna.decoder.choice_slope", "sterna.decoder.vocabulary_slope"}) {
     for (const double bad : {0.0, -1.0, 1.5, std::numeric_limits<double>::quiet_NaN()})
       check_message(fault(scratch, tiny, {slope, GgufValue(bad), "", {}}), scratch);

@@ -77,6 +77,53 @@ TEST_CASE_FIXTURE(Fixture,
   }
 }
 
+TEST_CASE_FIXTURE(Fixture, "places seen in parts mix what the parts' mean probabilities say") {
+  constexpr size_t g = 3, d = 2;
+  const SemanticHead head(classifier(), table(), 4);
+  const nn::Executor executor(2);
+  nn::Workspace workspace;
+  const auto x = test::random(g * d * g * d, kWidth, 5).data;
+  const nn::Mat<const float> parts(x.data(), g * d * g * d, kWidth);
+  std::vector<float> out(g * g * kDim);
+  head.forward_parts(parts, d, {out.data(), g * g, kDim}, executor, workspace);
+  for (size_t place = 0; place < g * g; ++place) {
+    std::vector<double> p(kClasses);
+    for (size_t part = 0; part < d * d; ++part) {
+      const size_t row = place / g * d + part / d, column = place % g * d + part % d;
+      const float* f = parts.row(row * g * d + column);
+      std::vector<double> q(kClasses);
+      for (size_t c = 0; c < kClasses; ++c) {
+        q[c] = bias[c];
+        for (size_t j = 0; j < kWidth; ++j)
+          q[c] += static_cast<double>(w[c * kWidth + j]) * static_cast<double>(f[j]);
+        q[c] = std::exp(q[c]);
+      }
+      const double sum = std::accumulate(q.begin(), q.end(), 0.0);
+      for (size_t c = 0; c < kClasses; ++c) p[c] += q[c] / sum;
+    }
+    std::vector<size_t> order(kClasses);
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::sort(order, [&](size_t a, size_t b) { return p[a] > p[b]; });
+    std::vector<double> s(kDim);
+    for (size_t k = 0; k < 4; ++k) {
+      for (size_t j = 0; j < kDim; ++j)
+        s[j] += p[order[k]] * static_cast<double>(names[order[k] * kDim + j]);
+    }
+    const double norm = std::sqrt(std::inner_product(s.begin(), s.end(), s.begin(), 0.0));
+    for (size_t j = 0; j < kDim; ++j)
+      CHECK(std::fabs(static_cast<double>(out[place * kDim + j]) - s[j] / norm) < 2e-6);
+  }
+  // Parts that are all one place's are that place's own reading.
+  std::vector<float> whole(g * g * kDim), alone(g * g * kDim), confidence(2 * g * g);
+  const nn::Mat<const float> first(x.data(), g * g, kWidth);
+  head.forward_parts(first, 1, {whole.data(), g * g, kDim}, executor, workspace);
+  head.forward(first, {alone.data(), g * g, kDim}, {confidence.data(), g * g, 2}, executor,
+               workspace);
+  CHECK(test::same_bits(whole, alone));
+  CHECK_THROWS_AS(head.forward_parts(parts, 3, {out.data(), g * g, kDim}, executor, workspace),
+                  Error);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a head whose table or top does not fit its classes is refused") {
   CHECK_THROWS_AS(SemanticHead(classifier(), table(), 0), Error);
   CHECK_THROWS_AS(SemanticHead(classifier(), table(), kClasses + 1), Error);

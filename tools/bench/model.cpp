@@ -161,6 +161,16 @@ void tower_stages(const BenchModelOptions& o, const vision::Image& picture, cons
                  tower.forward(rgb, {vision.data(), tower.tokens(), tower.width()},
                                {meaning.data(), tower.tokens(), dim}, executor, workspace);
                }));
+  if (tower.detail() == 1) return;
+  vision::Preprocess larger = pre;
+  larger.size *= tower.detail();
+  std::vector<uint8_t> closer(larger.size * larger.size * 3);
+  std::vector<float> fine(meaning.size());
+  report.stage("look closer", measure(o.rounds, [&] {
+                 vision::fit_pixels(picture.view(), larger, closer, workspace, &executor, o.isa);
+                 tower.look_closer(closer, {meaning.data(), tower.tokens(), dim},
+                                   {fine.data(), tower.tokens(), dim}, executor, workspace);
+               }));
 }
 
 /// One worker a thread, each decoding and embedding for itself.
@@ -225,7 +235,7 @@ int bench_model(const BenchModelOptions& o) {
   const Model model = Model::open(o.model, model_options);
   CostMeter meter;  // before any thread it is to count
   Session session(1);
-  Scene scene = model.see(picture.view(), session);
+  Scene scene = model.see(picture.view(), session, Sight::fine);
   std::vector<float> out(model.dim());
   report.stage("encode question",
                measure(o.rounds, [&] { model.embed(o.question, out, session); }));
@@ -242,7 +252,7 @@ int bench_model(const BenchModelOptions& o) {
   const auto whole = [&] {
     const vision::Image again = vision::decode_file(o.picture);
     session.question.model = 0;  // as asked for the first time
-    model.see(again.view(), scene, session);
+    model.see(again.view(), scene, session, Sight::fine);
     model.answer(scene, o.question, nullptr, 5, answer, session);
   };
   report.stage("whole answer", measure(o.rounds, whole));

@@ -22,7 +22,7 @@ class ModelAnswerer : public Answerer {
   bool generates() const override { return model_.generates(); }
   bool points() const override { return true; }
   void see(const vision::ImageView& picture, Scene& scene, Session& session) const override {
-    model_.see(picture, scene, session);
+    model_.see(picture, scene, session, Sight::fine);
   }
   AnswerTable encode(const std::vector<std::string>& answers, Session& session) const override {
     return model_.encode(answers, session);

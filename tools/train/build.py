@@ -1,6 +1,6 @@
 """Builds the pictures of the recipe and caches what the stem says about each: features fp16 and facts.
 
-WORK/<part>/features.npy [n, T, 966] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`, `mosaics`,
+WORK/<part>/features.npy [n, T, 966 + 384] and facts.jsonl (a line a picture). Parts: `photos`, `recolour`, `cifar`, `scenes`, `mosaics`,
 `shapes` (the training half of easy-vqa) to train on; `dev`, `eval`, `cifar_held`, `scenes_held` (stamps and drawings of words kept
 from training), `cuts_held` (things cut out of the evaluation photos), `shapes_held` (easy-vqa's test half) never. Photo
 files are named NNN_class.jpg; classes that are multiples of five are only ever in `eval`. Without photos only scenes and
@@ -61,7 +61,7 @@ def photo_variant(image: Image.Image, rng, variant: int, size: int, turned: bool
 
 def build_photos(setting: Setting, features: Features):
     """Of a training photo the whole and crops of it, the last quarter of them with turned hues; of the others the whole."""
-    size = setting.config.image_size
+    size = setting.config.fine_size
     for part, split in (("photos", "train"), ("dev", "dev"), ("eval", "eval")):
         writer = Writer(setting, features, part, classes=split == "train")
         files, variants = photo_files(setting, split), setting.sizes["photo_variants"] if split == "train" else 1
@@ -79,7 +79,7 @@ def build_photos(setting: Setting, features: Features):
 
 def build_recolour(setting: Setting, features: Features, masks: dict):
     """Training photos with their object painted in a known colour, on its own ground."""
-    writer, names, size = Writer(setting, features, "recolour", classes=True), sorted(masks), setting.config.image_size
+    writer, names, size = Writer(setting, features, "recolour", classes=True), sorted(masks), setting.config.fine_size
     if writer.done or not masks:
         return
     each = setting.sizes["recolours"]
@@ -115,7 +115,7 @@ def build_cifar(setting: Setting, features: Features):
 
         def draw(_, i):
             word, path = found[i]
-            return (load_picture(path, setting.config.image_size),
+            return (load_picture(path, setting.config.fine_size),
                     {"source": "cifar", "file": path.name, "word": word, "kind": CIFAR[word], "area": 1.0, "turns": 0})
 
         writer.fill(made(draw, len(found), 17))
@@ -138,7 +138,7 @@ def build_shapes(setting: Setting, features: Features):
 
         def draw(_, i):
             picture, path = found[i]
-            return load_picture(path, setting.config.image_size), {"source": "shapes", "file": Path(path).name, "asked": asked[picture]}
+            return load_picture(path, setting.config.fine_size), {"source": "shapes", "file": Path(path).name, "asked": asked[picture]}
 
         writer.fill(made(draw, len(found), 18))
 
@@ -188,7 +188,7 @@ def build_mosaics(setting: Setting, features: Features, masks: dict):
     tiles, grid = tiles_of(setting, masks), setting.config.grid
 
     def draw(rng, _):
-        pixels, objects, shapes = compose_mosaic(rng, tiles, setting.config.image_size)
+        pixels, objects, shapes = compose_mosaic(rng, tiles, setting.config.fine_size)
         for o, shape in zip(objects, shapes):
             o["cells"] = mask_cells(shape, grid)
         return pixels, {"source": "scene", "objects": objects}

@@ -21,6 +21,7 @@ CAPTION_QUESTION = "describe the picture"  # that a caption answers
 @dataclass
 class ModelConfig:
     image_size: int = 288  # the stem was trained at 224: at 288 it names .89 of the unseen photos instead of .82, on a grid of 9 x 9
+    detail: int = 2  # of the picture so many times as large the stem says what lies at each place (stem.py): small things are seen
     classes: int = 1000
     top_classes: int = 10
     low_stage: int = 4
@@ -39,6 +40,10 @@ class ModelConfig:
         return self.image_size // 32
 
     @property
+    def fine_size(self) -> int:
+        return self.image_size * self.detail
+
+    @property
     def tokens(self) -> int:
         return 1 + self.grid * self.grid
 
@@ -48,6 +53,7 @@ class ModelConfig:
 
     @property
     def feature_width(self) -> int:
+        """Of what enters the tower; a place's fine meaning, 384 more numbers, lies behind."""
         return EMBED + 2 + self.low_width + 4 * 33
 
 
@@ -57,6 +63,7 @@ class TrainConfig:
     batch_pictures: int = 32
     questions_per_picture: int = 5
     renamed: float = 0.8  # share of the photos shown as another class (swap.py)
+    coarse: float = 0.2  # share of the pictures whose places say what they do without the larger picture
     learning_rate: float = 1.6e-3
     float_learning_rate: float = 0.8e-3  # ternary training wants about twice the float rate
     weight_decay: float = 0.02

@@ -131,7 +131,7 @@ def write(path: Path, net: Net, stem: dict, language: dict, class_embedding, ans
     w.add_array(f"{v}.mean", [127.0] * 3)
     w.add_array(f"{v}.std", [128.0] * 3)
     w.add_array(f"{v}.stem.stages", [x for row in LITE0_STAGES for x in row])
-    for key, value in {"image_size": c.image_size, "stem.width": 32, "head_width": 1280, "low_stage": c.low_stage,
+    for key, value in {"image_size": c.image_size, "detail": c.detail, "stem.width": 32, "head_width": 1280, "low_stage": c.low_stage,
                        "classes": c.classes, "top_classes": c.top_classes, "width": c.width,
                        "blocks": c.vision_blocks, "heads": c.heads, "mlp": c.mlp}.items():
         w.add_uint32(f"{v}.{key}", value)

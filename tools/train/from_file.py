@@ -21,7 +21,6 @@ from data import Setting, load_setting, photo_files
 from export import language_of, stem_of
 from generator import Generator
 from model import HEAD_GAIN, Net
-from stem import load_picture
 from training import save
 
 DEVIATION = math.sqrt(math.pi / 2)  # of normal weights whose mean magnitude is 1
@@ -74,7 +73,7 @@ def some_features(setting: Setting) -> torch.Tensor:
     files, features = photo_files(setting, "train")[::4], setting.features()
     if not files:
         raise SystemExit("from_file.py: expected photos (build.py --prepare --photos), found none")
-    return torch.cat([features(torch.from_numpy(load_picture(f, setting.config.image_size).copy())[None])[0] for f in files])
+    return torch.cat([features.of_file(f)[0] for f in files])
 
 
 def main():

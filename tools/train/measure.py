@@ -13,7 +13,6 @@ from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
 from model import Net
 from pool import questions_for
 from questions import Asker
-from stem import load_picture
 
 
 @dataclass
@@ -72,7 +71,7 @@ def from_jsonl(setting: Setting, path: Path, photos: Path) -> tuple[torch.Tensor
     """Hand-written questions about files of `photos`, and the features of these."""
     names, items = read_questions(path)
     features = setting.features()
-    out = [features(torch.tensor(load_picture(photos / n, setting.config.image_size))[None])[0] for n in names]
+    out = [features.of_file(photos / n)[0] for n in names]
     return torch.cat(out), items
 
 

@@ -14,7 +14,7 @@ HEAD_GAIN = 0.03
 
 
 class Tower(nn.Module):
-    """Features [n, T, 966] -> vision tokens [n, T, d]."""
+    """Features [n, T, 966 + 384] -> vision tokens [n, T, d], of the first 966."""
 
     def __init__(self, c: ModelConfig):
         super().__init__()
@@ -29,7 +29,7 @@ class Tower(nn.Module):
         self.register_buffer("scale", torch.ones(c.feature_width))
 
     def forward(self, features):
-        x = (features - self.shift) * self.scale
+        x = (features[..., :self.config.feature_width] - self.shift) * self.scale
         if self.training and self.config.dropout > 0:
             low = F.dropout(x[..., EMBED + 2:], self.config.dropout)
             x = torch.cat([x[..., :EMBED + 2], low], -1)
@@ -117,8 +117,8 @@ class Net(nn.Module):
         return self
 
     def standardise(self, features: torch.Tensor):
-        """Measure the low-level part of training features [n, T, 966]; semantics stay as they are."""
-        flat = features.reshape(-1, features.shape[-1]).float()
+        """Measure the low-level part of training features [n, T, 966 + 384]; semantics stay as they are."""
+        flat = features[..., :self.config.feature_width].flatten(0, 1).float()
         low = slice(EMBED + 2, None)
         # Rare colour bins do not scale up without bound. The few colour numbers get more room than the many
         # of the stem's map: with equal room colours are not learned within a thousand steps.

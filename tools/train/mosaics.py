@@ -53,7 +53,7 @@ def compose_mosaic(rng, tiles: dict[str, list[Tile]], size: int) -> tuple[np.nda
     """(pixels [S, S, 3], objects as scenes.compose() tells them, the mask [S, S] of each)."""
     rows, columns = GRIDS[rng.integers(len(GRIDS))]
     words = words_of(rng, tiles, rows * columns)
-    gap = int(rng.choice([0, 0, 2, 4, 8]))
+    gap = int(rng.choice([0, 0, 0.007, 0.014, 0.028]) * size)
     canvas = np.full((size, size, 3), rng.integers(0, 256, 3), dtype=np.uint8)
     # Tiles of one row (column) are as high (wide) as one another, rows and columns not quite.
     cut = [np.round(np.cumsum(np.r_[0, s / s.sum()]) * size).astype(int) for s in (rng.uniform(0.8, 1.2, rows), rng.uniform(0.8, 1.2, columns))]

@@ -20,7 +20,7 @@ APART = 0.15  # of the picture: two things nearer than that are not asked about
 
 def seen(features: Features, pixels: list[np.ndarray]) -> torch.Tensor:
     """What each picture and each place means, [n, 1 + g*g, 384]."""
-    return torch.cat([meanings(features(torch.from_numpy(np.stack(pixels[i:i + 32])))[0]) for i in range(0, len(pixels), 32)])
+    return torch.cat([meanings(features.of(pixels[i:i + 32])[0]) for i in range(0, len(pixels), 32)])
 
 
 def named(meaning: torch.Tensor, names: torch.Tensor, which: list[int]) -> str:
@@ -60,7 +60,7 @@ def main():
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     setting = load_setting(a.work)
-    size = setting.config.image_size
+    size = setting.config.fine_size
     files = photo_files(setting, "eval")
     photos, classes = [load_picture(f, size) for f in files], [int(f.name[:3]) for f in files]
     small, cifar_words = cifar_files(setting, "cifar_held"), setting.minilm.embed([word for _, word in CIFAR.values()])

@@ -105,7 +105,7 @@ def what_lies(facts: list[dict], labels: Labels, places: int) -> tuple[list[str]
 
 
 class Pool:
-    """Pictures with questions, on `device`: `features` fp16 [n, T, 966]; for picture i rows start[i]:start[i+1] of `items`
+    """Pictures with questions, on `device`: `features` fp16 [n, T, 966 + 384]; for picture i rows start[i]:start[i+1] of `items`
     [m, 3] = question, answer, task, and of `shown` [m, bytes] = bits of the places that show what is asked about (scenes.cells; none: not known);
     entry n + c holds the questions of class c, asked of pictures renamed to it (swap.py). `lies` [n, T - 1]: which of `things` is at a place, -1: not known. Questions are read by `reader`, else by the setting's
     text tower. Answers: the first `base` compete always, captions only in their batch."""
@@ -166,7 +166,7 @@ class Pool:
         return out
 
     def _classes(self, folders, facts) -> np.ndarray:
-        """Of pictures that can be renamed the class they show; `index`, `weight` [n', T, k] hold what is renamed, row
+        """Of pictures that can be renamed the class they show; `index`, `weight` [n', T + g*g, k] hold what is renamed, row
         `class_row` of a picture."""
         shown, row, index, weight, at = np.full(len(facts), -1), np.full(len(facts), -1), [], [], 0
         for part, folder in folders:
@@ -233,11 +233,12 @@ class Pool:
         _, group, number = torch.unique(picture * len(self.tasks) + self.items[:, 2], return_inverse=True, return_counts=True)
         return -0.6 * number[group].float().log()
 
-    def batch(self, step: list[int], pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float):
-        """features [p, T, 966], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n],
+    def batch(self, step: list[int], pictures: int, each: int, weights: dict[str, float], tasks: dict[str, float], renamed: float, coarse: float = 0.0):
+        """features [p, T, 966 + 384], question tokens [n, L, 384] padded, lengths [n], owner [n], answers [n], tasks [n], places [n, g*g], renamed [n],
         what lies where [p, g*g], which questions [n].
 
-        A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class. The
+        A share `renamed` of the photos, and all of which nothing but their class is known, is shown as another class; a share `coarse` of
+        the pictures without what their places say in the larger one. The
         random numbers are those of `step` = seed, step (on this kind of device).
         """
         random = torch.Generator(self.device).manual_seed(step[0] * 1_000_003 + step[1])
@@ -250,9 +251,12 @@ class Pool:
             to = torch.multinomial(self.class_weights, pictures, replacement=True, generator=random)
             at = by.nonzero()[:, 0]
             source = self.class_row[rows[at]]
-            features[at, :, :EMBED] = self.swap.semantics(self.index[source], self.weight[source], self.from_class[rows[at]], to[at])
+            said = self.swap.semantics(self.index[source], self.weight[source], self.from_class[rows[at]], to[at])
+            features[at, :, :EMBED], features[at, 1:, -EMBED:] = said[:, :features.shape[1]], said[:, features.shape[1]:]
             asks = torch.where(by, number + to, rows)
             lies[at] = -1
+        plain = torch.rand(pictures, generator=random, device=self.device) < coarse
+        features[..., -EMBED:] = torch.where(plain[:, None, None], features[..., :EMBED], features[..., -EMBED:])
         first, count = self.start[asks], self.start[asks + 1] - self.start[asks]
         within = torch.arange(int(count.max()), device=self.device)
         there = within[None] < count[:, None]

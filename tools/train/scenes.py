@@ -7,7 +7,8 @@ from colours import paint, sample
 from config import ModelConfig
 from labels import COLOURS
 
-SIZE = ModelConfig.image_size
+SIZE = ModelConfig.image_size * ModelConfig.detail  # the fine size
+UNIT = ModelConfig.detail  # pixels of it for one of the tower's
 
 
 def background(rng, photos: list[Image.Image]) -> Image.Image:
@@ -18,7 +19,7 @@ def background(rng, photos: list[Image.Image]) -> Image.Image:
         x, y = rng.integers(photo.width - side + 1), rng.integers(photo.height - side + 1)
         out = photo.crop((x, y, x + side, y + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
         if rng.random() < 0.35:
-            out = out.filter(ImageFilter.GaussianBlur(rng.uniform(1.5, 6)))
+            out = out.filter(ImageFilter.GaussianBlur(UNIT * rng.uniform(1.5, 6)))
         if rng.random() < 0.5:
             out = out.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return out
@@ -108,7 +109,7 @@ def compose(rng, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, li
         if rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         k = min(scale, 0.97) * SIZE / max(image.size)
-        w, h = max(int(image.width * k), 12), max(int(image.height * k), 12)
+        w, h = max(int(image.width * k), 12 * UNIT), max(int(image.height * k), 12 * UNIT)
         corner = place(rng, taken, w, h)
         if corner is None:
             continue
@@ -116,7 +117,7 @@ def compose(rng, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, li
         if rng.random() < 0.3:
             shadow = Image.new("RGBA", image.size, (0, 0, 0, 0))
             shadow.putalpha(image.getchannel("A").point(lambda v: v // 3))
-            picture.paste(shadow, (corner[0] + 4, corner[1] + 5), shadow)
+            picture.paste(shadow, (corner[0] + 4 * UNIT, corner[1] + 5 * UNIT), shadow)
         picture.paste(image, corner, image)
         taken.append((*corner, w, h))
         objects.append({"word": cut.word, "colour": c, "kind": cut.kind, "photo": cut.photo,

@@ -1,4 +1,5 @@
-"""The picture stem: EfficientNet-Lite0, batch norms folded, as its package has it or tuned (tune_stem.py), and the 966 numbers a place.
+"""The picture stem: EfficientNet-Lite0, batch norms folded, as its package has it or tuned (tune_stem.py), and the 966 numbers a place,
+behind them what it says there of the picture twice as large.
 
 Everything here is the reference for the C++ stem: TF-SAME padding, ReLU6, no squeeze-excite,
 batch-norm epsilon 1e-3, pixels (p - 127) / 128 after a stretch to a square with Pillow's bicubic.
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import nn
 
-from config import LITE0_STAGES, ModelConfig
+from config import EMBED, LITE0_STAGES, ModelConfig
 
 BN_EPS = 1e-3
 
@@ -154,7 +155,7 @@ def gather_cells(x: torch.Tensor, grid: int) -> torch.Tensor:
 
 
 class Features(nn.Module):
-    """Pixels -> features [n, 1 + g*g, 966] and the picture's class logits [n, classes]."""
+    """Pixels -> features [n, 1 + g*g, 966 + 384] and the picture's class logits [n, classes]."""
 
     def __init__(self, config: ModelConfig, class_embedding: torch.Tensor, tensors: dict[str, torch.Tensor]):
         super().__init__()
@@ -175,17 +176,39 @@ class Features(nn.Module):
         logits = places @ self.stem.tensor("classifier.weight").T + self.stem.tensor("classifier.bias")
         return torch.cat([logits.mean(1, keepdim=True), logits], 1)
 
-    @torch.no_grad()
-    def top_classes(self, head: torch.Tensor):
-        """What `semantics` mixes: class indices [n, 1 + g*g, k] and their probabilities, which sum to one."""
-        top, index = self.logits(head).softmax(-1).topk(self.config.top_classes, -1)
-        return index, top / top.sum(-1, keepdim=True)
+    def fine_logits(self, pixels) -> torch.Tensor:
+        """Pixels of the fine size -> [n, g*g, classes], whose softmax is the mean of the class probabilities that the stem gives the
+        parts of a place (2 x 2 of them). A thing of a quarter of a place's area fills one of these."""
+        d, g = self.config.detail, self.config.grid
+        p = self.logits(self.stem(pixels)[1])[:, 1:].softmax(-1)
+        return p.reshape(-1, g, d, g, d, p.shape[-1]).mean((2, 4)).flatten(1, 2).clamp(min=1e-12).log()
 
     @torch.no_grad()
-    def forward(self, pixels):
+    def top_classes(self, logits: torch.Tensor):
+        """What `semantics` mixes: class indices [..., k] and their probabilities, which sum to one."""
+        top, index = logits.softmax(-1).topk(self.config.top_classes, -1)
+        return index, top / top.sum(-1, keepdim=True)
+
+    def of(self, pictures: list[np.ndarray]):
+        """forward() of pictures of the fine size."""
+        small = [resize(Image.fromarray(x), self.config.image_size) for x in pictures]
+        device = self.class_embedding.device
+        return self(*(torch.from_numpy(np.stack(x)).to(device) for x in (small, pictures)))
+
+    def of_file(self, path):
+        """forward() of a file's picture, both sizes stretched from its own pixels, as the runtime does."""
+        c, device = self.config, self.class_embedding.device
+        return self(*(torch.tensor(load_picture(path, size), device=device)[None] for size in (c.image_size, c.fine_size)))
+
+    @torch.no_grad()
+    def forward(self, pixels, fine):
+        """uint8 [n, S, S, 3], and the same pictures of the fine size. Also all logits [n, 1 + g*g + g*g, classes]: the picture's, its
+        places', and those of the fine places."""
         low, head = self.stem(pixels)
-        logits = self.logits(head)
+        logits = torch.cat([self.logits(head), self.fine_logits(fine)], 1)
+        said, t = self.semantics(logits), self.config.tokens
         plain = torch.cat([gather_cells(low.permute(0, 2, 3, 1), self.config.grid),
                            colour_features(pixels, self.config.grid)], -1)
         plain = torch.cat([plain.mean(1, keepdim=True), plain], 1)
-        return torch.cat([self.semantics(logits), plain], -1), logits[:, 0], low, head
+        meaning = torch.cat([said[:, :1, :EMBED], said[:, t:, :EMBED]], 1)
+        return torch.cat([said[:, :t], plain, meaning], -1), logits

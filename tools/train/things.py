@@ -13,7 +13,7 @@ from stem import Stem, load_picture, resize, stem_tensors
 
 @torch.no_grad()
 def object_masks(setting: Setting, split: str) -> dict[str, np.ndarray]:
-    """GrabCut masks of a split's photos whose object the package's stem sees, by file name."""
+    """GrabCut masks, of the fine size, of a split's photos whose object the package's stem sees, by file name."""
     cache = setting.paths.work / f"masks-{split}.npz"
     if not cache.exists():
         found = {}
@@ -32,7 +32,8 @@ def object_masks(setting: Setting, split: str) -> dict[str, np.ndarray]:
                 found[path.name] = (mask * 255).astype(np.uint8)
         np.savez_compressed(cache, **found)
         print(f"{split} masks: {len(found)} of {len(photo_files(setting, split))} photos", flush=True)
-    return dict(np.load(cache))
+    size = setting.config.fine_size
+    return {name: np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.BILINEAR)) for name, mask in np.load(cache).items()}
 
 
 def zoomed(pixels: np.ndarray, mask: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +68,7 @@ def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
     out = []
     for name, mask in masks.items():
         label = int(name[:3])
-        pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
+        pixels = load_picture(setting.paths.photos / name, setting.config.fine_size)
         rows, cols = np.where(mask.max(1) > 128)[0], np.where(mask.max(0) > 128)[0]
         box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
         image = Image.fromarray(np.dstack([pixels, mask])[box], "RGBA")
@@ -85,6 +86,6 @@ def tiles_of(setting: Setting, masks: dict) -> dict[str, list[Tile]]:
             continue
         kind = labels.kind[label]
         word = (kind[1] if kind else labels.words[label][0]).lower()
-        pixels = load_picture(setting.paths.photos / name, setting.config.image_size)
+        pixels = load_picture(setting.paths.photos / name, setting.config.fine_size)
         tiles.setdefault(word, []).append(Tile(word, kind, pixels, mask))
     return tiles

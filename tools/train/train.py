@@ -34,6 +34,9 @@ PART_WEIGHTS = {"photos": 0.30, "recolour": 0.14, "scenes": 0.28, "mosaics": 0.1
 TASK_WEIGHTS = {"name": 1.5, "colour": 3.0, "position": 3.0, "count": 2.5, "yesno": 0.8, "relation": 2.0, "thing": 2.0, "kind_animal": 3.0, "kind_vehicle": 4.0, "kind_food": 4.0,
                 "action": 2.0, "category": 2.0}
 
+# What takes in what words and places are told of each other: few weights, in steps that a small rate makes too small.
+TOLD = ("predictor.word_found", "predictor.place_found", "predictor.pointer_found", "predictor.match")
+
 # Going on from a checkpoint, so many times as often.
 SHARPENED = {"colour": 2.0, "position": 2.5, "count": 2.5, "relation": 2.0, "thing": 2.0}
 
@@ -117,11 +120,14 @@ def rate(step: int, steps: int, c: TrainConfig, top: float) -> float:
     return top * min(1.0, (step + 1) / c.warmup) * min(1.0, 2 * (steps - step) / steps)
 
 
-def optimiser(net: Net, c: TrainConfig):
-    decay = [p for n, p in net.named_parameters() if p.dim() > 1 and "position" not in n]
-    plain = [p for n, p in net.named_parameters() if p.dim() <= 1 or "position" in n]
-    return torch.optim.AdamW([{"params": decay, "weight_decay": c.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-                             lr=1e-3, betas=(0.9, 0.98), fused=True)
+def optimiser(net: Net, c: TrainConfig, told: float = 1.0):
+    """AdamW, no decay of biases, norms and positions; the rate of TOLD is `told` times that of the rest (`times` of a group)."""
+    groups = {}
+    for name, p in net.named_parameters():
+        decays, is_told = p.dim() > 1 and "position" not in name, name.startswith(TOLD)
+        groups.setdefault((decays, is_told), []).append(p)
+    return torch.optim.AdamW([{"params": ps, "weight_decay": c.weight_decay if decays else 0.0, "times": told if is_told else 1.0}
+                              for (decays, is_told), ps in groups.items()], lr=1e-3, betas=(0.9, 0.98), fused=True)
 
 
 def load_checkpoint(path: Path) -> tuple[Net, dict]:
@@ -143,7 +149,7 @@ def make_float(net: Net, of: Net):
 def drawn(pool: Pool, c: TrainConfig, start: int, steps: int, tasks: dict[str, float] = TASK_WEIGHTS):
     """The batch of every step, a function of seed and step; the next one is drawn while this one is trained on."""
     def draw(step):
-        return pool.batch([c.seed, step], c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, tasks, c.renamed)
+        return pool.batch([c.seed, step], c.batch_pictures, c.questions_per_picture, PART_WEIGHTS, tasks, c.renamed, c.coarse)
 
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(draw, start)
@@ -159,7 +165,8 @@ def some_features(pool: Pool) -> torch.Tensor:
     return pool.features[torch.from_numpy(np.sort(sample)).to(pool.device)].cpu()
 
 
-def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: str, begun: Path | None = None, distilled: bool = False):
+def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: str, begun: Path | None = None, distilled: bool = False,
+          told: float = 1.0):
     setting = load_setting(work)
     torch.manual_seed(c.seed)
     device, clock = "cuda" if torch.cuda.is_available() else "cpu", time.time()
@@ -179,7 +186,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     else:
         net.standardise(some_features(pool))
     net = net.to(device).set_ternary(mode == "ternary").train()
-    average, opt = copy.deepcopy(net).eval(), optimiser(net, c)
+    average, opt = copy.deepcopy(net).eval(), optimiser(net, c, told)
     training = Training(net, average, opt, work / f"{name}.last.pt", c.ema)
     start = training.done
     if c.fuse:
@@ -193,7 +200,7 @@ def train(work: Path, mode: str, steps: int, stop: int, c: TrainConfig, name: st
     for step in range(start, stop):
         features, question, length, owner, answer, task, shown, renamed, lies, _ = next(batches)
         for group in opt.param_groups:
-            group["lr"] = rate(step, steps, c, top)
+            group["lr"] = rate(step, steps, c, top) * group["times"]
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
             out, alpha, ground = net(features, question, length, owner)
             apart = as_before(before, out.float(), features, question, length, owner, renamed) if begun else None
@@ -234,6 +241,7 @@ def main():
     p.add_argument("--from", dest="begun", type=Path, help="checkpoint to go on from")
     p.add_argument("--distilled", action="store_true", help="the ternary text tower (ternary_text.py) reads the questions; answers stay MiniLM's")
     p.add_argument("--rate", type=float, help="highest learning rate (ternary; the float twin's is half of it)")
+    p.add_argument("--told", type=float, default=1.0, help="times that rate, for what takes in what words and places are told of each other")
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
@@ -243,7 +251,7 @@ def main():
     if a.begun and a.begun.resolve() == (a.work / f"{name}.pt").resolve():
         p.error(f"--from {a.begun}: expected a checkpoint of another name, or another --name: it would be written over")
     (a.work / f"{name}.run.json").write_text(json.dumps({**vars(c), "steps": a.steps, "mode": a.mode}))
-    train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name, a.begun, a.distilled)
+    train(a.work, a.mode, a.steps, min(a.stop or a.steps, a.steps), c, name, a.begun, a.distilled, a.told)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ def photo_views(setting, features, names: list[str], view: int) -> torch.Tensor:
     pixels = []
     for i, name in enumerate(names):
         with Image.open(setting.paths.photos / name) as file:
-            pixels.append(photo_variant(file.convert("RGB"), np.random.default_rng([29, view, i]), view, setting.config.image_size)[0])
-    return torch.cat([features(torch.from_numpy(np.stack(pixels[i:i + 32])))[0] for i in range(0, len(pixels), 32)])
+            pixels.append(photo_variant(file.convert("RGB"), np.random.default_rng([29, view, i]), view, setting.config.fine_size)[0])
+    return torch.cat([features.of(pixels[i:i + 32])[0] for i in range(0, len(pixels), 32)])
 
 
 def photos(setting, features, nets, name: str, names: list[str], items, views: int):
@@ -83,7 +83,7 @@ def composed(setting, features, nets, part: str, pictures: int, most: int):
             if asked[item.task] < most:
                 items.append(item)
                 asked[item.task] += 1
-        shown = torch.cat([features(torch.from_numpy(np.stack(chunk[at:at + 32])))[0] for at in range(0, CHUNK, 32)])
+        shown = torch.cat([features.of(chunk[at:at + 32])[0] for at in range(0, CHUNK, 32)])
         pairs.ask(shown, items, list(range(i + 1 - CHUNK, i + 1)))
         chunk, facts = [], []
     pairs.show(part)

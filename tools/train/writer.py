@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 
 from cores import on_all_cores
 from data import Setting
@@ -16,7 +15,7 @@ BLOCK = 32  # pictures made by a process at a time
 
 
 def made(draw: Callable, count: int, seed: int) -> Iterator[tuple[np.ndarray, dict]]:
-    """(pixels, fact) = draw(rng, i) for i in 0..count, made on all cores. Every block of pictures has random numbers of its
+    """(pixels of the fine size, fact) = draw(rng, i) for i in 0..count, made on all cores. Every block of pictures has random numbers of its
     own: the same pictures come of one core as of sixteen."""
     def block(first: int):
         rng = np.random.default_rng([seed, first])
@@ -48,11 +47,10 @@ class Writer:
     def flush(self):
         if not self.pixels:
             return
-        device = self.features.class_embedding.device
-        out, logits, _, head = self.features(torch.from_numpy(np.stack(self.pixels)).to(device))
-        top, index = (x.tolist() for x in logits.softmax(-1).topk(5, -1))
+        out, logits = self.features.of(self.pixels)
+        top, index = (x.tolist() for x in logits[:, 0].softmax(-1).topk(5, -1))
         if self.classes is not None:
-            self.classes.append([x.cpu().numpy() for x in self.features.top_classes(head)])
+            self.classes.append([x.cpu().numpy() for x in self.features.top_classes(logits)])
         for i in range(len(out)):
             self.facts[len(self.facts) - len(out) + i]["top5"] = [
                 [c, round(p, 4)] for c, p in zip(index[i], top[i])]

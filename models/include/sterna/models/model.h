@@ -37,12 +37,21 @@ struct Session {
   Question question;
 };
 
+/// How closely Model::see() looks.
+enum class Sight : uint8_t {
+  coarse,  // once, at the tower's size
+  /// A second time at several times that size, if the model file says so (sterna-nano: twice as
+  /// wide and high, five times the time): its answers know small things better.
+  fine,
+};
+
 /// What the vision tower saw in one picture: tokens for the predictor. Reused over questions.
 struct Scene {
   uint64_t model = 0;  // whose see() made it, for questions; 0 = none
   size_t tokens = 0;
   std::vector<float> features;   // [tokens, tower width]
   std::vector<float> semantics;  // [tokens, dim]: what each place says in the text space
+  std::vector<float> fine;       // the same seen closer (Sight::fine), for questions; or empty
   /// The part of the upright picture that the tower saw: x0, y0, x1, y1 in shares of its sides.
   std::array<float, 4> seen{0, 0, 1, 1};
 };
@@ -107,10 +116,13 @@ class Model {
   size_t dim() const;
 
   /// Runs the vision tower. Throws Error for an empty or oversized view.
-  Scene see(const vision::ImageView& image, Session& session) const;
-  void see(const vision::ImageView& image, Scene& scene, Session& session) const;  // reuses memory
+  Scene see(const vision::ImageView& image, Session& session, Sight sight = Sight::coarse) const;
+  /// The same, reusing the scene's memory.
+  void see(const vision::ImageView& image, Scene& scene, Session& session,
+           Sight sight = Sight::coarse) const;
 
-  /// The picture's own embedding: the prediction for the model's embedding prompt.
+  /// The picture's own embedding: the prediction for the model's embedding prompt. The same
+  /// whichever Sight the scene was seen with.
   void embed(const Scene& scene, std::span<float> out, Session& session) const;
   /// A text (answer, label, query) in the same space.
   void embed(std::string_view text, std::span<float> out, Session& session) const;

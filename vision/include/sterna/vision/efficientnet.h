@@ -59,8 +59,19 @@ class EfficientNet {
   size_t low_stride() const { return low_stride_; }
   size_t head_stride() const { return head_stride_; }
 
-  /// pixels [h * w, 3] -> low [ceil(h / low_stride)..^2, low_width] (the linear output of
-  /// `low_stage`), head [.., head_width] (after ReLU6). Rows of each Mat are packed.
+  /// A picture that is made up of normalised pixels as they are needed.
+  struct PixelRows {
+    /// Rows begin..end of [h, w, 3] -> to. Called by several threads at once; does not throw.
+    void (*rows)(const void* of, size_t begin, size_t end, float* to);
+    const void* of;
+  };
+
+  /// pixels [h, w, 3] -> low [ceil(h / low_stride)..^2, low_width] (the linear output of
+  /// `low_stage`; without rows it is not wanted), head [.., head_width] (after ReLU6). Rows of each
+  /// Mat are packed.
+  void forward(const PixelRows& pixels, size_t h, size_t w, nn::Mat<float> low, nn::Mat<float> head,
+               const nn::Executor& executor, nn::Workspace& workspace) const;
+  /// The same of pixels [h * w, 3] that lie in memory.
   void forward(nn::Mat<const float> pixels, size_t h, size_t w, nn::Mat<float> low,
                nn::Mat<float> head, const nn::Executor& executor, nn::Workspace& workspace) const;
 
@@ -71,7 +82,21 @@ class EfficientNet {
     bool residual, low;
     std::vector<float> depthwise;  // [kernel * kernel, wide]
   };
-  void block(const Layer& layer, nn::Mat<const float> x, size_t h, size_t w, nn::Mat<float> y,
+  struct Opening;
+  struct Step;
+  /// Rows of a map from `first` on.
+  struct Rows {
+    nn::Mat<const float> x;
+    size_t first = 0;
+  };
+  void open(const Opening& opening, size_t begin, size_t end, float* scratch, float* y) const;
+  void open(const Opening& opening, float* y, const nn::Executor& executor,
+            nn::Workspace& workspace) const;
+  void striped(const Step& first, const Step& second, float* y, const nn::Executor& executor,
+               nn::Workspace& workspace) const;
+  void whole(const Step& step, nn::Mat<const float> x, nn::Mat<float> y,
+             const nn::Executor& executor, nn::Workspace& workspace) const;
+  void bands(const Step& step, const Rows& from, size_t begin, nn::Mat<float> y,
              const nn::Executor& executor, nn::Workspace& workspace) const;
 
   Config config_;

@@ -23,8 +23,9 @@ namespace sterna::vision {
 ///   cells)] x = W feature + b + position;  blocks;  RMSNorm
 /// and leaves with its meaning, which a predictor may point at. The whole picture's is the
 /// direction of its pooled meaning plus `whole_places` times the places' mean, weighted by their
-/// largest class probability (ConSE has the first alone). Const after construction, shared by
-/// threads.
+/// largest class probability (ConSE has the first alone). Of the picture `detail` times as large
+/// the stem says more of what lies at the places: small things, which are hardly seen at S.
+/// Const after construction, shared by threads.
 class HybridTower {
  public:
   struct Config {
@@ -32,6 +33,7 @@ class HybridTower {
     std::array<float, 3> mean{}, stddev{};  // of RGB in 0..255 units: x = (p - mean) / stddev
     size_t width = 0;                       // d
     float whole_places = 0;                 // finite
+    size_t detail = 1;                      // of the larger picture; 1: none
   };
   struct Weights {
     EfficientNet stem;
@@ -47,6 +49,7 @@ class HybridTower {
   HybridTower(Config config, Weights weights, quant::Isa isa = quant::best_isa());
 
   size_t image_size() const { return config_.image_size; }
+  size_t detail() const { return config_.detail; }
   size_t tokens() const { return tokens(weights_.stem, config_.image_size); }
   size_t grid() const { return grid_; }  // g: places along a side
   size_t width() const { return config_.width; }
@@ -65,8 +68,16 @@ class HybridTower {
   /// rgb [S * S * 3] -> vision [tokens, width], meaning [tokens, dim].
   void forward(std::span<const uint8_t> rgb, nn::Mat<float> vision, nn::Mat<float> meaning,
                const nn::Executor& executor, nn::Workspace& workspace) const;
+  /// What the places say in the larger picture: rgb [detail S * detail S * 3], meaning [tokens,
+  /// dim] as forward() gives it -> fine [tokens, dim]: that of the whole picture as it is, of a
+  /// place what the stem says of its detail x detail parts (SemanticHead::forward_parts).
+  void look_closer(std::span<const uint8_t> rgb, nn::Mat<const float> meaning, nn::Mat<float> fine,
+                   const nn::Executor& executor, nn::Workspace& workspace) const;
 
  private:
+  void run_stem(std::span<const uint8_t> rgb, size_t size, nn::Mat<float> low, nn::Mat<float> head,
+                const nn::Executor& executor, nn::Workspace& workspace) const;
+
   static constexpr size_t kCells = 2;  // colour cells along a side of a place
 
   Config config_;

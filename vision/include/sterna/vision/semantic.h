@@ -32,7 +32,14 @@ class SemanticHead {
   void forward(nn::Mat<const float> features, nn::Mat<float> meaning, nn::Mat<float> confidence,
                const nn::Executor& executor, nn::Workspace& workspace) const;
 
+  /// The same of places that were seen in d x d parts, p the mean of theirs: features
+  /// [g d g d, width] in rows of g d -> meaning [g g, dim].
+  void forward_parts(nn::Mat<const float> features, size_t d, nn::Mat<float> meaning,
+                     const nn::Executor& executor, nn::Workspace& workspace) const;
+
  private:
+  void mix(const float* p, size_t* best, float* meaning, float* confidence) const noexcept;
+
   quant::Linear classifier_;
   nn::RowTable embedding_;
   size_t top_ = 0;
