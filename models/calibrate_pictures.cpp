@@ -73,7 +73,7 @@ class PictureCalibration {
     std::vector<uint8_t> pixels;          // [size * size * 3]
     std::vector<uint8_t> larger;          // the picture that is looked at closer, or empty
     std::vector<float> features, meaning;  // [tokens, width], [tokens, dim]
-    std::vector<float> fine;               // [tokens, dim]
+    std::vector<float> fine;               // [tokens, dim], or empty
     std::vector<Mat<const float>> questions;
   };
 
@@ -167,8 +167,8 @@ void PictureCalibration::see() {
 void PictureCalibration::look_closer() {
   const size_t tokens = tower_.tokens(), dim = text_.width();
   for (Seen& seen : seen_) {
-    seen.fine = seen.meaning;
     if (seen.larger.empty()) continue;
+    seen.fine.resize(tokens * dim);
     tower_.look_closer(seen.larger, {seen.meaning.data(), tokens, dim},
                        {seen.fine.data(), tokens, dim}, session_.executor, session_.workspace);
     seen.larger = {};
@@ -187,8 +187,9 @@ void PictureCalibration::predict() {
       for (size_t i = first; i < first + count; ++i) {
         queries.push_back({seen.questions[i],
                            {seen.features.data(), tokens, tower_.width()},
-                           {seen.fine.data(), tokens, text_.width()},
+                           {seen.meaning.data(), tokens, text_.width()},
                            tower_.grid()});
+        if (!seen.fine.empty()) queries.back().fine = {seen.fine.data(), tokens, text_.width()};
       }
       predictor_.forward(queries, {out.data(), count, text_.width()}, session_.executor,
                          session_.workspace);

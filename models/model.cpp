@@ -99,20 +99,23 @@ Mat<const float> Model::Impl::encode(std::string_view question, Session& session
   return {q.hidden.data(), q.ids.size(), dim()};
 }
 
-Mat<const float> Model::Impl::meaning(const Scene& scene) const {
-  return {scene.fine.empty() ? scene.semantics.data() : scene.fine.data(), scene.tokens, dim()};
+predictor::Query Model::Impl::query(const Scene& scene, Mat<const float> question,
+                                    Sight sight) const {
+  predictor::Query query{question,
+                         {scene.features.data(), scene.tokens, tower.width()},
+                         {scene.semantics.data(), scene.tokens, dim()},
+                         tower.grid()};
+  if (sight == Sight::fine && !scene.fine.empty())
+    query.fine = {scene.fine.data(), scene.tokens, dim()};
+  return query;
 }
 
-void Model::Impl::predict(const Scene& scene, Mat<const float> meaning,
-                          std::span<const Mat<const float>> questions, Mat<float> out,
-                          Session& session, float head_scale) const {
+void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> questions,
+                          Mat<float> out, Session& session, float head_scale, Sight sight) const {
   check(scene);
   const nn::Workspace::Frame frame(session.workspace);
   const auto queries = session.workspace.array<predictor::Query>(questions.size());
-  const Mat<const float> vision(scene.features.data(), scene.tokens, tower.width());
-  for (size_t i = 0; i < questions.size(); ++i) {
-    queries[i] = {questions[i], vision, meaning, tower.grid()};
-  }
+  for (size_t i = 0; i < questions.size(); ++i) queries[i] = query(scene, questions[i], sight);
   predictor.forward(queries, out, session.executor, session.workspace, head_scale);
   models::check_embedding(path.native(), {out.data, out.rows * out.cols});
 }
@@ -179,8 +182,7 @@ void Model::embed(const Scene& scene, std::span<float> out, Session& session) co
   const Impl& m = *impl_;
   m.check(out, 1);
   const Mat<const float> hidden = m.encode(m.prompt, session);
-  m.predict(scene, {scene.semantics.data(), scene.tokens, dim()}, {&hidden, 1},
-            {out.data(), 1, dim()}, session);
+  m.predict(scene, {&hidden, 1}, {out.data(), 1, dim()}, session, 1, Sight::coarse);
 }
 
 void Model::embed(std::string_view text, std::span<float> out, Session& session) const {
@@ -200,7 +202,7 @@ void Model::predict(const Scene& scene, std::string_view question, std::span<flo
                     Session& session) const {
   impl_->check(out, 1);
   const Mat<const float> hidden = impl_->encode(question, session);
-  impl_->predict(scene, impl_->meaning(scene), {&hidden, 1}, {out.data(), 1, dim()}, session);
+  impl_->predict(scene, {&hidden, 1}, {out.data(), 1, dim()}, session);
 }
 
 void Model::predict(const Scene& scene, std::span<const std::string> questions,
@@ -215,7 +217,7 @@ void Model::predict(const Scene& scene, std::span<const std::string> questions,
     std::copy_n(h.data, h.rows * h.cols, copy.data);
     hidden[i] = copy;
   }
-  m.predict(scene, m.meaning(scene), hidden, {out.data(), questions.size(), dim()}, session);
+  m.predict(scene, hidden, {out.data(), questions.size(), dim()}, session);
 }
 
 void Model::support(const Scene& scene, std::string_view question, std::string_view answer,
@@ -229,10 +231,7 @@ void Model::support(const Scene& scene, std::string_view question, std::string_v
   models::check_embedding(path().native(), {target.data, dim()});
   out.grid = m.tower.grid();
   out.places.resize(out.grid * out.grid);
-  const predictor::Query query{m.encode(question, session),
-                               {scene.features.data(), scene.tokens, m.tower.width()},
-                               m.meaning(scene),
-                               out.grid};
+  const predictor::Query query = m.query(scene, m.encode(question, session), Sight::fine);
   out.cosine = predictor::occlusion(m.predictor, query, {target.data, dim()}, out.places,
                                     session.executor, session.workspace);
 }

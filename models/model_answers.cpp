@@ -38,7 +38,7 @@ void Model::answer(const Scene& scene, std::string_view question, const AnswerTa
   const nn::Workspace::Frame frame(session.workspace);
   const std::span<float> predicted(session.workspace.mat<float>(1, dim()).data, dim());
   const Mat<const float> hidden = impl_->encode(question, session);
-  impl_->predict(scene, impl_->meaning(scene), {&hidden, 1}, {predicted.data(), 1, dim()}, session,
+  impl_->predict(scene, {&hidden, 1}, {predicted.data(), 1, dim()}, session,
                  choices == nullptr ? impl_->decoder.vocabulary_head_scale : 1.0F);
   decode(predicted, choices, top, out, session);
 }
@@ -117,7 +117,7 @@ void Model::generate(const Scene& scene, std::string_view question, size_t top, 
   const std::span<float> predicted = session.workspace.array<float>(dim());
   const Mat<const float> hidden = impl_->encode(question, session);
   // Of a picture as a whole the stem's own reading says more than of what is asked about a part.
-  impl_->predict(scene, impl_->meaning(scene), {&hidden, 1}, {predicted.data(), 1, dim()}, session,
+  impl_->predict(scene, {&hidden, 1}, {predicted.data(), 1, dim()}, session,
                  question == caption_question() ? impl_->writing().caption_head_scale
                                                 : impl_->decoder.vocabulary_head_scale);
   generate(predicted, top, out, session);

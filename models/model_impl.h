@@ -28,12 +28,12 @@ struct Model::Impl {
   /// The embedding of a text that is among the model's own answers, as it is or in lower case.
   /// False, and nothing is written, for others.
   bool known(std::string_view text, std::span<float> out) const;
-  /// What the places mean to questions: as closely as they were seen.
-  nn::Mat<const float> meaning(const Scene& scene) const;
+  /// A question about a scene; of one seen closer (Sight::fine) what was seen then, too.
+  predictor::Query query(const Scene& scene, nn::Mat<const float> question, Sight sight) const;
   void look_closer(const vision::ImageView& image, Scene& scene, Session& session) const;
-  void predict(const Scene& scene, nn::Mat<const float> meaning,
-               std::span<const nn::Mat<const float>> questions, nn::Mat<float> out,
-               Session& session, float head_scale = 1) const;
+  void predict(const Scene& scene, std::span<const nn::Mat<const float>> questions,
+               nn::Mat<float> out, Session& session, float head_scale = 1,
+               Sight sight = Sight::fine) const;
 
   std::filesystem::path path;
   quant::Isa isa;

@@ -43,6 +43,7 @@ float occlusion(const PointerPredictor& predictor, const Query& query,
   expect(tokens >= 2, "at least 2 vision tokens", tokens);
   expect(places.size() <= tokens, "at most a place a vision token", places.size());
   expect(query.meaning.rows == tokens, "a meaning a vision token", query.meaning.rows);
+  expect(query.found_in().rows == tokens, "a meaning a vision token", query.found_in().rows);
   expect(query.absent == SIZE_MAX, "no place absent before", query.absent);
   expect(query.columns == 0 || places.size() < tokens, "a token of the whole picture", 0);
 
@@ -64,6 +65,7 @@ float occlusion(const PointerPredictor& predictor, const Query& query,
       queries[i] = {query.question, without(query.vision, left_out, workspace),
                     without(query.meaning, left_out, workspace), query.columns,
                     query.columns > 0 ? left_out - 1 : SIZE_MAX};
+      if (query.fine.rows > 0) queries[i].fine = without(query.fine, left_out, workspace);
     }
     const Mat<float> predicted = workspace.mat<float>(n, dim);
     predictor.forward(queries, predicted, executor, workspace);

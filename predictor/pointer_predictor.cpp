@@ -102,6 +102,9 @@ void PointerPredictor::check(const Query& q) const {
   expect("meaning width", dim(), q.meaning.cols);
   expect("meanings", q.vision.rows, q.meaning.rows);
   expect("meaning stride", q.meaning.cols, q.meaning.stride);
+  expect("meaning width seen closer", dim(), q.found_in().cols);
+  expect("meanings seen closer", q.vision.rows, q.found_in().rows);
+  expect("meaning stride seen closer", q.found_in().cols, q.found_in().stride);
   expect("vision stride", q.vision.cols, q.vision.stride);
   if (q.question.rows == 0) throw Error("predictor: expected question tokens, found none");
   if (q.vision.rows == 0) throw Error("predictor: expected vision tokens, found none");
@@ -198,12 +201,13 @@ void PointerPredictor::tokens(std::span<const Query> queries, std::span<const ui
     const Mat<float> more = workspace.mat<float>(words, d);
     // Several questions about one scene share its projected tokens, and what lies there.
     const bool again = i > 0 && q.vision.data == queries[i - 1].vision.data &&
-                       q.meaning.data == queries[i - 1].meaning.data &&
+                       q.found_in().data == queries[i - 1].found_in().data &&
                        places == queries[i - 1].vision.rows;
     Query found_in = q;
+    found_in.meaning = q.found_in();
     if (!w.ground.empty()) {
       const Mat<float> there = ground.slice_rows(0, places);
-      if (!again) w.ground.forward(q.vision, q.meaning, there, executor, workspace, isa_);
+      if (!again) w.ground.forward(q.vision, q.found_in(), there, executor, workspace, isa_);
       found_in.meaning = there;
     }
     std::copy_n(w.answer.data(), d, z.row(starts[i]));

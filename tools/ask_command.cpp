@@ -160,6 +160,7 @@ int ask_command(int argc, char** argv) {
       "IMAGE is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
       "picture on standard input.\n");
   options.add_model_options();
+  options.add_sight_option();
   options.add()("choices", "Possible answers, comma-separated", cxxopts::value<std::string>(),
                 "A,B,...")("answers", "Possible answers, one a line", cxxopts::value<std::string>(),
                            "FILE")("top", "Show the N best answers", cxxopts::value<int>(), "N")(
@@ -219,6 +220,7 @@ int caption_command(int argc, char** argv) {
       "IMAGE is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
       "picture on standard input.\n");
   options.add_model_options();
+  options.add_sight_option();
   options.add()("top", "Show the N best captions", cxxopts::value<int>(), "N");
   options.add_writer_option();
   const auto args = options.parse(argc, argv);
@@ -240,6 +242,7 @@ int classify_command(int argc, char** argv) {
       "IMAGE is a picture, a folder (with those below it), a pattern, @LIST, or - for a\n"
       "picture on standard input.\n");
   options.add_model_options();
+  options.add_sight_option();
   options.add()("labels", "Labels, comma-separated", cxxopts::value<std::string>(), "A,B,...")(
       "labels-file", "Labels, one a line", cxxopts::value<std::string>(), "FILE")(
       "question", "What the labels answer",

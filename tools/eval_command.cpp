@@ -213,6 +213,7 @@ int eval_command(int argc, char** argv) {
       "are asked one after the other and compared. Of two towers without a predictor\n"
       "(CLIP, SigLIP) the nearest choice is taken; they do not hear the question.\n");
   options.add_model_options(true);
+  options.add_sight_option();
   options.add()("html", "Write a page with the tables, the pictures, right and wrong answers",
                 cxxopts::value<std::string>(), "FILE");
   options.epilogue(

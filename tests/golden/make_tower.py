@@ -264,9 +264,9 @@ def ground(vision, meaning, mode):
     return torch.cat([meaning[:1], F.normalize(meaning[1:] + x[1:], dim=1)])
 
 
-def predict(hidden, vision, meaning, mode):
+def predict(hidden, vision, meaning, mode, fine=None):
     w = {k[len("predictor."):]: v for k, v in weights.items() if k.startswith("predictor.")}
-    place, word = grounded(hidden, ground(vision, meaning, mode))
+    place, word = grounded(hidden, ground(vision, meaning if fine is None else fine, mode))
     z = torch.cat([w["answer"][None], hidden @ w["question.weight"].T + w["question.bias"] + word @ w["word_found.weight"].T,
                    vision @ w["vision.weight"].T + w["vision.bias"] + place @ w["place_found.weight"].T])
     z = rms(run_blocks("predictor", z, PREDICTOR["heads"], PREDICTOR["blocks"], mode), w["norm.weight"])
@@ -383,7 +383,7 @@ def main():
         vision = vision_tokens(features, mode)
         out[f"vision.{mode}"] = vision
         out[f"predicted.{mode}"] = torch.stack([predict(h, vision, meaning, mode) for h in hidden])
-        out[f"predicted_fine.{mode}"] = torch.stack([predict(h, vision, fine, mode) for h in hidden])
+        out[f"predicted_fine.{mode}"] = torch.stack([predict(h, vision, meaning, mode, fine) for h in hidden])
     write_gguf(vocabulary)
     save_file({k: np.ascontiguousarray(v.numpy() if torch.is_tensor(v) else v) for k, v in out.items()},
               OUT / "tiny.safetensors", metadata={"questions": json.dumps(QUESTIONS)})

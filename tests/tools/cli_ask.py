@@ -3,7 +3,7 @@ import json
 import os
 import shutil
 
-from harness import CAT, COFFEE, DONE, SOME_FAILED, UNUSABLE, CommandTest, main, png
+from harness import BAD_USAGE, CAT, COFFEE, DONE, SOME_FAILED, UNUSABLE, CommandTest, main, png
 
 KEYS = ["image", "question", "answer", "confidence", "candidates", "sure", "decodes", "ms"]
 CHOICES = ["cat", "dog", "horse"]
@@ -40,6 +40,15 @@ class Ask(CommandTest):
         self.assertGreater(len(line["candidates"]), 1)
         (line,) = self.check(DONE, "ask", CAT, "what?", "--json", "--top", "2").json()
         self.assertEqual(len(line["candidates"]), 2)
+
+    def test_coarse(self):
+        def asked(*options):
+            (line,) = self.check(DONE, "ask", CAT, "what?", *options, "--json").json()
+            return line["candidates"]
+        closely = asked()
+        self.assertEqual(asked(), closely)
+        self.assertNotEqual(asked("--coarse"), closely)
+        self.check_error(BAD_USAGE, "coarse", "embed", CAT, "--coarse")
 
     def test_answers_from_a_file(self):
         self.write("answers", "cat\r\n\ncafé au lait\ndog\n".encode())

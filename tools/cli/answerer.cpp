@@ -14,7 +14,7 @@ namespace {
 
 class ModelAnswerer : public Answerer {
  public:
-  explicit ModelAnswerer(Model model) : model_(std::move(model)) {}
+  ModelAnswerer(Model model, Sight sight) : model_(std::move(model)), sight_(sight) {}
 
   const fs::path& path() const override { return model_.path(); }
   bool hears() const override { return true; }
@@ -22,7 +22,7 @@ class ModelAnswerer : public Answerer {
   bool generates() const override { return model_.generates(); }
   bool points() const override { return true; }
   void see(const vision::ImageView& picture, Scene& scene, Session& session) const override {
-    model_.see(picture, scene, session, Sight::fine);
+    model_.see(picture, scene, session, sight_);
   }
   AnswerTable encode(const std::vector<std::string>& answers, Session& session) const override {
     return model_.encode(answers, session);
@@ -50,6 +50,7 @@ class ModelAnswerer : public Answerer {
 
  private:
   Model model_;
+  Sight sight_;
 };
 
 /// With a predictor the scene holds the tower's tokens, of two towers the picture's embedding.
@@ -111,7 +112,8 @@ std::unique_ptr<Answerer> open_answerer(const fs::path& path, const Common& comm
     return std::make_unique<CheckpointAnswerer>(CheckpointModel::open(path, {.isa = common.isa}));
   }
   return std::make_unique<ModelAnswerer>(
-      Model::open(path, {.isa = common.isa, .writer = common.writer, .threads = common.threads}));
+      Model::open(path, {.isa = common.isa, .writer = common.writer, .threads = common.threads}),
+      common.sight);
 }
 
 std::unique_ptr<Answerer> open_answerer(const Common& common) {

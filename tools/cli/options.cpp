@@ -43,6 +43,13 @@ void Options::add_writer_option() {
                          cxxopts::value<std::string>(), "FILE");
 }
 
+void Options::add_sight_option() {
+  has_sight_ = true;
+  options_.add_options()(
+      "coarse",
+      "Look at each picture once: several times as fast, small things are not seen as well");
+}
+
 std::optional<cxxopts::ParseResult> Options::parse(int argc, char** argv) {
   try {
     auto result = options_.parse(argc, argv);
@@ -104,6 +111,7 @@ Common Options::common(const cxxopts::ParseResult& args) const {
     common.writer = args["writer"].as<std::string>();
     if (common.writer.empty()) throw UsageError("--writer: expected the name of a file");
   }
+  if (has_sight_ && args.count("coarse") == 0) common.sight = Sight::fine;
   common.threads = args["threads"].as<int>();
   if (common.threads < 0 || common.threads > kMostThreads) {
     throw UsageError("--threads: expected 0 to " + std::to_string(kMostThreads) + ", found " +

@@ -6,6 +6,7 @@
 
 // A value is one value: file names and questions may hold commas.
 #define CXXOPTS_VECTOR_DELIMITER '\0'
+#include <sterna/models/model.h>
 #include <sterna/quant/isa.h>
 
 #include <cxxopts.hpp>
@@ -19,6 +20,7 @@ struct Common {
   quant::Isa isa = quant::Isa::scalar;
   bool json = false;
   std::string writer = {};  // a language model that writes in the model's place
+  Sight sight = Sight::coarse;  // how closely pictures are looked at
 };
 
 /// The options of one verb: cxxopts with our help, the shared options and one-line errors.
@@ -39,6 +41,8 @@ class Options {
   void add_model_options(bool several = false);
   /// `--writer`, of verbs whose answers are written.
   void add_writer_option();
+  /// `--coarse`, of verbs that look closely: Common::sight is fine without it.
+  void add_sight_option();
   /// Lines printed after the options, e.g. examples.
   void epilogue(std::string text) { epilogue_ = std::move(text); }
 
@@ -65,6 +69,7 @@ class Options {
   bool has_model_ = false;
   bool several_models_ = false;
   bool has_writer_ = false;
+  bool has_sight_ = false;
 };
 
 /// "a, b,c" -> {"a", "b", "c"}: blanks around items are dropped; throws UsageError naming `option`

@@ -11,7 +11,7 @@ import torch
 from blocks import fuse
 from config import TrainConfig
 from data import load_setting
-from found import meanings
+from found import closer
 from pool import Pool
 from train import ground_loss, load_checkpoint, optimiser, rate
 from training import descend, save
@@ -43,7 +43,7 @@ def main():
         with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
             with torch.no_grad():
                 vision = net.vision(features)
-            loss = ground_loss(ground(vision, meanings(features)), lies, pool.thing_table, c)
+            loss = ground_loss(ground(vision, closer(features)), lies, pool.thing_table, c)
         descend(ground, opt, loss)
         seen.append(loss.item())
         if (step + 1) % 25 == 0:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from data import Setting, answer_vocabulary
-from found import meanings
+from found import closer, meanings
 from labels import COLOURS, KINDS, NUMBERS, PLACES, SCENES, read_notes
 from model import Net
 from pool import questions_for
@@ -81,6 +81,7 @@ def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item
     net.eval()
     features = features.float()
     vision, semantics = (torch.cat([f(part) for part in features.split(batch)]) for f in (net.vision, meanings))
+    ground = torch.cat([net.predictor.ground(v, closer(f)) for v, f in zip(vision.split(batch), features.split(batch))])
     distinct = list(dict.fromkeys(i.question for i in items))
     tokens = dict(zip(distinct, setting.text.tokens(distinct)))
     order = sorted(range(len(items)), key=lambda i: len(tokens[items[i].question]))
@@ -92,7 +93,7 @@ def predict(net: Net, setting: Setting, features: torch.Tensor, items: list[Item
         for row, i in enumerate(part):
             question[row, :length[row]] = tokens[items[i].question]
         owner = [items[i].picture for i in part]
-        out[part] = net.predictor(question, length, vision[owner], semantics[owner])[0]
+        out[part] = net.predictor(question, length, vision[owner], semantics[owner], ground[owner])[0]
     return out
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from blocks import Block, Norm, TernaryLinear
 from config import EMBED, ModelConfig
-from found import Ground, grounded, layout, matches, meanings
+from found import Ground, closer, grounded, layout, matches, meanings
 
 # The head's own output is scaled by this (export folds it in). Without it the head is thirty times longer than
 # the pointed-at embedding it is added to, which then teaches nothing: naming stays at chance for hundreds of steps.
@@ -69,16 +69,14 @@ class Predictor(nn.Module):
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 0.0)
 
-    def forward(self, question, length, vision, semantics, ground=None):
+    def forward(self, question, length, vision, semantics, ground):
         """question [n, L, 384] padded to L, length [n], vision [n, T, d], semantics [n, T, 384] -> embedding [n, 384]
-        and where it pointed: alpha [n, T], sums to one. `ground` [n, T, 384] is self.ground's, if that is known already. What the pointed-at places look like is read twice: as their
+        and where it pointed: alpha [n, T], sums to one. `ground` [n, T, 384] is self.ground's. What the pointed-at places look like is read twice: as their
         meaning (`pointed`, added to the answer) and as their vision tokens (`looked`, into the head, gated feature by
         feature by the question; without it colours are not learned within a thousand steps). Beside these, how well the
         picture matches what is asked about at all, which the pointer's softmax hides and yes or no depends on, and the
         pointed-at places' layout, for where and how many."""
         n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
-        if ground is None:
-            ground = self.ground(vision, semantics)
         with torch.autocast(question.device.type, enabled=False):
             place, word = grounded(question.float(), ground.float())
         z = torch.cat([self.answer.expand(n, 1, -1), self.question(question) + self.word_found(word), self.vision(vision) + self.place_found(place)], 1)
@@ -132,5 +130,5 @@ class Net(nn.Module):
         """Every question looks at picture `owner[i]` of the batch; the tower runs once a picture. As the predictor's, and what lies at
         the pictures' places, through which the questions send no gradient."""
         vision, semantics = self.vision(features), meanings(features)
-        ground = self.predictor.ground(vision, semantics)
+        ground = self.predictor.ground(vision, closer(features))
         return *self.predictor(question, length, vision[owner], semantics[owner], ground.detach()[owner]), ground

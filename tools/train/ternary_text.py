@@ -21,7 +21,7 @@ from torch import nn
 from blocks import absmax_int8, fuse
 from config import TextConfig
 from data import answer_vocabulary, load_setting
-from found import meanings
+from found import closer, meanings
 from generator_texts import held_text, load_texts
 from pool import Pool
 from text import MAPS
@@ -164,17 +164,18 @@ class Asked:
         ids = self.ids_of([self.pool.questions[q] for q in question.tolist()])
         assert [len(x) for x in ids] == length.tolist()
         with torch.no_grad():
-            vision = self.net.vision(features)[owner]
-        return ids, (words, length, vision, meanings(features)[owner])
+            vision = self.net.vision(features)
+            ground = self.net.predictor.ground(vision, closer(features))
+        return ids, (words, length, vision[owner], meanings(features)[owner], ground[owner])
 
     def apart(self, tokens: torch.Tensor, about: tuple):
         """1 - cosine between the answers to the student's tokens [*, 384] of the questions and to the teacher's. Mean over them."""
-        words, length, vision, semantics = about
+        words, length, *seen = about
         with torch.no_grad():
-            wanted, _ = self.net.predictor(words, length, vision, semantics)
+            wanted, _ = self.net.predictor(words, length, *seen)
         inside = (torch.arange(words.shape[1], device=words.device)[None] < length[:, None]).flatten().nonzero()[:, 0]
         read = tokens.new_zeros(words.shape).flatten(0, 1).index_copy(0, inside, tokens).view(words.shape)
-        said, _ = self.net.predictor(read, length, vision, semantics)
+        said, _ = self.net.predictor(read, length, *seen)
         return (1 - (said.float() * wanted.float()).sum(-1)).mean()
 
 

@@ -51,7 +51,8 @@ struct Scene {
   size_t tokens = 0;
   std::vector<float> features;   // [tokens, tower width]
   std::vector<float> semantics;  // [tokens, dim]: what each place says in the text space
-  std::vector<float> fine;       // the same seen closer (Sight::fine), for questions; or empty
+  std::vector<float> fine;       // the same seen closer (Sight::fine): where questions' words are
+                                 // found; or empty
   /// The part of the upright picture that the tower saw: x0, y0, x1, y1 in shares of its sides.
   std::array<float, 4> seen{0, 0, 1, 1};
 };

@@ -22,6 +22,9 @@ struct Query {
   nn::Mat<const float> meaning;   // [T, dim]: what each place says in the text space
   size_t columns = 0;             // places a row; 0: not known, where and how many cannot be told
   size_t absent = SIZE_MAX;       // the place of the grid that has no token; SIZE_MAX: none
+  nn::Mat<const float> fine = {};  // [T, dim]: meaning seen closer, in which words are found; or {}
+
+  const nn::Mat<const float>& found_in() const { return fine.rows > 0 ? fine : meaning; }
 };
 
 /// The joint-embedding predictor: a bidirectional transformer over [answer token; question; vision]
@@ -32,7 +35,7 @@ struct Query {
 /// hides, and where and in how many parts the places lie. Words and places know of each other
 /// beforehand, f: where each word finds what it means, and how well each place is what is asked for
 /// (grounded.h), which ternary maps of text tokens do not tell as exactly. They are found in what
-/// lies at the places, g (ground.h; what they say, s, in a file without):
+/// lies at the places, g (ground.h; what they say in a file without), seen closer if they were:
 ///   f = grounded(h, g)
 ///   z = blocks([a; W_q h + b_q + W_wf f_word; W_v v + b_v + W_pf f_place]), RMSNorm
 ///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) + (W_f z_0 + b_f) . f_place_i for vision tokens i
