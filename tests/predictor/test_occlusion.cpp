@@ -53,6 +53,12 @@ TEST_CASE_FIXTURE(Fixture, "a place's support is what the cosine loses without i
     occlusion(predictor, query, target, again, nn::Executor(threads), workspace);
     CHECK(test::same_bits(places, again));
   }
+  Query closely = query;
+  closely.fine = mat(tokens, n);
+  const float seen = occlusion(predictor, closely, target, again, executor, workspace);
+  Query less{query.question, without(query.vision, 8, memory), without(query.meaning, 8, memory),
+             10, 7, without(closely.fine, 8, memory)};
+  CHECK(again[7] == seen - cosine(predict(predictor, less), target));
 }
 
 TEST_CASE_FIXTURE(Fixture, "places that cannot matter have no support; the one pointed at has") {

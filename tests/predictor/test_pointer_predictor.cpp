@@ -123,6 +123,29 @@ TEST_CASE_FIXTURE(Fixture, "what lies at the places is what they say, and what t
   CHECK(moved > 1e-3);
 }
 
+TEST_CASE_FIXTURE(Fixture, "words are found in what was seen closer; the pointer reads the rest") {
+  const PointerPredictor predictor(weights());
+  Query query{mat(3, q), mat(10, v), mat(10, n), 3};
+  const auto once = predict(predictor, query);
+  query.fine = query.meaning;
+  CHECK(test::same_bits(predict(predictor, query), once));
+  query.fine = mat(10, n);
+  const auto closely = predict(predictor, query);
+  CHECK(!test::same_bits(closely, once));
+  // Beside a query about the same picture that was looked at once.
+  Query both[] = {query, query, query};
+  both[1].fine = {};
+  std::vector<float> out(3 * n);
+  predictor.forward(both, {out.data(), 3, n}, executor, workspace);
+  const auto row = [&](size_t i) {
+    return std::vector<float>(out.begin() + static_cast<long>(i * n),
+                              out.begin() + static_cast<long>((i + 1) * n));
+  };
+  CHECK(test::same_bits(row(0), closely));
+  CHECK(test::same_bits(row(1), once));
+  CHECK(test::same_bits(row(2), closely));
+}
+
 TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refused") {
   const auto refused = [&](auto spoil) {
     auto w = weights();
@@ -163,6 +186,11 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refuse({right.question, mat(3, v - 1), right.meaning});
   refuse({right.question, right.vision, mat(2, n)});
   refuse({right.question, right.vision, mat(3, n + 1)});
+  for (const auto& fine : {mat(2, n), mat(3, n + 1)}) {
+    Query closely = right;
+    closely.fine = fine;
+    refuse(closely);
+  }
   refuse({mat(0, q), right.vision, right.meaning});
   refuse({right.question, mat(0, v), mat(0, n)});
   CHECK_THROWS_AS(predictor.forward({&right, 1}, {out.data(), 1, n - 1}, executor, workspace),
