@@ -121,9 +121,8 @@ void PictureCalibration::take_in(std::span<const AskedPicture> pictures) {
     seen.pixels.resize(preprocess_.size * preprocess_.size * 3);
     vision::fit_pixels(picture.view(), preprocess_, seen.pixels, session_.workspace,
                        &session_.executor, isa_);
-    if (tower_.detail() > 1) {
-      vision::Preprocess larger = preprocess_;
-      larger.size *= tower_.detail();
+    if (tower_.looks_closer()) {
+      const vision::Preprocess larger = vision::enlarged(preprocess_, tower_.detail());
       seen.larger.resize(larger.size * larger.size * 3);
       vision::fit_pixels(picture.view(), larger, seen.larger, session_.workspace,
                          &session_.executor, isa_);

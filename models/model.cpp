@@ -122,8 +122,7 @@ void Model::Impl::predict(const Scene& scene, std::span<const Mat<const float>> 
 
 void Model::Impl::look_closer(const vision::ImageView& image, Scene& scene,
                               Session& session) const {
-  vision::Preprocess larger = preprocess;
-  larger.size *= tower.detail();
+  const vision::Preprocess larger = vision::enlarged(preprocess, tower.detail());
   const nn::Workspace::Frame frame(session.workspace);
   const size_t bytes = larger.size * larger.size * 3;
   const std::span<uint8_t> rgb(reinterpret_cast<uint8_t*>(session.workspace.bytes(bytes)), bytes);
@@ -175,7 +174,7 @@ void Model::see(const vision::ImageView& image, Scene& scene, Session& session, 
                   {scene.semantics.data(), scene.tokens, m.dim()}, session.executor,
                   session.workspace);
   scene.fine.clear();
-  if (sight == Sight::fine && m.tower.detail() > 1) m.look_closer(image, scene, session);
+  if (sight == Sight::fine && m.tower.looks_closer()) m.look_closer(image, scene, session);
 }
 
 void Model::embed(const Scene& scene, std::span<float> out, Session& session) const {

@@ -19,6 +19,9 @@ constexpr size_t kConvKernel = 3, kConvStride = 2, kColours = 3;
 // The wide middle of a block is worked out in bands of about this many bytes, so that it is read
 // back from a core's own cache (1-2 MiB of L2 on today's servers, shared with weights and output).
 constexpr size_t kBandBytes = size_t{320} << 10;
+// A band's middle keeps the rows that it shares with the one before: few rows at a time would be
+// copied as often as they are worked out.
+constexpr size_t kBandRows = 4;  // of output, at least
 
 // Of what the first block hands to the second no more than this lies in memory.
 constexpr size_t kStripeBytes = size_t{1400} << 10;
@@ -50,7 +53,8 @@ struct EfficientNet::Step {
   size_t ow() const { return shape.ow(); }
   /// Rows of the wide middle in a band.
   size_t rows() const {
-    return std::max(kBandBytes / (w * layer.wide * sizeof(float)), layer.kernel);
+    return std::max(kBandBytes / (w * layer.wide * sizeof(float)),
+                    layer.kernel + (kBandRows - 1) * layer.stride);
   }
   bool whole() const { return 2 * rows() >= h; }
 };
@@ -207,8 +211,8 @@ void EfficientNet::whole(const Step& step, Mat<const float> x, Mat<float> y,
   if (layer.residual) kernels_->add(y.data, x.data, y.rows * y.cols);
 }
 
-// The same of the output rows that y holds, which are those from `begin` on, in bands of them; the
-// rows of u that two bands share are worked out twice.
+// The same of the output rows that y holds, which are those from `begin` on, in bands of them. The
+// rows of u that two bands share stay where one thread works out both, else they are made twice.
 void EfficientNet::bands(const Step& step, const Rows& from, size_t begin, Mat<float> y,
                          const Executor& executor, Workspace& workspace) const {
   const Workspace::Frame frame(workspace);
@@ -230,17 +234,27 @@ void EfficientNet::bands(const Step& step, const Rows& from, size_t begin, Mat<f
       workspace.mat<std::byte>(slots, (std::max(expand_scratch, project_scratch) + 63) / 64 * 64);
   const auto x = [&](size_t row) { return from.x.row((row - from.first) * w); };
   executor.for_ranges((count + band - 1) / band, 1, [&](size_t slot, size_t i0, size_t i1) {
+    size_t first = 0, made = 0;  // rows of u that lie in us
     for (size_t i = i0; i < i1; ++i) {
       const size_t r0 = begin + i * band, r1 = std::min(begin + count, r0 + band);
       const size_t x0 = step.shape.first_row(r0), x1 = step.shape.last_row(r1);
       const float* wide = us.row(slot);
-      if (step.opening != nullptr) {
-        open(*step.opening, x0, x1, pixels.row(slot), us.row(slot));
-      } else if (expand.m() > 0) {
-        const size_t n = (x1 - x0) * w;
-        expand.prepare(x(x0), layer.in, n, scratch.row(slot));
-        expand.run(scratch.row(slot), n, 0, layer.wide, us.row(slot), layer.wide);
-        kernels_->relu6(us.row(slot), n * layer.wide);
+      if (makes_u) {
+        const size_t row = w * layer.wide, next = std::max(x0, made);
+        if (made > x0) {
+          std::copy(wide + (x0 - first) * row, wide + (made - first) * row, us.row(slot));
+        }
+        float* const u = us.row(slot) + (next - x0) * row;
+        if (step.opening != nullptr && next < x1) {
+          open(*step.opening, next, x1, pixels.row(slot), u);
+        } else if (next < x1) {  // at the lower edge a band may need no more
+          const size_t n = (x1 - next) * w;
+          expand.prepare(x(next), layer.in, n, scratch.row(slot));
+          expand.run(scratch.row(slot), n, 0, layer.wide, u, layer.wide);
+          kernels_->relu6(u, n * layer.wide);
+        }
+        first = x0;
+        made = x1;
       } else {
         wide = x(x0);
       }

@@ -36,6 +36,11 @@ void check(const Preprocess& p) {
   }
 }
 
+Preprocess enlarged(Preprocess p, size_t times) {
+  p.size *= times, p.short_side *= times;
+  return p;
+}
+
 namespace {
 
 /// Python's round((side - size) / 2.0): halves to even.

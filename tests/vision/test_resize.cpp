@@ -205,5 +205,6 @@ TEST_CASE("the part of a picture that is seen, in shares of its sides") {
   CHECK(seen[1] == doctest::Approx(0.1));
   CHECK(seen[2] == doctest::Approx(0.7));
   CHECK(seen[3] == doctest::Approx(0.9));
+  CHECK(vision::seen_share(vision::enlarged(p, 2), 1000, 500) == seen);
   CHECK_THROWS_AS(vision::seen_share(p, 0, 5), Error);
 }

@@ -161,9 +161,8 @@ void tower_stages(const BenchModelOptions& o, const vision::Image& picture, cons
                  tower.forward(rgb, {vision.data(), tower.tokens(), tower.width()},
                                {meaning.data(), tower.tokens(), dim}, executor, workspace);
                }));
-  if (tower.detail() == 1) return;
-  vision::Preprocess larger = pre;
-  larger.size *= tower.detail();
+  if (!tower.looks_closer()) return;
+  const vision::Preprocess larger = vision::enlarged(pre, tower.detail());
   std::vector<uint8_t> closer(larger.size * larger.size * 3);
   std::vector<float> fine(meaning.size());
   report.stage("look closer", measure(o.rounds, [&] {

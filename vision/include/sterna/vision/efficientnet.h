@@ -25,8 +25,8 @@ struct ConvStage {
 /// padding. Images are channel-last floats [h * w, c]; 1x1 convolutions are Linears over pixels.
 ///
 /// Const after construction, shared by threads. Bands of rows are worked out one after another so
-/// that the wide middle of a block stays in cache; the bands depend on shapes alone, so results do
-/// not depend on the number of threads.
+/// that the wide middle of a block stays in cache. A row is the same whatever band it is made in,
+/// so results do not depend on the number of threads.
 class EfficientNet {
  public:
   struct Config {

@@ -50,6 +50,7 @@ class HybridTower {
 
   size_t image_size() const { return config_.image_size; }
   size_t detail() const { return config_.detail; }
+  bool looks_closer() const { return config_.detail > 1; }
   size_t tokens() const { return tokens(weights_.stem, config_.image_size); }
   size_t grid() const { return grid_; }  // g: places along a side
   size_t width() const { return config_.width; }

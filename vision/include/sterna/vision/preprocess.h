@@ -46,6 +46,9 @@ void fit_pixels(const ImageView& picture, const Preprocess& p, std::span<uint8_t
 /// its sides. {0, 0, 1, 1} for stretch. Throws sterna::Error for an empty picture.
 std::array<float, 4> seen_share(const Preprocess& p, size_t width, size_t height);
 
+/// The same part of a picture, `times` as wide and high.
+Preprocess enlarged(Preprocess p, size_t times);
+
 /// Order of a float picture in memory.
 enum class Layout { hwc, chw };
 
