@@ -16,7 +16,7 @@ inline constexpr size_t kConvKernel = 3, kConvStride = 2, kColours = 3;
 inline constexpr size_t kBandBytes = size_t{320} << 10;
 // A band's middle keeps the rows that it shares with the one before: few rows at a time would be
 // copied as often as they are worked out.
-inline constexpr size_t kBandRows = 4;  // of output, at least
+inline constexpr size_t kBandRows = 3;  // of output, at least
 
 // Of what the first block hands to the second no more than this lies in memory.
 inline constexpr size_t kStripeBytes = size_t{1400} << 10;
