@@ -7,13 +7,13 @@
 #include <utility>
 
 #include "conv_kernels.h"
+#include "efficientnet_step.h"
 
 namespace sterna::vision {
 
 namespace {
 
 constexpr size_t kMostStride = 1024;
-constexpr size_t kConvKernel = 3, kColours = 3;
 
 constexpr SizeCheck expect{"efficientnet"};
 

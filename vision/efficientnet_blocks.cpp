@@ -99,10 +99,12 @@ void EfficientNet::bands(const Step& step, const Rows& from, size_t begin, Mat<f
           std::copy(wide + (x0 - first) * row, wide + (made - first) * row, us.row(slot));
         }
         float* const u = us.row(slot) + (next - x0) * row;
-        if (step.opening != nullptr && next < x1) {
+        const size_t n = (x1 - next) * w;
+        if (n == 0) {
+          // At the lower edge a band may need no more.
+        } else if (step.opening != nullptr) {
           open(*step.opening, next, x1, pixels.row(slot), u);
-        } else if (next < x1) {  // at the lower edge a band may need no more
-          const size_t n = (x1 - next) * w;
+        } else {
           expand.prepare(x(next), layer.in, n, scratch.row(slot));
           expand.run(scratch.row(slot), n, 0, layer.wide, u, layer.wide);
           kernels_->relu6(u, n * layer.wide);
