@@ -24,7 +24,7 @@ from labels import COLOURS
 from mosaics import compose_mosaic
 from scenes import cells, compose
 from stem import Features, load_picture, resize
-from things import mask_cells, object_masks, photo_cut_outs, tiles_of, zoomed
+from things import mask_cells, object_masks, photo_cut_outs, photo_grounds, tiles_of, zoomed
 from writer import Writer, made
 
 SEEDS = {"scenes": 13, "scenes_held": 14, "cuts_held": 15}  # of the composed pictures
@@ -77,12 +77,13 @@ def build_photos(setting: Setting, features: Features):
         writer.fill(made(draw, len(files) * variants, 11))
 
 
-def build_recolour(setting: Setting, features: Features, masks: dict):
+def build_recolour(setting: Setting, features: Features):
     """Training photos with their object painted in a known colour, on its own ground."""
-    writer, names, size = Writer(setting, features, "recolour", classes=True), sorted(masks), setting.config.fine_size
-    if writer.done or not masks:
+    writer, size = Writer(setting, features, "recolour", classes=True), setting.config.fine_size
+    masks = {} if writer.done else object_masks(setting, "train")
+    if not masks:
         return
-    each = setting.sizes["recolours"]
+    names, each = sorted(masks), setting.sizes["recolours"]
 
     def draw(rng, i):
         name = names[i // each]
@@ -154,18 +155,15 @@ def scene_drawer(setting: Setting, part: str):
     """draw(rng, i) -> (pixels, fact) of a part's composed pictures, from one or two tables of cut-outs: drawings and stamps, things
     from photos. None where the part's things are all from photos and there are none."""
     held = part != "scenes"
-    real = by_word(photo_cut_outs(setting, object_masks(setting, "eval" if held else "train")))
+    real = by_word(photo_cut_outs(setting, "eval" if held else "train"))
     drawn = by_word([c for c in cut_outs(setting) if held_word(c.word) == held])
     share = {"scenes": REAL_SCENES if real else 0.0, "scenes_held": 0.0, "cuts_held": 1.0}[part]
     if share == 1.0 and not real:
         return None
-    photos = []
-    for path in photo_files(setting, "dev" if held else "train"):
-        with Image.open(path) as file:
-            photos.append(file.convert("RGB"))
+    grounds = photo_grounds(setting, held)
 
     def draw(rng, _):
-        pixels, objects = compose(rng, photos, real if rng.random() < share else drawn)
+        pixels, objects = compose(rng, grounds, real if rng.random() < share else drawn)
         for o in objects:
             o["cells"] = cells([(o["x"], o["y"], o["w"], o["h"])], setting.config.grid)
         return pixels, {"source": "scene", "objects": objects}
@@ -181,11 +179,12 @@ def build_scenes(setting: Setting, features: Features):
             writer.fill(made(draw, setting.sizes[part], seed))
 
 
-def build_mosaics(setting: Setting, features: Features, masks: dict):
+def build_mosaics(setting: Setting, features: Features):
     writer = Writer(setting, features, "mosaics")
-    if writer.done or not masks:
+    tiles = {} if writer.done else tiles_of(setting, "train")
+    if not tiles:
         return
-    tiles, grid = tiles_of(setting, masks), setting.config.grid
+    grid = setting.config.grid
 
     def draw(rng, _):
         pixels, objects, shapes = compose_mosaic(rng, tiles, setting.config.fine_size)
@@ -215,10 +214,9 @@ def main():
     features = setting.features().to(device)
     with torch.no_grad():
         build_photos(setting, features)
-        masks = object_masks(setting, "train")
-        build_recolour(setting, features, masks)
+        build_recolour(setting, features)
         build_scenes(setting, features)
-        build_mosaics(setting, features, masks)
+        build_mosaics(setting, features)
         build_cifar(setting, features)
         build_shapes(setting, features)
     print(f"data: {time.time() - start:.0f} s", flush=True)

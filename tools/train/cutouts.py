@@ -1,4 +1,4 @@
-"""Objects to paste: photo stamps, clip art, and the objects of the training photos cut out by GrabCut."""
+"""Objects to paste: photo stamps and clip art; things.py cuts more out of photos."""
 
 import re
 from dataclasses import dataclass
@@ -114,32 +114,3 @@ def clipart(folder: Path, labels: Labels):
         if image:
             seen[found] = seen.get(found, 0) + 1
             yield CutOut(found, f"clipart/{path.name}", image, kind_of(found, labels), False)
-
-
-def grab_cut(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray | None:
-    """Mask [S,S] of the object of a photo, grown from the class activation map `heat` [g,g] in 0..1."""
-    import cv2
-
-    size = pixels.shape[0]
-    warm = cv2.resize(heat.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-    mask = np.full((size, size), cv2.GC_PR_BGD, np.uint8)
-    mask[warm > 0.35] = cv2.GC_PR_FGD
-    mask[warm > 0.8] = cv2.GC_FGD
-    mask[warm < 0.08] = cv2.GC_BGD
-    if not (mask == cv2.GC_FGD).any() or not (mask == cv2.GC_BGD).any():
-        return None
-    try:
-        cv2.grabCut(np.ascontiguousarray(pixels[..., ::-1]), mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 3,
-                    cv2.GC_INIT_WITH_MASK)
-    except cv2.error:
-        return None
-    found = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
-    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(found)
-    if count < 2:
-        return None
-    best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    share = stats[best, cv2.CC_STAT_AREA] / size ** 2
-    if not 0.06 < share < 0.7 or float(warm[parts == best].mean()) < 0.3:
-        return None
-    return cv2.GaussianBlur((parts == best).astype(np.float32), (5, 5), 0)

@@ -14,6 +14,7 @@ import vocabulary
 from data import Setting, answer_vocabulary, cut_outs
 from labels import ACTIONS, COLOURS, SCENES
 from questions import PHOTO, Asker, plural, with_articles
+from things import cut_out_notes
 
 SEED = 20261
 PLACES = {"mountains": "in the mountains", "lake": "at a lake", "beach": "at the beach", "sea": "at sea", "underwater": "under water",
@@ -67,7 +68,7 @@ class Captions:
 def thing_words(setting: Setting) -> list[str]:
     """What composed scenes and photos show: words of the cut-outs and of the classes."""
     cut = {c.word for c in cut_outs(setting)}
-    return sorted(cut | {w.lower() for words in setting.labels.words for w in words})
+    return sorted((cut | set(cut_out_notes().values()) | {w.lower() for words in setting.labels.words for w in words}) - {""})
 
 
 def common_answers(setting: Setting) -> list[str]:

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data import cut_outs, held_word, load_setting, photo_files
+from data import cut_outs, held_word, load_setting
 from labels import COLOURS
 from measure import wilson
 from scenes import compose
+from things import photo_grounds
 
 
 def inside(box, x: float, y: float) -> bool:
@@ -39,13 +40,10 @@ def write_pictures(setting, folder: Path, n: int, seed: int, own_answer: bool) -
     words: dict[str, list] = {}
     for cut in cuts:
         words.setdefault(cut.word, []).append(cut)
-    photos = []
-    for path in photo_files(setting, "dev"):
-        with Image.open(path) as file:
-            photos.append(file.convert("RGB"))
+    grounds = photo_grounds(setting, held=True)
     rng, lines, made = np.random.default_rng(seed), [], 0
     while made < n:
-        pixels, objects = compose(rng, photos, words)
+        pixels, objects = compose(rng, grounds, words)
         there = [o["word"] for o in objects]
         lone = [o for o in objects if there.count(o["word"]) == 1]
         if not lone:

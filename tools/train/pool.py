@@ -98,7 +98,8 @@ def what_lies(facts: list[dict], labels: Labels, places: int) -> tuple[list[str]
     for row, fact in zip(lies, facts):
         things = fact.get("objects", ())
         if fact["source"] == "recolour":
-            things = [{"word": thing_word(labels, fact["label"]), "cells": fact["cells"]}]
+            word = thing_word(labels, fact["label"])
+            things = [{"word": word, "cells": fact["cells"]}] if word else []
         for thing in things:
             row[[i for i in range(places) if thing["cells"] >> i & 1]] = words.setdefault(thing["word"], len(words))
     return list(words), lies

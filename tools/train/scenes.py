@@ -11,13 +11,28 @@ SIZE = ModelConfig.image_size * ModelConfig.detail  # the fine size
 UNIT = ModelConfig.detail  # pixels of it for one of the tower's
 
 
-def background(rng, photos: list[Image.Image]) -> Image.Image:
-    """A crop of a photo (sometimes blurred), or a plain or shaded wall."""
-    if photos and rng.random() < 0.8:
-        photo = photos[rng.integers(len(photos))]
-        side = int(min(photo.size) * rng.uniform(0.5, 1.0))
-        x, y = rng.integers(photo.width - side + 1), rng.integers(photo.height - side + 1)
-        out = photo.crop((x, y, x + side, y + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+CALM = 0.02  # of a ground may stand out
+
+Ground = tuple[Image.Image, np.ndarray]  # a photo and what stands out on it (salient.py), uint8 of any size, stretched
+
+
+def calm_window(rng, grounds: list[Ground], tries: int = 40) -> Image.Image | None:
+    """A window of a photo in which next to nothing stands out: things of its own would be counted, and asked for, too."""
+    for _ in range(tries):
+        photo, shown = grounds[rng.integers(len(grounds))]
+        side = int(min(photo.size) * rng.uniform(0.4, 1.0))
+        x, y = int(rng.integers(photo.width - side + 1)), int(rng.integers(photo.height - side + 1))
+        down, across = shown.shape[0] / photo.height, shown.shape[1] / photo.width
+        if shown[int(y * down):int((y + side) * down), int(x * across):int((x + side) * across)].mean() < CALM * 255:
+            return photo.crop((x, y, x + side, y + side))
+    return None
+
+
+def background(rng, grounds: list[Ground]) -> Image.Image:
+    """A calm window of a photo (sometimes blurred), or a plain or shaded wall."""
+    out = calm_window(rng, grounds) if grounds and rng.random() < 0.8 else None
+    if out:
+        out = out.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
         if rng.random() < 0.35:
             out = out.filter(ImageFilter.GaussianBlur(UNIT * rng.uniform(1.5, 6)))
         if rng.random() < 0.5:
@@ -71,10 +86,10 @@ def count_scale(n: int, rng) -> float:
     return rng.uniform(low, high)
 
 
-def compose(rng, photos: list[Image.Image], words: dict) -> tuple[np.ndarray, list[dict]]:
+def compose(rng, grounds: list[Ground], words: dict) -> tuple[np.ndarray, list[dict]]:
     """(pixels [S,S,3], objects). `words` maps an object word to its cut-outs. Three plans: a few painted
     things, one thing repeated (counting), or several different things (places, relations)."""
-    picture = background(rng, photos)
+    picture = background(rng, grounds)
     plan = rng.choice(["colour", "count", "several"], p=[0.35, 0.4, 0.25])
     wanted: list[tuple] = []  # (cut-out, colour or None, scale)
     vocabulary = list(words)

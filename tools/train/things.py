@@ -1,39 +1,73 @@
 """The things on photos: their masks, and what is made of photo and mask."""
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
-from cutouts import CutOut, grab_cut
+from cutouts import CutOut, kind_of
 from data import Setting, photo_files
 from labels import Labels, read_notes
 from mosaics import Tile
+from salient import salient_maps
 from stem import Stem, load_picture, resize, stem_tensors
+
+CUT_OUT_NOTES = Path(__file__).with_name("cutout_notes.tsv")
+LEAST, MOST = 0.02, 0.75  # of the picture, covered by its thing
+BESIDE = 0.2  # of the largest part: smaller ones are crumbs
+WARM = 0.5  # of the warmest part's heat: colder ones are something else
+
+
+def parts_of(shown: np.ndarray, heat: np.ndarray) -> list[np.ndarray]:
+    """Masks [S,S] uint8 of the parts of what stands out, `shown` [S,S] uint8, that the class activation map `heat` [g,g] in 0..1 is
+    about, the warmest first."""
+    import cv2
+
+    size = shown.shape[0]
+    solid = cv2.morphologyEx((shown > 128).astype(np.uint8), cv2.MORPH_OPEN, np.ones((size // 96, size // 96), np.uint8))
+    count, label, stats, _ = cv2.connectedComponentsWithStats(solid)
+    warm = cv2.resize(heat.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    area = stats[:, cv2.CC_STAT_AREA]
+    parts = [n for n in range(1, count) if area[n] > BESIDE * area[1:].max()]
+    warmth = {n: float(warm[label == n].mean()) for n in parts}
+    parts = [n for n in parts if warmth[n] > WARM * max(warmth.values())]
+    share = sum(area[n] for n in parts) / size ** 2
+    if not parts or not LEAST < share < MOST or sum(warm[label == n].sum() for n in parts) < 0.3 * share * size ** 2:
+        return []
+    margin = np.ones((size // 64, size // 64), np.uint8)
+    return [np.where(cv2.dilate((label == n).astype(np.uint8), margin) > 0, shown, 0).astype(np.uint8)
+            for n in sorted(parts, key=lambda n: -warmth[n])]
 
 
 @torch.no_grad()
-def object_masks(setting: Setting, split: str) -> dict[str, np.ndarray]:
-    """GrabCut masks, of the fine size, of a split's photos whose object the package's stem sees, by file name."""
-    cache = setting.paths.work / f"masks-{split}.npz"
+def object_parts(setting: Setting, split: str) -> dict[str, list[np.ndarray]]:
+    """By file name the masks, of the fine size, of what stands out on a split's photos whose object the package's stem sees: as a rule one a
+    photo, more where things stand apart."""
+    cache = setting.paths.work / f"parts-{split}.npz"
     if not cache.exists():
         found = {}
-        stem, g = Stem(setting.config, stem_tensors()), setting.config.grid
+        stem, g, shown = Stem(setting.config, stem_tensors()), setting.config.grid, salient_maps(setting, split)
         weight = stem.tensor("classifier.weight")
         for path in photo_files(setting, split):
-            pixels = load_picture(path, setting.config.image_size)
-            _, head = stem(torch.tensor(pixels)[None])
+            _, head = stem(torch.tensor(load_picture(path, setting.config.image_size))[None])
             label = int(path.name[:3])
             if label not in stem.classify(head)[0].topk(3).indices.tolist():
                 continue
             heat = (weight[label] @ head[0].flatten(1)).reshape(g, g).numpy()
             heat = np.clip((heat - np.percentile(heat, 20)) / (np.percentile(heat, 99) - np.percentile(heat, 20) + 1e-6), 0, 1)
-            mask = grab_cut(pixels, heat)
-            if mask is not None:
-                found[path.name] = (mask * 255).astype(np.uint8)
+            parts = parts_of(shown[path.name], heat)
+            if parts:
+                found[path.name] = np.stack(parts)
         np.savez_compressed(cache, **found)
-        print(f"{split} masks: {len(found)} of {len(photo_files(setting, split))} photos", flush=True)
-    size = setting.config.fine_size
-    return {name: np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.BILINEAR)) for name, mask in np.load(cache).items()}
+        print(f"{split}: things of {len(found)} of {len(photo_files(setting, split))} photos", flush=True)
+    return {name: list(parts) for name, parts in np.load(cache).items()}
+
+
+def object_masks(setting: Setting, split: str) -> dict[str, np.ndarray]:
+    """All parts of object_parts() together."""
+    return {name: np.max(parts, axis=0) for name, parts in object_parts(setting, split).items()}
 
 
 def zoomed(pixels: np.ndarray, mask: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -58,34 +92,58 @@ def mask_cells(mask: np.ndarray, grid: int) -> int:
     return sum(1 << i for i in np.flatnonzero(share >= min(1 / 3, share.max())).tolist())
 
 
-def thing_word(labels: Labels, label: int) -> str:
-    """What the thing on a class's photos is called: its kind, or else its everyday name."""
+@cache
+def cut_out_notes() -> dict[int, str]:
+    lines = [line.split("\t") for line in CUT_OUT_NOTES.read_text().splitlines() if not line.startswith("#")]
+    return {int(label): word for label, word in lines}
+
+
+def thing_word(labels: Labels, label: int) -> str | None:
+    """What the thing on a class's photo is called: as CUT_OUT_NOTES say, else by the class's kind, else by its name. None if it is not one thing
+    that can be told."""
     kind = labels.kind[label]
-    return (kind[1] if kind else labels.words[label][-1]).lower()
+    return cut_out_notes().get(label, kind[1] if kind else labels.words[label][0].lower()) or None
 
 
-def photo_cut_outs(setting: Setting, masks: dict) -> list[CutOut]:
+def named_things(labels: Labels, parts: dict[str, list[np.ndarray]]) -> list[tuple[str, np.ndarray, str, tuple | None]]:
+    """(file name, mask, word, kind) of each photo's warmest part, where that is one thing that can be told."""
     out = []
-    for name, mask in masks.items():
+    for name, masks in parts.items():
         label = int(name[:3])
-        pixels = load_picture(setting.paths.photos / name, setting.config.fine_size)
-        rows, cols = np.where(mask.max(1) > 128)[0], np.where(mask.max(0) > 128)[0]
-        box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
-        image = Image.fromarray(np.dstack([pixels, mask])[box], "RGBA")
-        out.append(CutOut(thing_word(setting.labels, label), f"photos/{name}", image, setting.labels.kind[label], True))
+        if word := thing_word(labels, label):
+            out.append((name, masks[0], word, kind_of(word, labels) if label in cut_out_notes() else labels.kind[label]))
     return out
 
 
-def tiles_of(setting: Setting, masks: dict) -> dict[str, list[Tile]]:
-    """Photos with their thing's mask by its kind, or else by its name; none of which several things are known to be there."""
-    notes, labels = read_notes(), setting.labels
-    tiles: dict[str, list[Tile]] = {}
-    for name, mask in masks.items():
-        label = int(name[:3])
-        if any(n > 1 for n in notes.get(label, {"counts": {}})["counts"].values()):
+def photo_cut_outs(setting: Setting, split: str) -> list[CutOut]:
+    out = []
+    for name, mask, word, kind in named_things(setting.labels, object_parts(setting, split)):
+        pixels = load_picture(setting.paths.photos / name, setting.config.fine_size)
+        rows, cols = np.where(mask.max(1) > 128)[0], np.where(mask.max(0) > 128)[0]
+        box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
+        out.append(CutOut(word, f"photos/{name}", Image.fromarray(np.dstack([pixels, mask])[box], "RGBA"), kind, True))
+    return out
+
+
+def photo_grounds(setting: Setting, held: bool) -> list[tuple[Image.Image, np.ndarray]]:
+    """Photos with what stands out on them, for things to be pasted beside it: those to train on, or those `held` out. Not those on which nothing
+    stands out though they do not show a scene: their thing fills them or is hidden."""
+    out = []
+    for split in ("dev", "eval") if held else ("train",):
+        shown = salient_maps(setting, split)
+        for path in photo_files(setting, split):
+            if shown[path.name].mean() > 0.04 * 255 or setting.labels.scene[int(path.name[:3])]:
+                with Image.open(path) as file:
+                    out.append((ImageOps.exif_transpose(file).convert("RGB"), np.ascontiguousarray(shown[path.name][::4, ::4])))
+    return out
+
+
+def tiles_of(setting: Setting, split: str) -> dict[str, list[Tile]]:
+    """Photos with the mask of their thing, by what it is called; none of which several things are known to be there."""
+    notes, tiles, parts = read_notes(), {}, object_parts(setting, split)
+    for name, mask, word, kind in named_things(setting.labels, {n: p for n, p in parts.items() if len(p) == 1}):
+        if any(n > 1 for n in notes.get(int(name[:3]), {"counts": {}})["counts"].values()):
             continue
-        kind = labels.kind[label]
-        word = (kind[1] if kind else labels.words[label][0]).lower()
         pixels = load_picture(setting.paths.photos / name, setting.config.fine_size)
         tiles.setdefault(word, []).append(Tile(word, kind, pixels, mask))
     return tiles

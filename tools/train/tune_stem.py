@@ -27,7 +27,7 @@ from config import TuneConfig
 from cores import on_all_cores
 from data import Setting, cut_outs, held_word, load_setting, photo_files
 from stem import Features, load_picture, stem_tensors
-from things import object_masks, photo_cut_outs
+from things import photo_cut_outs
 from train import rate
 from training import Training, save
 
@@ -101,7 +101,7 @@ class Lessons:
         self.size, self.places, self.c, self.device = setting.config.image_size, setting.config.grid, c, device
         files = photo_files(setting, "train")
         self.photos = squares(files, 2 * self.size).to(device)
-        real = photo_cut_outs(setting, object_masks(setting, "train"))
+        real = photo_cut_outs(setting, "train")
         drawn = [cut for cut in cut_outs(setting) if not held_word(cut.word)]
         self.tables = [Sprites(cuts, device) for cuts in (real, drawn)]
         self.pixels = torch.cat([t.sharp for t in self.tables] + [t.soft for t in self.tables])
