@@ -159,4 +159,5 @@ class Paths:
     cifar: Path | None = None
     stamps: Path = Path("/usr/share/tuxpaint/stamps")
     clipart: Path = Path("/usr/share/openclipart/png")
+    emoji: Path = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
     wordnet: Path = Path("/usr/share/wordnet")

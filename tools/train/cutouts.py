@@ -1,11 +1,12 @@
-"""Objects to paste: photo stamps and clip art; things.py cuts more out of photos."""
+"""Objects to paste: photo stamps, clip art and emoji; things.py cuts more out of photos."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from labels import KINDS, KIND_WORDS, LEMMA_ALIAS, COLOURS, Labels
 from vocabulary import PICTURABLE
@@ -70,12 +71,16 @@ def kind_of(word: str, labels: Labels) -> tuple[str, str] | None:
 
 
 def open_cut(path: Path) -> Image.Image | None:
-    """RGBA cropped to its alpha; nothing if it has no real transparency or is too thin."""
     with Image.open(path) as file:
         if file.width * file.height > 16e6:
             return None
         image = file.convert("RGBA")
     image.thumbnail((256, 256))
+    return cropped(image)
+
+
+def cropped(image: Image.Image) -> Image.Image | None:
+    """RGBA cropped to its alpha; nothing if it has no real transparency or is too thin."""
     alpha = np.asarray(image)[..., 3]
     rows, cols = np.where(alpha.max(1) > 40)[0], np.where(alpha.max(0) > 40)[0]
     if len(rows) < 24 or len(cols) < 24 or (alpha > 128).mean() > 0.97 or (alpha > 128).mean() < 0.08:
@@ -114,3 +119,18 @@ def clipart(folder: Path, labels: Labels):
         if image:
             seen[found] = seen.get(found, 0) + 1
             yield CutOut(found, f"clipart/{path.name}", image, kind_of(found, labels), False)
+
+
+def emoji(font: Path, labels: Labels):
+    """Pictographs of a colour font, called by their Unicode names as far as these name things; `word` is empty where they do not, for notes to say."""
+    drawn = ImageFont.truetype(str(font), 109)  # the one size that the font has
+    for code in (*range(0x2300, 0x2800), *range(0x1F300, 0x1FB00)):
+        name = unicodedata.name(chr(code), "").lower()
+        if not name or "squared" in name or "clock face" in name:
+            continue
+        image = Image.new("RGBA", (136, 128), (0, 0, 0, 0))
+        ImageDraw.Draw(image).text((0, 0), chr(code), font=drawn, embedded_color=True)
+        image = cropped(image)
+        if image:
+            word = word_of(name.replace(" face", "").replace(" symbol", ""), labels) or ""
+            yield CutOut(word, f"emoji/{code:x}", image, kind_of(word, labels), False)

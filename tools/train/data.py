@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import torch
 
 import vocabulary
 from config import ModelConfig, Paths
-from cutouts import CutOut, clipart, stamps
-from labels import Labels, load_labels
+from cutouts import CutOut, clipart, emoji, kind_of, stamps
+from labels import Labels, load_labels, read_table
 from stem import Features, stem_tensors
 from text import Text
 
+DRAWING_NOTES = Path(__file__).with_name("drawing_notes.tsv")
 TRAIN_PARTS = ["photos", "recolour", "cifar", "scenes", "mosaics", "shapes"]
 # How many pictures; those that --times multiplies, and those that stay the same whatever is trained on.
 TIMES = {"photo_variants": 12, "recolours": 8, "cifar": 4000, "scenes": 16000, "mosaics": 6000}
@@ -92,8 +93,15 @@ def held_word(word: str) -> bool:
 
 
 def cut_outs(setting: Setting) -> list[CutOut]:
+    """Stamps, drawings and emoji, called what is shown; none that do not show one thing."""
     cache = setting.paths.work / "cutouts.pickle"
     if not cache.exists():
-        found = list(stamps(setting.paths.stamps, setting.labels)) + list(clipart(setting.paths.clipart, setting.labels))
+        paths, labels = setting.paths, setting.labels
+        found = [*stamps(paths.stamps, labels), *clipart(paths.clipart, labels), *emoji(paths.emoji, labels)]
         cache.write_bytes(pickle.dumps(found))
-    return pickle.loads(cache.read_bytes())
+    out, notes = [], read_table(DRAWING_NOTES)
+    for cut in pickle.loads(cache.read_bytes()):
+        word = notes.get(cut.source, cut.word)
+        if word:
+            out.append(cut if word == cut.word else replace(cut, word=word, kind=kind_of(word, setting.labels)))
+    return out

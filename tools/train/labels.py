@@ -184,6 +184,11 @@ def load_labels(wordnet: Path) -> Labels:
     return Labels(wordnet)
 
 
+def read_table(path: Path) -> dict[str, str]:
+    """Lines of a name, a tab and what was noted of it; # begins a comment."""
+    return dict(line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+
+
 def read_notes() -> dict[int, dict]:
     """What was noted, looking at thumbnails, of the photos that are not for evaluation: class index -> colours, counts, scene, flags."""
     notes = {}

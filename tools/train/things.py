@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from cutouts import CutOut, kind_of
 from data import Setting, photo_files
-from labels import Labels, read_notes
+from labels import Labels, read_notes, read_table
 from mosaics import Tile
 from salient import salient_maps
 from stem import Stem, load_picture, resize, stem_tensors
@@ -94,8 +94,7 @@ def mask_cells(mask: np.ndarray, grid: int) -> int:
 
 @cache
 def cut_out_notes() -> dict[int, str]:
-    lines = [line.split("\t") for line in CUT_OUT_NOTES.read_text().splitlines() if not line.startswith("#")]
-    return {int(label): word for label, word in lines}
+    return {int(label): word for label, word in read_table(CUT_OUT_NOTES).items()}
 
 
 def thing_word(labels: Labels, label: int) -> str | None:

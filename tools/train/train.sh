@@ -30,8 +30,8 @@ while [ $# -gt 0 ]; do
 done
 mkdir -p "$work"
 
-for folder in /usr/share/tuxpaint/stamps /usr/share/openclipart/png /usr/share/wordnet; do
-  [ -d "$folder" ] || { echo "train.sh: $folder is missing: apt-get install openclipart-png tuxpaint-stamps-default wordnet" >&2; exit 2; }
+for needed in /usr/share/tuxpaint/stamps /usr/share/openclipart/png /usr/share/wordnet /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf; do
+  [ -e "$needed" ] || { echo "train.sh: $needed is missing: apt-get install openclipart-png tuxpaint-stamps-default wordnet fonts-noto-color-emoji" >&2; exit 2; }
 done
 if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
