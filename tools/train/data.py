@@ -94,7 +94,7 @@ def held_word(word: str) -> bool:
 
 def cut_outs(setting: Setting) -> list[CutOut]:
     """Stamps, drawings and emoji, called what is shown; none that do not show one thing."""
-    cache = setting.paths.work / "cutouts.pickle"
+    cache = setting.paths.work / "drawings.pickle"
     if not cache.exists():
         paths, labels = setting.paths, setting.labels
         found = [*stamps(paths.stamps, labels), *clipart(paths.clipart, labels), *emoji(paths.emoji, labels)]

@@ -37,8 +37,9 @@ def salient_maps(setting: Setting, split: str) -> dict[str, np.ndarray]:
     """Of each photo of a split, by file name. About a second a photo the first time."""
     cache = setting.paths.work / f"salient-{split}.npz"
     if not cache.exists():
-        salient, found = Salient(setting.config.fine_size), {}
-        for path in photo_files(setting, split):
+        files, found = photo_files(setting, split), {}
+        salient = Salient(setting.config.fine_size) if files else None
+        for path in files:
             with Image.open(path) as file:
                 found[path.name] = salient.map_of(ImageOps.exif_transpose(file).convert("RGB"))
         np.savez_compressed(cache, **found)

