@@ -104,19 +104,21 @@ def thing_word(labels: Labels, label: int) -> str | None:
     return cut_out_notes().get(label, kind[1] if kind else labels.words[label][0].lower()) or None
 
 
-def named_things(labels: Labels, parts: dict[str, list[np.ndarray]]) -> list[tuple[str, np.ndarray, str, tuple | None]]:
-    """(file name, mask, word, kind) of each photo's warmest part, where that is one thing that can be told."""
+def named_things(labels: Labels, parts: dict[str, list[np.ndarray]], every: bool = False) -> list[tuple[str, np.ndarray, str, tuple | None]]:
+    """(file name, mask, word, kind) of each photo's warmest part, where that is one thing that can be told; of the others, if `every` is
+    wanted, by their class's name."""
     out = []
     for name, masks in parts.items():
         label = int(name[:3])
-        if word := thing_word(labels, label):
+        if word := thing_word(labels, label) or (labels.words[label][0].lower() if every else None):
             out.append((name, masks[0], word, kind_of(word, labels) if label in cut_out_notes() else labels.kind[label]))
     return out
 
 
-def photo_cut_outs(setting: Setting, split: str) -> list[CutOut]:
+def photo_cut_outs(setting: Setting, split: str, every: bool = False) -> list[CutOut]:
+    """The things of named_things(), cut out."""
     out = []
-    for name, mask, word, kind in named_things(setting.labels, object_parts(setting, split)):
+    for name, mask, word, kind in named_things(setting.labels, object_parts(setting, split), every):
         pixels = load_picture(setting.paths.photos / name, setting.config.fine_size)
         rows, cols = np.where(mask.max(1) > 128)[0], np.where(mask.max(0) > 128)[0]
         box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))

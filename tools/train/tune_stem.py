@@ -101,7 +101,7 @@ class Lessons:
         self.size, self.places, self.c, self.device = setting.config.image_size, setting.config.grid, c, device
         files = photo_files(setting, "train")
         self.photos = squares(files, 2 * self.size).to(device)
-        real = photo_cut_outs(setting, "train")
+        real = photo_cut_outs(setting, "train", every=True)  # the teacher needs no words of them
         drawn = [cut for cut in cut_outs(setting) if not held_word(cut.word)]
         self.tables = [Sprites(cuts, device) for cuts in (real, drawn)]
         self.pixels = torch.cat([t.sharp for t in self.tables] + [t.soft for t in self.tables])
