@@ -4,9 +4,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from data import Setting, photo_files
+from stem import open_picture
 
 SIZE = 320  # pixels a side that the network sees
 MEAN, DEVIATION = np.float32((0.485, 0.456, 0.406)), np.float32((0.229, 0.224, 0.225))
@@ -40,7 +41,6 @@ def salient_maps(setting: Setting, split: str) -> dict[str, np.ndarray]:
         files, found = photo_files(setting, split), {}
         salient = Salient(setting.config.fine_size) if files else None
         for path in files:
-            with Image.open(path) as file:
-                found[path.name] = salient.map_of(ImageOps.exif_transpose(file).convert("RGB"))
+            found[path.name] = salient.map_of(open_picture(path))
         np.savez_compressed(cache, **found)
     return dict(np.load(cache))

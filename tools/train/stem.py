@@ -19,10 +19,15 @@ from config import EMBED, LITE0_STAGES, ModelConfig
 BN_EPS = 1e-3
 
 
-def load_picture(path, size: int) -> np.ndarray:
-    """RGB8 [size, size, 3]: EXIF orientation, then both sides stretched with Pillow's bicubic."""
+def open_picture(path) -> Image.Image:
+    """RGB, the way up that EXIF says."""
     with Image.open(io.BytesIO(Path(path).read_bytes())) as image:
-        return resize(ImageOps.exif_transpose(image).convert("RGB"), size)
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def load_picture(path, size: int) -> np.ndarray:
+    """RGB8 [size, size, 3] of open_picture(), both sides stretched with Pillow's bicubic."""
+    return resize(open_picture(path), size)
 
 
 def resize(image: Image.Image, size: int) -> np.ndarray:

@@ -5,19 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from cutouts import CutOut, kind_of
 from data import Setting, photo_files
 from labels import Labels, read_notes, read_table
 from mosaics import Tile
 from salient import salient_maps
-from stem import Stem, load_picture, resize, stem_tensors
+from stem import Stem, load_picture, open_picture, resize, stem_tensors
 
 CUT_OUT_NOTES = Path(__file__).with_name("cutout_notes.tsv")
 LEAST, MOST = 0.02, 0.75  # of the picture, covered by its thing
 BESIDE = 0.2  # of the largest part: smaller ones are crumbs
 WARM = 0.5  # of the warmest part's heat: colder ones are something else
+MEANT = 0.3  # heat, at least, of what a photo's class is about
+EMPTY = 0.04  # of a photo that nothing stands out on, at most
 
 
 def parts_of(shown: np.ndarray, heat: np.ndarray) -> list[np.ndarray]:
@@ -34,7 +36,7 @@ def parts_of(shown: np.ndarray, heat: np.ndarray) -> list[np.ndarray]:
     warmth = {n: float(warm[label == n].mean()) for n in parts}
     parts = [n for n in parts if warmth[n] > WARM * max(warmth.values())]
     share = sum(area[n] for n in parts) / size ** 2
-    if not parts or not LEAST < share < MOST or sum(warm[label == n].sum() for n in parts) < 0.3 * share * size ** 2:
+    if not parts or not LEAST < share < MOST or sum(area[n] * warmth[n] for n in parts) < MEANT * share * size ** 2:
         return []
     margin = np.ones((size // 64, size // 64), np.uint8)
     return [np.where(cv2.dilate((label == n).astype(np.uint8), margin) > 0, shown, 0).astype(np.uint8)
@@ -97,20 +99,24 @@ def cut_out_notes() -> dict[int, str]:
     return {int(label): word for label, word in read_table(CUT_OUT_NOTES).items()}
 
 
-def thing_word(labels: Labels, label: int) -> str | None:
-    """What the thing on a class's photo is called: as CUT_OUT_NOTES say, else by the class's kind, else by its name. None if it is not one thing
-    that can be told."""
+def class_word(labels: Labels, label: int) -> str:
+    """A class's kind, else its name."""
     kind = labels.kind[label]
-    return cut_out_notes().get(label, kind[1] if kind else labels.words[label][0].lower()) or None
+    return kind[1] if kind else labels.words[label][0].lower()
+
+
+def thing_word(labels: Labels, label: int) -> str | None:
+    """What the thing on a class's photo is called: as CUT_OUT_NOTES say, else class_word(). None if it is not one thing that can be told."""
+    return cut_out_notes().get(label, class_word(labels, label)) or None
 
 
 def named_things(labels: Labels, parts: dict[str, list[np.ndarray]], every: bool = False) -> list[tuple[str, np.ndarray, str, tuple | None]]:
     """(file name, mask, word, kind) of each photo's warmest part, where that is one thing that can be told; of the others, if `every` is
-    wanted, by their class's name."""
+    wanted, with class_word()."""
     out = []
     for name, masks in parts.items():
         label = int(name[:3])
-        if word := thing_word(labels, label) or (labels.words[label][0].lower() if every else None):
+        if word := thing_word(labels, label) or (class_word(labels, label) if every else None):
             out.append((name, masks[0], word, kind_of(word, labels) if label in cut_out_notes() else labels.kind[label]))
     return out
 
@@ -133,9 +139,8 @@ def photo_grounds(setting: Setting, held: bool) -> list[tuple[Image.Image, np.nd
     for split in ("dev", "eval") if held else ("train",):
         shown = salient_maps(setting, split)
         for path in photo_files(setting, split):
-            if shown[path.name].mean() > 0.04 * 255 or setting.labels.scene[int(path.name[:3])]:
-                with Image.open(path) as file:
-                    out.append((ImageOps.exif_transpose(file).convert("RGB"), np.ascontiguousarray(shown[path.name][::4, ::4])))
+            if shown[path.name].mean() > EMPTY * 255 or setting.labels.scene[int(path.name[:3])]:
+                out.append((open_picture(path), np.ascontiguousarray(shown[path.name][::4, ::4])))
     return out
 
 
