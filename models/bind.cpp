@@ -81,6 +81,19 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
               .norm = g.floats("norm.weight", {v}),
               .map = bind_linear(g, "map", dim, v, true, isa)};
   }
+  predictor::Referents referents;
+  if (file.has(kToldWidth)) {
+    using R = predictor::Referents;
+    const Weights r = w.in("referents");
+    const size_t h = file.integer(kToldWidth, 1, kMostWidth);
+    referents = {.role = bind_linear(r, "role", R::kRoles, language, false, isa),
+                 .side = r.floats("side", {2}),
+                 .direction = bind_linear(r, "direction", 2, language, true, isa),
+                 .told = bind_linear(r, "told", h, R::kTold, true, isa),
+                 .ask = bind_linear(r, "ask", h, language + d, true, isa),
+                 .out = bind_linear(r, "out", d, h, false, isa),
+                 .look = bind_linear(r, "look", R::kLook, language + d, true, isa)};
+  }
   return predictor::PointerPredictor(
       {.answer = w.floats("answer", {d}),
        .question = bind_linear(w, "question", d, language, true, isa),
@@ -97,7 +110,8 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
        .word_found = bind_linear(w, "word_found", d, P::kWordFound, false, isa),
        .place_found = bind_linear(w, "place_found", d, P::kPlaceFound, false, isa),
        .pointer_found = bind_linear(w, "pointer_found", P::kPlaceFound, d, true, isa),
-       .ground = std::move(ground)},
+       .ground = std::move(ground),
+       .referents = std::move(referents)},
       isa);
 }
 

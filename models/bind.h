@@ -54,6 +54,9 @@ inline constexpr const char* kDetail = "sterna.vision.detail";
 /// Blocks of what lies at the places; absent from files that have no such part.
 inline constexpr const char* kGroundBlocks = "sterna.predictor.ground_blocks";
 
+/// Width of what is told of a question's referents; absent from files that have no such part.
+inline constexpr const char* kToldWidth = "sterna.predictor.told_width";
+
 /// sterna.predictor.*.
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,
                                            quant::Isa isa, const Replaced* replaced = nullptr);

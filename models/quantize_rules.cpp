@@ -96,6 +96,7 @@ const std::vector<QuantizeRule>& shipped() {
       {"vision.tokens.weight", "bf16"},
       {"predictor.match.weight", "bf16"},
       {"predictor.*_found.weight", "bf16"},
+      {"predictor.referents.*.weight", "bf16"},
       // The gate.
       {"*", "keep"},
   };

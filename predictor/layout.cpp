@@ -29,11 +29,6 @@ struct Grid {
   }
 };
 
-/// Of place i of n beside each other, from -0.5 to 0.5.
-float middle(size_t i, size_t n) {
-  return (static_cast<float>(i) + 0.5F) / static_cast<float>(n) - 0.5F;
-}
-
 float deviation(float squares, float mean) {
   return std::sqrt(std::max(squares - mean * mean, 1e-6F));
 }

@@ -27,8 +27,6 @@ constexpr SizeCheck expect{"predictor"};
 constexpr size_t kCosines = 4;  // after the four that `summarise` writes
 static_assert(kCosines + 4 + kLayout == PointerPredictor::kMatches);
 
-size_t length(const Query& q) { return 1 + q.question.rows + q.vision.rows; }
-
 float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
 nn::RowTable table(Mat<const float> rows, quant::Isa isa) {
@@ -94,6 +92,7 @@ PointerPredictor::PointerPredictor(Weights weights, quant::Isa isa)
   expect("pointer_found inputs", d, w.pointer_found.k());
   expect("question width, which is matched with meanings,", w.head.m(), w.question.k());
   if (!w.ground.empty()) w.ground.check(w.vision.k(), w.head.m());
+  if (!w.referents.empty()) w.referents.check(d, w.question.k());
 }
 
 void PointerPredictor::check(const Query& q) const {
@@ -124,18 +123,11 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   expect("output columns", dim(), out.cols);
   if (n == 0) return;
   const Workspace::Frame frame(workspace);
-  const std::span<uint32_t> starts(workspace.mat<uint32_t>(1, n + 1).data, n + 1);
-  starts[0] = 0;
-  for (size_t i = 0; i < n; ++i) {
-    check(queries[i]);
-    const size_t end = starts[i] + length(queries[i]);
-    if (end > UINT32_MAX) throw Error("predictor: expected fewer than 2^32 tokens in a batch");
-    starts[i + 1] = static_cast<uint32_t>(end);
-  }
-
-  const Mat<float> z = workspace.mat<float>(starts[n], d);
-  const Mat<float> found = workspace.mat<float>(starts[n], kPlaceFound);
-  tokens(queries, starts, z, found, executor, workspace);
+  for (const Query& q : queries) check(q);
+  const Tokens tokens = room(queries, workspace);
+  const std::span<const uint32_t> starts = tokens.starts;
+  const Mat<float> z = tokens.z;
+  fill(queries, tokens, executor, workspace);
   for (const nn::TernaryBlock& block : w.blocks) {
     block.forward(z, starts, executor, workspace, isa_);
   }
@@ -151,6 +143,9 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
   const Mat<float> said = workspace.mat<float>(n, dim());
   const Mat<float> looked = workspace.mat<float>(n, vision_width());
   const Mat<float> matches = workspace.mat<float>(n, kMatches);
+  const bool refers = !w.referents.empty();
+  const Mat<float> more = workspace.mat<float>(refers ? n : 0, d);
+  const Mat<float> lies = workspace.mat<float>(refers ? n : 0, dim());
   nn::apply(w.pointer_query, z0, ask, executor, workspace);
   nn::apply(w.pointer_found, z0, told, executor, workspace);
   nn::apply(w.gate, z0, gate, executor, workspace);
@@ -163,63 +158,33 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
     nn::apply(w.pointer_key, z.slice_rows(first, places), keys, executor, workspace);
     const Mat<float> score = workspace.mat<float>(1, places);
     for (size_t t = 0; t < places; ++t) {
-      const float* const f = found.row(first + t);
+      const float* const f = tokens.place.row(first + t);
       const float asked = std::inner_product(f, f + kPlaceFound, told.row(i), 0.0F);
       score.data[t] = std::fma(dot(ask.row(i), keys.row(t), c), scale, asked);
     }
+    float share = 0;
+    if (refers) {
+      const Mat<const float> word = tokens.word.slice_rows(starts[i] + 1, q.question.rows);
+      share = sigmoid(w.referents.forward(q.question, word, z0.row(i), q.columns, q.absent,
+                                          {score.data + 1, places - 1}, {more.row(i), d}, executor,
+                                          workspace));
+    }
     point(q, score, looked.row(i), said.row(i), matches.row(i), executor, workspace);
+    if (refers) {
+      const nn::RowTable rows = table(there(queries, tokens, i), isa_);
+      std::fill_n(lies.row(i), dim(), 0.0F);
+      for (size_t t = 0; t < places; ++t) rows.add(t, share * score.data[t], lies.row(i));
+    }
   }
   read(looked, matches, z0, executor, workspace);
+  if (refers) nn::add(more, z0, executor, isa_);
   nn::apply(w.head, z0, out, executor, workspace);
   for (size_t i = 0; i < n; ++i) {
     const float open = sigmoid(*gate.row(i));
     float *const e = out.row(i), *const p = said.row(i);
     for (size_t j = 0; j < dim(); ++j) e[j] = std::fma(open, p[j], e[j] * head_scale);
+    for (size_t j = 0; refers && j < dim(); ++j) e[j] += lies.row(i)[j];
     nn::l2_normalize(e, dim());
-  }
-}
-
-// z = [a; W_q h + b_q + W_wf f_word; W_v v + b_v + W_pf f_place]
-void PointerPredictor::tokens(std::span<const Query> queries, std::span<const uint32_t> starts,
-                              Mat<float> z, Mat<float> found, const Executor& executor,
-                              Workspace& workspace) const {
-  const Weights& w = weights_;
-  const size_t d = width();
-  size_t most = 0;
-  for (const Query& q : queries) most = std::max(most, q.vision.rows);
-  const Workspace::Frame frame(workspace);
-  const Mat<float> projected = workspace.mat<float>(most, d);
-  const Mat<float> ground = workspace.mat<float>(weights_.ground.empty() ? 0 : most, dim());
-  for (size_t i = 0; i < queries.size(); ++i) {
-    const Workspace::Frame query_frame(workspace);
-    const Query& q = queries[i];
-    const size_t words = q.question.rows, places = q.vision.rows;
-    const Mat<float> question = z.slice_rows(starts[i] + 1, words);
-    const Mat<float> vision = z.slice_rows(starts[i + 1] - places, places);
-    const Mat<float> place = found.slice_rows(starts[i + 1] - places, places);
-    const Mat<float> word = workspace.mat<float>(words, kWordFound);
-    const Mat<float> more = workspace.mat<float>(words, d);
-    // Several questions about one scene share its projected tokens, and what lies there.
-    const bool again = i > 0 && q.vision.data == queries[i - 1].vision.data &&
-                       q.found_in().data == queries[i - 1].found_in().data &&
-                       places == queries[i - 1].vision.rows;
-    Query found_in = q;
-    found_in.meaning = q.found_in();
-    if (!w.ground.empty()) {
-      const Mat<float> there = ground.slice_rows(0, places);
-      if (!again) w.ground.forward(q.vision, q.found_in(), there, executor, workspace, isa_);
-      found_in.meaning = there;
-    }
-    std::copy_n(w.answer.data(), d, z.row(starts[i]));
-    grounded(found_in, place, word, workspace, isa_);
-    nn::apply(w.question, q.question, question, executor, workspace);
-    nn::apply(w.word_found, word, more, executor, workspace);
-    nn::add(more, question, executor, isa_);
-    if (!again) {
-      nn::apply(w.vision, q.vision, projected.slice_rows(0, places), executor, workspace);
-    }
-    nn::apply(w.place_found, place, vision, executor, workspace);
-    nn::add(projected.slice_rows(0, places), vision, executor, isa_);
   }
 }
 

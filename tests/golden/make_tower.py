@@ -31,7 +31,7 @@ SIZE, LOW_STAGE, HEAD, CLASSES, TOP = 64, 3, 40, 20, 3
 DIM, LAYERS, TEXT_HEADS, TEXT_MLP = 32, 2, 4, 48
 VISION = {"width": 24, "blocks": 1, "heads": 2, "mlp": 48}
 PREDICTOR = {"width": 24, "blocks": 2, "heads": 4, "mlp": 40}
-POINTER, GROUND_BLOCKS = 16, 1
+POINTER, GROUND_BLOCKS, TOLD = 16, 1, 12
 WHOLE_PLACES = 0.5  # as tools/train/found.py: meanings()
 DETAIL = 2
 MEAN, STD = [120.0, 127.0, 130.0], [64.0, 128.0, 100.0]
@@ -101,6 +101,13 @@ def make_weights():
     linear("predictor.word_found", d, 10, bias=False)
     linear("predictor.place_found", d, 2, bias=False)
     linear("predictor.pointer_found", 2, d)
+    linear("predictor.referents.role", 3, DIM, bias=False)
+    tensor("predictor.referents.side", 2)
+    linear("predictor.referents.direction", 2, DIM)
+    linear("predictor.referents.told", TOLD, 22)
+    linear("predictor.referents.ask", TOLD, DIM + d)
+    linear("predictor.referents.out", d, TOLD, bias=False)
+    linear("predictor.referents.look", 3, DIM + d)
     blocks("predictor.ground", VISION["width"], PREDICTOR["mlp"], GROUND_BLOCKS)
     tensor("predictor.ground.norm.weight", VISION["width"], sigma=0.2, mean=1.0)
     linear("predictor.ground.map", DIM, VISION["width"])
@@ -264,15 +271,39 @@ def ground(vision, meaning, mode):
     return torch.cat([meaning[:1], F.normalize(meaning[1:] + x[1:], dim=1)])
 
 
+def referents(hidden, word, z0, w):
+    """The things that a question names: predictor/referents.h, word by word. `more`, what each place gains, and the share that is read."""
+    w = {k[len("referents."):]: v for k, v in w.items() if k.startswith("referents.")}
+    line = lambda name, x: w[f"{name}.weight"] @ x + w[f"{name}.bias"]
+    score = hidden @ w["role.weight"].T
+    relation = score[:, 2].softmax(0)
+    at = sum(float(r) * j for j, r in enumerate(relation))
+    behind = torch.tensor([math.tanh(j - at) for j in range(len(hidden))])
+    first, second = ((score[:, k] + w["side"][k] * behind).softmax(0) @ word for k in (0, 1))
+    r = relation @ hidden
+    u, asked = line("direction", r), torch.cat([r, z0])
+    along = u @ (first[:2] - second[:2])
+    more = w["out.weight"] @ (line("told", torch.cat([first, second, torch.stack([along, along.tanh()])])) * line("ask", asked).tanh())
+    look, g, gains = line("look", asked), SIZE // 32, []
+    for row in range(g):
+        for column in range(g):
+            apart = torch.tensor([5 * ((column + 0.5) / g - 0.5), 5 * ((row + 0.5) / g - 0.5)]) - second[:2]
+            gains.append(look[0] * (u @ apart).tanh() + look[1] * (-apart @ apart).exp())
+    return more, torch.stack(gains), look[2].sigmoid()
+
+
 def predict(hidden, vision, meaning, mode, fine=None):
     w = {k[len("predictor."):]: v for k, v in weights.items() if k.startswith("predictor.")}
-    place, word = grounded(hidden, ground(vision, meaning if fine is None else fine, mode))
+    there = ground(vision, meaning if fine is None else fine, mode)
+    place, word = grounded(hidden, there)
     z = torch.cat([w["answer"][None], hidden @ w["question.weight"].T + w["question.bias"] + word @ w["word_found.weight"].T,
                    vision @ w["vision.weight"].T + w["vision.bias"] + place @ w["place_found.weight"].T])
     z = rms(run_blocks("predictor", z, PREDICTOR["heads"], PREDICTOR["blocks"], mode), w["norm.weight"])
     z0, places = z[0], z[1 + len(hidden):]
     score = places @ w["pointer_key.weight"].T @ (w["pointer_query.weight"] @ z0) / math.sqrt(POINTER)
     score = score + place @ (w["pointer_found.weight"] @ z0 + w["pointer_found.bias"])
+    more, gains, share = referents(hidden, word, z0, w)
+    score = torch.cat([score[:1], score[1:] + gains])
     alpha = score.softmax(0)
     gate = torch.sigmoid(w["gate.weight"] @ z0 + w["gate.bias"])
     asked = F.normalize(hidden.sum(0), dim=0)
@@ -282,7 +313,7 @@ def predict(hidden, vision, meaning, mode, fine=None):
     matches = torch.cat([matches, layout(score[1:])])
     gate_in = torch.sigmoid(w["read_gate.weight"] @ z0 + w["read_gate.bias"])
     found = gate_in * (w["read.weight"] @ (alpha @ vision) + w["match.weight"] @ matches)
-    return F.normalize(w["head.weight"] @ (z0 + found) + w["head.bias"] + gate * (alpha @ meaning), dim=0)
+    return F.normalize(w["head.weight"] @ (z0 + found + more) + w["head.bias"] + gate * (alpha @ meaning) + share * (alpha @ there), dim=0)
 
 
 def text_tower():
@@ -345,7 +376,7 @@ def write_gguf(vocabulary):
     for key, value in {"cls_id": 2, "sep_id": 3, "pad_id": 0, "unk_id": 1, "max_word_chars": 100}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", value)
     w.add_string("sterna.predictor.kind", "ternary_grounded_pointer")
-    for key, value in (PREDICTOR | {"pointer_width": POINTER, "ground_blocks": GROUND_BLOCKS}).items():
+    for key, value in (PREDICTOR | {"pointer_width": POINTER, "ground_blocks": GROUND_BLOCKS, "told_width": TOLD}).items():
         w.add_uint32(f"sterna.predictor.{key}", value)
     w.add_string("sterna.embed.prompt", QUESTIONS[0])
     w.add_array("sterna.decoder.answers", ANSWERS)

@@ -12,6 +12,7 @@ namespace sterna::test::pointer {
 
 // d width, q question width, v vision width, n text space, c pointer
 constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
+constexpr size_t h = 14;  // of what is told of referents
 
 /// Weights and inputs of random numbers, which live as long as it does; the same for the same calls
 /// in the same order.
@@ -43,6 +44,12 @@ struct Fixture {
   predictor::Ground ground() {
     return {{block(v)}, numbers(v, 1), linear(n, v, true)};
   }
+  predictor::Referents referents() {
+    using R = predictor::Referents;
+    return {linear(R::kRoles, q, false, 3), numbers(2, 1),          linear(2, q, true),
+            linear(h, R::kTold, true),      linear(h, q + d, true), linear(d, h, false),
+            linear(R::kLook, q + d, true)};
+  }
   predictor::PointerPredictor::Weights weights() { return weights({block(), block()}); }
   predictor::PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks,
                                                float sharpness = 1) {
@@ -62,7 +69,8 @@ struct Fixture {
             linear(d, P::kWordFound, false),
             linear(d, P::kPlaceFound, false),
             linear(P::kPlaceFound, d, true),
-            ground()};
+            ground(),
+            referents()};
   }
   nn::Mat<const float> mat(size_t rows, size_t cols) {
     return {numbers(rows * cols, 1).data(), rows, cols};

@@ -72,6 +72,7 @@ TEST_CASE_FIXTURE(Fixture, "places that cannot matter have no support; the one p
   // What is found at a place is told by how it differs from the others.
   w.place_found = quant::Linear(zero(d, PointerPredictor::kPlaceFound));
   w.pointer_found = quant::Linear(zero(PointerPredictor::kPlaceFound, d));
+  w.referents = {};
   w.gate = quant::Linear(zero(1, d), open);
   w.read_gate = quant::Linear(zero(d, d), shut);
   const PointerPredictor predictor(std::move(w));

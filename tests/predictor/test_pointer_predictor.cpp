@@ -107,6 +107,7 @@ TEST_CASE_FIXTURE(Fixture, "head_scale is a factor of the head's weights and bia
 TEST_CASE_FIXTURE(Fixture, "what lies at the places is what they say, and what the tower saw") {
   auto w = weights();
   const Query query{mat(3, q), mat(10, v), mat(10, n), 3};
+  w.referents = {};  // they read it as it is
   const auto seen = predict(PointerPredictor(w), query);
   const std::vector<float> zeros(n * v), none(n);
   w.ground.map =
@@ -121,6 +122,24 @@ TEST_CASE_FIXTURE(Fixture, "what lies at the places is what they say, and what t
   }
   CHECK(most < 1e-5);  // cosines do not see that rows became of unit length
   CHECK(moved > 1e-3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "referents: what the head takes in, and what is read where it points") {
+  auto w = weights();
+  const Query query{mat(3, q), mat(10, v), mat(10, n), 3};
+  const std::vector<float> none(n * d), shut{0.0F, 0.0F, -200.0F};
+  const auto zero = [&](size_t rows, size_t cols) -> quant::WeightView {
+    return {quant::Type::f32, rows, cols, std::as_bytes(std::span(none).first(rows * cols)), {}, 0};
+  };
+  const auto all = predict(PointerPredictor(w), query);
+  w.referents.out = quant::Linear(zero(d, h));
+  const auto nothing_more = predict(PointerPredictor(w), query);
+  w.referents.look = quant::Linear(zero(predictor::Referents::kLook, q + d), shut);
+  const auto nothing = predict(PointerPredictor(w), query);
+  w.referents = {};
+  CHECK(!test::same_bits(all, nothing_more));
+  CHECK(!test::same_bits(nothing_more, nothing));
+  CHECK(test::same_bits(nothing, predict(PointerPredictor(w), query)));
 }
 
 TEST_CASE_FIXTURE(Fixture, "words are found in what was seen closer; the pointer reads the rest") {
@@ -171,6 +190,13 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refused([&](W& w) { w.pointer_found = linear(PointerPredictor::kPlaceFound, d + 1, true); });
   refused([&](W& w) { w.read_gate = linear(d + 1, d, true); });
   refused([&](W& w) { w.ground.map = linear(n + 1, v, true); });
+  refused([&](W& w) { w.referents.side = w.referents.side.first(1); });
+  refused([&](W& w) { w.referents.role = linear(2, q, false); });
+  refused([&](W& w) { w.referents.direction = linear(2, q + 1, true); });
+  refused([&](W& w) { w.referents.told = linear(h, predictor::Referents::kTold + 1, true); });
+  refused([&](W& w) { w.referents.ask = linear(h, q, true); });
+  refused([&](W& w) { w.referents.out = {}; });
+  refused([&](W& w) { w.referents.look = linear(2, q + d, true); });
   refused([&](W& w) { w.ground.map = linear(n, v + 1, true); });
   refused([](W& w) { w.ground.norm = w.ground.norm.first(v - 1); });
   refused([&](W& w) { w.ground.blocks[0] = block(); });

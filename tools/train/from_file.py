@@ -87,7 +87,7 @@ def main():
     save(a.work / "tuned.pt", {"weights": stem_of(tensors)})
     net = Net(setting.config)
     net.standardise(some_features(setting))
-    state = {name: tensors[name] for name in net.state_dict() if name in tensors}  # all but the standardisation; older files have no predictor.ground
+    state = {name: tensors[name] for name in net.state_dict() if name in tensors}  # all but the standardisation; older files have no predictor.ground, no predictor.referents
     shift, scale = net.vision.shift, net.vision.scale
     folded = state["vision.tokens.weight"]
     state["vision.tokens.weight"] = folded / scale

@@ -7,6 +7,7 @@ from torch import nn
 from blocks import Block, Norm, TernaryLinear
 from config import EMBED, ModelConfig
 from found import Ground, closer, grounded, layout, matches, meanings
+from referents import Referents
 
 # The head's own output is scaled by this (export folds it in). Without it the head is thirty times longer than
 # the pointed-at embedding it is added to, which then teaches nothing: naming stays at chance for hundreds of steps.
@@ -62,6 +63,7 @@ class Predictor(nn.Module):
         self.read = nn.Linear(c.width, c.width, bias=False)
         self.read_gate = nn.Linear(c.width, c.width)
         self.match = nn.Linear(16, c.width, bias=False)
+        self.referents = Referents(c)
         self.head_scale = 1.0  # fitted after training (calibrate.py), kept beside the weights
         for told in (self.match, self.word_found, self.place_found, self.pointer_found):
             nn.init.zeros_(told.weight)
@@ -75,14 +77,13 @@ class Predictor(nn.Module):
         meaning (`pointed`, added to the answer) and as their vision tokens (`looked`, into the head, gated feature by
         feature by the question; without it colours are not learned within a thousand steps). Beside these, how well the
         picture matches what is asked about at all, which the pointer's softmax hides and yes or no depends on, and the
-        pointed-at places' layout, for where and how many."""
+        pointed-at places' layout, for where and how many; and what its named things are to each other (Referents)."""
         n, longest, t = question.shape[0], question.shape[1], vision.shape[1]
         with torch.autocast(question.device.type, enabled=False):
             place, word = grounded(question.float(), ground.float())
         z = torch.cat([self.answer.expand(n, 1, -1), self.question(question) + self.word_found(word), self.vision(vision) + self.place_found(place)], 1)
-        mask = None
+        mask, inside = None, torch.arange(longest, device=length.device)[None] < length[:, None]
         if int(length.min()) < longest:
-            inside = torch.arange(longest, device=length.device)[None] < length[:, None]
             keep = torch.ones(n, t + 1, dtype=torch.bool, device=length.device)
             seen = torch.cat([keep[:, :1], inside, keep[:, 1:]], 1)
             mask = torch.zeros(seen.shape, device=z.device).masked_fill(~seen, -1e4)[:, None, None, :]
@@ -92,13 +93,17 @@ class Predictor(nn.Module):
         answer, places = z[:, 0], z[:, 1 + longest:]
         score = (self.pointer_key(places) @ self.pointer_query(answer)[..., None])[..., 0].float() * self.config.pointer_width ** -0.5
         score = score + (place @ self.pointer_found(answer).float()[..., None])[..., 0]
+        with torch.autocast(question.device.type, enabled=False):
+            more, beside, lies = self.referents(answer.float(), question.float(), word, inside, t - 1)
+        score = torch.cat([score[:, :1], score[:, 1:] + beside], 1)
         alpha = score.softmax(-1)
         pointed = (alpha[:, None] @ semantics)[:, 0]
         looked = (alpha[:, None].to(vision.dtype) @ vision)[:, 0]
         told = torch.cat([matches(score, semantics, pointed, question.float()), layout(score)], 1)
         found = self.read(looked) + self.match(told)
-        e = HEAD_GAIN * self.head_scale * self.head(answer + self.read_gate(answer).sigmoid() * found)
-        return F.normalize(e.float() + self.gate(answer).float().sigmoid() * pointed, dim=-1), alpha
+        e = HEAD_GAIN * self.head_scale * self.head(answer + self.read_gate(answer).sigmoid() * found + more)
+        said = self.gate(answer).float().sigmoid() * pointed + lies * (alpha[:, None] @ ground.float())[:, 0]
+        return F.normalize(e.float() + said, dim=-1), alpha
 
 
 class Net(nn.Module):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from things import thing_word
 
 RUN = 512  # pictures asked about by a process at a time
 ROUNDS = 3  # questions of a class shown by renaming: so many times all that are known of it
-LIMITS = {"recolour": 4, "cifar": 3, "scenes": 7, "mosaics": 7}  # questions kept a picture: wordings cost text-tower time
+LIMITS = {"recolour": 4, "cifar": 3, "scenes": 10, "mosaics": 10}  # questions kept a picture: wordings cost text-tower time
 
 
 def questions_for(fact: dict, asker: Asker, notes: dict, of_class: bool = True) -> list[tuple]:
@@ -281,13 +282,20 @@ class Pool:
         shown = (self.shown[chosen][:, bit // 8] >> (bit % 8)) & 1
         return features, words, length, owner, answer, task, shown.bool(), chosen >= self.start[number], lies, question
 
+    @cached_property
+    def rows_of(self) -> dict[str, torch.Tensor]:
+        """Which pictures of a part are drawn."""
+        asked, part = (self.start.diff()[:len(self.part)] > 0) | (self.from_class >= 0), np.array(self.part)
+        return {p: (asked & torch.from_numpy(part == p).to(self.device)).nonzero()[:, 0] for p in dict.fromkeys(self.part)}
+
+    def only_with(self, task: str):
+        """From now on only pictures are drawn that a question of this task is about."""
+        rows = (self.items[:, 2] == self.tasks.index(task)).nonzero()[:, 0]
+        asked = torch.searchsorted(self.start, rows, right=True) - 1
+        self.rows_of = {p: own[torch.isin(own, asked)] for p, own in self.rows_of.items()}
+
     def draw(self, random: torch.Generator, n: int, weights: dict[str, float]) -> torch.Tensor:
         """Picture rows: a part by weight, then a picture of it that has questions or can be renamed."""
-        if not hasattr(self, "rows_of"):
-            count = len(self.part)
-            asked = (self.start.diff()[:count] > 0) | (self.from_class >= 0)
-            part = np.array(self.part)
-            self.rows_of = {p: (asked & torch.from_numpy(part == p).to(self.device)).nonzero()[:, 0] for p in dict.fromkeys(self.part)}
         parts = [p for p in self.rows_of if len(self.rows_of[p])]
         share = torch.tensor([weights.get(x, 0.0) for x in parts], device=self.device)
         pick = torch.multinomial(share, n, replacement=True, generator=random)

@@ -11,6 +11,7 @@ from wordings import (ACTION, BESIDE, BREED, CAPTION, CATEGORY, COLOUR, COUNT, I
                       NAMING, PICTURE, RELATION, SCENE, WHERE, WHERE_IO, held_template)
 
 RELATIONS = {"to the left of": (-1, 0), "to the right of": (1, 0), "left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "over": (0, -1), "below": (0, 1), "under": (0, 1)}
+PAIRS = 3  # of a training picture's lone things: how they lie to each other is learned of few pictures otherwise
 PHOTO = ["a photo of a {}", "a picture of a {}", "a {}", "there is a {}"]  # the photos' captions
 STUFF = {"w": "water", "s": "snow", "f": "flowers", "g": "grass", "t": "trees", "k": "sky"}
 
@@ -45,6 +46,7 @@ class Asker:
     def __init__(self, labels: Labels, rng, held: bool = False, thing_words: list[str] | None = None):
         self.labels, self.rng, self.held = labels, rng, held
         self.things = thing_words or []
+        self.pairs = 1 if held else PAIRS
         self.kinds = {g: sorted({k[1] for k in labels.kind if k and k[0] == g}) for g in KINDS}
         self.categories = sorted({c for c in labels.category if c})
 
@@ -194,7 +196,8 @@ class Asker:
                 out += located([(f"kind_{kind[0]}", self.word(KIND[kind[0]]), kind[1])], where)
         singles = [g[0] for g in by_word.values() if len(g) == 1]
         if len(singles) >= 2:
-            out += self.relations(singles)
+            for _ in range(min(self.pairs, len(singles) * (len(singles) - 1))):
+                out += self.relations(singles)
         if objects:
             out.append(("caption", self.word(CAPTION, tail=False), with_articles(self.describe(by_word))))
         return out

@@ -133,7 +133,9 @@ def optimiser(net: Net, c: TrainConfig, told: float = 1.0):
 def load_checkpoint(path: Path) -> tuple[Net, dict]:
     saved = torch.load(path, map_location="cpu", weights_only=False)
     net = Net(ModelConfig(**saved["model"]))
-    net.load_state_dict(saved["net"])
+    other = net.load_state_dict(saved["net"], strict=False)
+    if other.unexpected_keys or any(not k.startswith("predictor.referents.") for k in other.missing_keys):  # older ones have none (refer.py)
+        raise SystemExit(f"{path}: expected this network's weights, found {other}")
     net.predictor.head_scale = saved.get("head_scale", 1.0)
     return net.eval().set_ternary(saved["mode"] == "ternary"), saved
 

@@ -66,7 +66,8 @@ else
 fi
 # What was taken over as it is becomes small: the text tower ternary, the stem 4 bits.
 run ternary_text.py --checkpoint "$work/first.pt"
-# The questions as that tower reads them.
+# How things lie to each other, which few of all questions are about; and all questions as that tower reads them.
+run refer.py --checkpoint "$work/first.pt"
 settle() {
   run train.py --mode "$1" --name "$1-read" --from "$work/first.pt" --distilled --steps $((steps / 5)) --rate 0.0002 --renamed 0.9 --each 6
   "$work/venv/bin/python" "$here/between.py" --first "$work/first.pt" --second "$work/$1-read.pt" --out "$work/$1.pt"

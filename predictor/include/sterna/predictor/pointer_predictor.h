@@ -5,6 +5,7 @@
 #include <sterna/nn/ternary_block.h>
 #include <sterna/nn/workspace.h>
 #include <sterna/predictor/ground.h>
+#include <sterna/predictor/referents.h>
 #include <sterna/quant/linear.h>
 
 #include <cstddef>
@@ -35,16 +36,20 @@ struct Query {
 /// hides, and where and in how many parts the places lie. Words and places know of each other
 /// beforehand, f: where each word finds what it means, and how well each place is what is asked for
 /// (grounded.h), which ternary maps of text tokens do not tell as exactly. They are found in what
-/// lies at the places, g (ground.h; what they say in a file without), seen closer if they were:
+/// lies at the places, g (ground.h; what they say in a file without), seen closer if they were.
+/// How the things lie to each other that the question names, it is told apart (referents.h: `more`,
+/// gains b_i of the places' scores, the share l; nothing in a file without):
 ///   f = grounded(h, g)
 ///   z = blocks([a; W_q h + b_q + W_wf f_word; W_v v + b_v + W_pf f_place]), RMSNorm
-///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) + (W_f z_0 + b_f) . f_place_i for vision tokens i
+///   a_i = (W_pq z_0) . (W_pk z_i) / sqrt(c) + (W_f z_0 + b_f) . f_place_i + b_i
+///         for vision tokens i
 ///   alpha = softmax(a)
 ///   p = sum alpha_i s_i;  q = L2norm(sum h);  c_i = 5 s_i . q
 ///   m = (max a, mean a, log mean exp a, mean sigmoid(a), max c, mean c, 5 p . q, c_0,
 ///        layout(a_1..))
-///   y = z_0 + sigmoid(W_rg z_0 + b_rg) * (W_r sum alpha_i v_i + W_m m);  e = W_head y + b
-///   out = L2norm(g e + sigmoid(w_g . z_0 + b_g) p), g = `head_scale`
+///   y = z_0 + sigmoid(W_rg z_0 + b_rg) * (W_r sum alpha_i v_i + W_m m) + more
+///   e = W_head y + b
+///   out = L2norm(s e + sigmoid(w_g . z_0 + b_g) p + l sum alpha_i g_i), s = `head_scale`
 /// Const after construction, shared by threads.
 class PointerPredictor {
  public:
@@ -65,6 +70,7 @@ class PointerPredictor {
     quant::Linear place_found;    // [d, kPlaceFound]
     quant::Linear pointer_found;  // [kPlaceFound, d] + bias
     Ground ground;                // of the vision width
+    Referents referents;
   };
 
   static constexpr size_t kMatches = 16, kWordFound = 10, kPlaceFound = 2;
@@ -86,10 +92,21 @@ class PointerPredictor {
 
  private:
   void check(const Query& query) const;
-  /// z [sum of 1 + L + T, d], found [.., kPlaceFound] in the rows of places: what enters the
-  /// blocks.
-  void tokens(std::span<const Query> queries, std::span<const uint32_t> starts, nn::Mat<float> z,
-              nn::Mat<float> found, const nn::Executor& executor, nn::Workspace& workspace) const;
+  /// A row for each token of a batch's queries, the i-th one's from `starts[i]` on.
+  struct Tokens {
+    std::span<uint32_t> starts;  // [queries + 1]
+    std::span<uint32_t> scene;   // [queries]: the first query about the same picture
+    nn::Mat<float> z;            // [rows, d]
+    nn::Mat<float> word;         // [rows, kWordFound], of words
+    nn::Mat<float> place;        // [rows, kPlaceFound], of places
+    nn::Mat<float> ground;       // [rows, dim], of a scene's places; no rows without such a part
+  };
+  Tokens room(std::span<const Query> queries, nn::Workspace& workspace) const;
+  /// What enters the blocks, and what words and places are told.
+  void fill(std::span<const Query> queries, const Tokens& tokens, const nn::Executor& executor,
+            nn::Workspace& workspace) const;
+  /// What lies at the places that query i asks about, [T, dim].
+  nn::Mat<const float> there(std::span<const Query> queries, const Tokens& tokens, size_t i) const;
   /// `score` [1, T] in, alpha out.
   void point(const Query& query, nn::Mat<float> score, float* looked, float* said, float* matches,
              const nn::Executor& executor, nn::Workspace& workspace) const;

@@ -1,0 +1,69 @@
+"""Trains a checkpoint's `Referents` (referents.py), what a question's named things are to each other, alone: everything else stays as it is. For a file
+that was made without them. In a training of everything few questions are about two things, and these learn nothing for hundreds of steps; from
+two to four hundred of which nearly half are, they learn it, and keep it in what follows (train.py)."""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from blocks import fuse
+from config import TrainConfig
+from data import load_setting
+from found import closer, meanings
+from pool import Pool
+from train import load_checkpoint, loss_of, optimiser, rate
+from training import descend, save
+
+PARTS = {"scenes": 0.75, "mosaics": 0.25}  # that show several things
+TASKS = {"relation": 50.0, "thing": 25.0, "position": 6.0, "caption": 0.05}
+RATE = 0.004
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--checkpoint", type=Path, required=True, help="rewritten with what is learned")
+    p.add_argument("--steps", type=int, default=250)
+    p.add_argument("--pictures", type=int, default=64, help="of a step")
+    p.add_argument("--threads", type=int, default=2)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    net, saved = load_checkpoint(a.checkpoint)
+    if saved.get("referents"):
+        print(f"{a.checkpoint}: has learned its referents")
+        return
+    c, device = TrainConfig(), "cuda" if torch.cuda.is_available() else "cpu"
+    pool = Pool(load_setting(a.work), c.seed, device, tuple(PARTS), load_setting(a.work, distilled=True).text)
+    pool.only_with("relation")
+    net = net.to(device).requires_grad_(False)
+    net.predictor.head_scale = 1.0  # calibration comes after
+    referents = net.predictor.referents.requires_grad_(True)
+    opt = optimiser(referents, c)
+    fuse(device)
+    relation, clock, seen = pool.tasks.index("relation"), time.time(), []
+    for step in range(a.steps):
+        for group in opt.param_groups:
+            group["lr"] = rate(step, a.steps, c, RATE)
+        features, question, length, owner, answer, task, *_ = pool.batch([c.seed + 2, step], a.pictures, 6, PARTS, TASKS, 0.0)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=c.bf16):
+            with torch.no_grad():
+                vision, semantics = net.vision(features), meanings(features)
+                ground = net.predictor.ground(vision, closer(features))
+            out, _ = net.predictor(question, length, vision[owner], semantics[owner], ground[owner])
+        loss, among, *_ = loss_of(out.float(), pool.answer_table, pool.base, pool.candidates, answer, task, c)
+        descend(referents, opt, loss)
+        about = task == relation
+        said = (out.detach().float() @ pool.answer_table[:pool.base].T).masked_fill(~pool.candidates[task], -1e4).argmax(1)
+        seen.append((among.item(), int((said == answer)[about].sum()), int(about.sum()), len(task)))
+        if (step + 1) % 25 == 0:
+            loss, right, asked, every = (sum(x) for x in zip(*seen))
+            print(f"referents {step + 1}/{a.steps} loss {loss / len(seen):.3f}, relations right {right / max(asked, 1):.3f} of {asked} "
+                  f"({asked / every:.2f} of all) {time.time() - clock:.0f} s", flush=True)
+            seen = []
+    save(a.checkpoint, {**saved, "net": net.state_dict(), "referents": a.steps})
+
+
+if __name__ == "__main__":
+    main()
