@@ -82,16 +82,13 @@ predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width
               .map = bind_linear(g, "map", dim, v, true, isa)};
   }
   predictor::Referents referents;
-  if (file.has(kToldWidth)) {
+  if (file.has(kReferents) && file.boolean(kReferents)) {
     using R = predictor::Referents;
     const Weights r = w.in("referents");
-    const size_t h = file.integer(kToldWidth, 1, kMostWidth);
     referents = {.role = bind_linear(r, "role", R::kRoles, language, false, isa),
-                 .side = r.floats("side", {2}),
+                 .side = r.floats("side", {3}),
                  .direction = bind_linear(r, "direction", 2, language, true, isa),
-                 .told = bind_linear(r, "told", h, R::kTold, true, isa),
-                 .ask = bind_linear(r, "ask", h, language + d, true, isa),
-                 .out = bind_linear(r, "out", d, h, false, isa),
+                 .held = bind_linear(r, "held", d, R::kHeld, false, isa),
                  .look = bind_linear(r, "look", R::kLook, language + d, true, isa)};
   }
   return predictor::PointerPredictor(

@@ -54,8 +54,8 @@ inline constexpr const char* kDetail = "sterna.vision.detail";
 /// Blocks of what lies at the places; absent from files that have no such part.
 inline constexpr const char* kGroundBlocks = "sterna.predictor.ground_blocks";
 
-/// Width of what is told of a question's referents; absent from files that have no such part.
-inline constexpr const char* kToldWidth = "sterna.predictor.told_width";
+/// Whether what a question's named things are to each other is told; absent from files without.
+inline constexpr const char* kReferents = "sterna.predictor.referents";
 
 /// sterna.predictor.*.
 predictor::PointerPredictor bind_predictor(const Gguf& file, size_t vision_width, size_t dim,

@@ -165,9 +165,9 @@ void PointerPredictor::forward(std::span<const Query> queries, Mat<float> out,
     float share = 0;
     if (refers) {
       const Mat<const float> word = tokens.word.slice_rows(starts[i] + 1, q.question.rows);
-      share = sigmoid(w.referents.forward(q.question, word, z0.row(i), q.columns, q.absent,
-                                          {score.data + 1, places - 1}, {more.row(i), d}, executor,
-                                          workspace));
+      share =
+          w.referents.forward(q.question, word, z0.row(i), q.columns, q.absent,
+                              {score.data + 1, places - 1}, {more.row(i), d}, executor, workspace);
     }
     point(q, score, looked.row(i), said.row(i), matches.row(i), executor, workspace);
     if (refers) {

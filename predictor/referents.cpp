@@ -17,6 +17,8 @@ static_assert(Referents::kFound == kWordFound);
 
 namespace {
 
+float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+
 /// out [cols] = sum share_j x_j
 void weigh(std::span<const float> share, Mat<const float> x, float* out) {
   std::fill_n(out, x.cols, 0.0F);
@@ -30,18 +32,13 @@ void weigh(std::span<const float> share, Mat<const float> x, float* out) {
 
 void Referents::check(size_t d, size_t question_width) const {
   constexpr SizeCheck expect{"predictor"};
-  const size_t h = out.k();
-  if (h == 0) throw Error("predictor: expected a width of what is told of referents above 0");
   expect("referents' roles", kRoles, role.m());
   expect("referents' role inputs", question_width, role.k());
-  expect("referents' sides", 2, side.size());
+  expect("referents' sides", 3, side.size());
   expect("referents' direction outputs", 2, direction.m());
   expect("referents' direction inputs", question_width, direction.k());
-  expect("referents' told outputs", h, told.m());
-  expect("referents' told inputs", kTold, told.k());
-  expect("referents' ask outputs", h, ask.m());
-  expect("referents' ask inputs", question_width + d, ask.k());
-  expect("referents' out outputs", d, out.m());
+  expect("referents' held outputs", d, held.m());
+  expect("referents' held inputs", kHeld, held.k());
   expect("referents' look outputs", kLook, look.m());
   expect("referents' look inputs", question_width + d, look.k());
 }
@@ -51,7 +48,7 @@ float Referents::forward(Mat<const float> question, Mat<const float> found, cons
                          std::span<float> more, const nn::Executor& executor,
                          nn::Workspace& workspace) const {
   const nn::Workspace::Frame frame(workspace);
-  const size_t words = question.rows, width = question.cols, d = more.size(), h = out.k();
+  const size_t words = question.rows, width = question.cols, d = more.size();
 
   // Which words they are.
   const Mat<float> by_word = workspace.mat<float>(words, kRoles);
@@ -60,6 +57,8 @@ float Referents::forward(Mat<const float> question, Mat<const float> found, cons
   for (size_t k = 0; k < kRoles; ++k) {
     for (size_t j = 0; j < words; ++j) share.row(k)[j] = by_word.row(j)[k];
   }
+  const float* const ways = share.row(2);
+  const float said = sigmoid(*std::max_element(ways, ways + words) + side[2]);
   const auto settle = [&](size_t k) {
     const Mat<float> row = share.slice_rows(k, 1);
     nn::softmax(row, row, executor, quant::Isa::scalar);
@@ -77,23 +76,19 @@ float Referents::forward(Mat<const float> question, Mat<const float> found, cons
   std::copy_n(answer, d, asked.data + width);
 
   // Where they were found, and how far the first lies that way from the second.
-  const Mat<float> facts = workspace.mat<float>(1, kTold);
-  float *const first = facts.data, *const second = first + kFound;
+  const Mat<float> things = workspace.mat<float>(2, kFound);
+  float *const first = things.row(0), *const second = things.row(1);
   weigh(settle(0), found, first);
   weigh(settle(1), found, second);
-  const Mat<float> u = workspace.mat<float>(1, 2);
+  const Mat<float> u = workspace.mat<float>(1, 2), weight = workspace.mat<float>(1, kLook);
   nn::apply(direction, {asked.data, 1, width}, u, executor, workspace);
-  const float along = u.data[0] * (first[0] - second[0]) + u.data[1] * (first[1] - second[1]);
-  facts.data[kTold - 2] = along;
-  facts.data[kTold - 1] = std::tanh(along);
-
-  const Mat<float> hidden = workspace.mat<float>(1, h), gate = workspace.mat<float>(1, h);
-  const Mat<float> weight = workspace.mat<float>(1, kLook);
-  nn::apply(told, facts, hidden, executor, workspace);
-  nn::apply(ask, asked, gate, executor, workspace);
   nn::apply(look, asked, weight, executor, workspace);
-  for (size_t i = 0; i < h; ++i) hidden.data[i] *= std::tanh(gate.data[i]);
-  nn::apply(out, hidden, {more.data(), 1, d}, executor, workspace);
+  const float along = u.data[0] * (first[0] - second[0]) + u.data[1] * (first[1] - second[1]);
+  const float taken = said * sigmoid(weight.data[3]);
+  const Mat<float> lie = workspace.mat<float>(1, kHeld);
+  lie.data[0] = taken * along;
+  lie.data[1] = taken * std::tanh(along);
+  nn::apply(held, lie, {more.data(), 1, d}, executor, workspace);
 
   // What lies beside the second.
   if (columns > 0) {
@@ -102,11 +97,11 @@ float Referents::forward(Mat<const float> question, Mat<const float> found, cons
       const size_t place = t < absent ? t : t + 1;
       const float x = 5 * middle(place % columns, columns) - second[0];
       const float y = 5 * middle(place / columns, rows) - second[1];
-      score[t] += weight.data[0] * std::tanh(u.data[0] * x + u.data[1] * y) +
-                  weight.data[1] * std::exp(-(x * x + y * y));
+      score[t] += said * (weight.data[0] * std::tanh(u.data[0] * x + u.data[1] * y) +
+                          weight.data[1] * std::exp(-(x * x + y * y)));
     }
   }
-  return weight.data[2];
+  return said * sigmoid(weight.data[2]);
 }
 
 }  // namespace sterna::predictor

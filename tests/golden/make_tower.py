@@ -31,7 +31,7 @@ SIZE, LOW_STAGE, HEAD, CLASSES, TOP = 64, 3, 40, 20, 3
 DIM, LAYERS, TEXT_HEADS, TEXT_MLP = 32, 2, 4, 48
 VISION = {"width": 24, "blocks": 1, "heads": 2, "mlp": 48}
 PREDICTOR = {"width": 24, "blocks": 2, "heads": 4, "mlp": 40}
-POINTER, GROUND_BLOCKS, TOLD = 16, 1, 12
+POINTER, GROUND_BLOCKS = 16, 1
 WHOLE_PLACES = 0.5  # as tools/train/found.py: meanings()
 DETAIL = 2
 MEAN, STD = [120.0, 127.0, 130.0], [64.0, 128.0, 100.0]
@@ -102,12 +102,10 @@ def make_weights():
     linear("predictor.place_found", d, 2, bias=False)
     linear("predictor.pointer_found", 2, d)
     linear("predictor.referents.role", 3, DIM, bias=False)
-    tensor("predictor.referents.side", 2)
+    tensor("predictor.referents.side", 3)
     linear("predictor.referents.direction", 2, DIM)
-    linear("predictor.referents.told", TOLD, 22)
-    linear("predictor.referents.ask", TOLD, DIM + d)
-    linear("predictor.referents.out", d, TOLD, bias=False)
-    linear("predictor.referents.look", 3, DIM + d)
+    linear("predictor.referents.held", d, 2, bias=False)
+    linear("predictor.referents.look", 4, DIM + d)
     blocks("predictor.ground", VISION["width"], PREDICTOR["mlp"], GROUND_BLOCKS)
     tensor("predictor.ground.norm.weight", VISION["width"], sigma=0.2, mean=1.0)
     linear("predictor.ground.map", DIM, VISION["width"])
@@ -281,15 +279,15 @@ def referents(hidden, word, z0, w):
     behind = torch.tensor([math.tanh(j - at) for j in range(len(hidden))])
     first, second = ((score[:, k] + w["side"][k] * behind).softmax(0) @ word for k in (0, 1))
     r = relation @ hidden
-    u, asked = line("direction", r), torch.cat([r, z0])
+    u, said = line("direction", r), torch.sigmoid(score[:, 2].max() + w["side"][2])
     along = u @ (first[:2] - second[:2])
-    more = w["out.weight"] @ (line("told", torch.cat([first, second, torch.stack([along, along.tanh()])])) * line("ask", asked).tanh())
-    look, g, gains = line("look", asked), SIZE // 32, []
+    look, g, gains = line("look", torch.cat([r, z0])), SIZE // 32, []
+    more = said * look[3].sigmoid() * (w["held.weight"] @ torch.stack([along, along.tanh()]))
     for row in range(g):
         for column in range(g):
             apart = torch.tensor([5 * ((column + 0.5) / g - 0.5), 5 * ((row + 0.5) / g - 0.5)]) - second[:2]
             gains.append(look[0] * (u @ apart).tanh() + look[1] * (-apart @ apart).exp())
-    return more, torch.stack(gains), look[2].sigmoid()
+    return more, said * torch.stack(gains), said * look[2].sigmoid()
 
 
 def predict(hidden, vision, meaning, mode, fine=None):
@@ -376,8 +374,9 @@ def write_gguf(vocabulary):
     for key, value in {"cls_id": 2, "sep_id": 3, "pad_id": 0, "unk_id": 1, "max_word_chars": 100}.items():
         w.add_uint32(f"sterna.tokenizer.{key}", value)
     w.add_string("sterna.predictor.kind", "ternary_grounded_pointer")
-    for key, value in (PREDICTOR | {"pointer_width": POINTER, "ground_blocks": GROUND_BLOCKS, "told_width": TOLD}).items():
+    for key, value in (PREDICTOR | {"pointer_width": POINTER, "ground_blocks": GROUND_BLOCKS}).items():
         w.add_uint32(f"sterna.predictor.{key}", value)
+    w.add_bool("sterna.predictor.referents", True)
     w.add_string("sterna.embed.prompt", QUESTIONS[0])
     w.add_array("sterna.decoder.answers", ANSWERS)
     for key, value in {"choice_scale": 8.0, "vocabulary_scale": 6.0, "sure_threshold": 0.4}.items():

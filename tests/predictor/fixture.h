@@ -12,7 +12,6 @@ namespace sterna::test::pointer {
 
 // d width, q question width, v vision width, n text space, c pointer
 constexpr size_t d = 24, hidden = 40, q = 22, v = 20, n = q, c = 10;
-constexpr size_t h = 14;  // of what is told of referents
 
 /// Weights and inputs of random numbers, which live as long as it does; the same for the same calls
 /// in the same order.
@@ -41,14 +40,11 @@ struct Fixture {
             linear(width, hidden, false),
             4};
   }
-  predictor::Ground ground() {
-    return {{block(v)}, numbers(v, 1), linear(n, v, true)};
-  }
+  predictor::Ground ground() { return {{block(v)}, numbers(v, 1), linear(n, v, true)}; }
   predictor::Referents referents() {
     using R = predictor::Referents;
-    return {linear(R::kRoles, q, false, 3), numbers(2, 1),          linear(2, q, true),
-            linear(h, R::kTold, true),      linear(h, q + d, true), linear(d, h, false),
-            linear(R::kLook, q + d, true)};
+    return {linear(R::kRoles, q, false, 3), numbers(3, 1), linear(2, q, true),
+            linear(d, R::kHeld, false), linear(R::kLook, q + d, true)};
   }
   predictor::PointerPredictor::Weights weights() { return weights({block(), block()}); }
   predictor::PointerPredictor::Weights weights(std::vector<nn::TernaryBlock> blocks,

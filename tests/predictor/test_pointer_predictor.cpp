@@ -127,12 +127,12 @@ TEST_CASE_FIXTURE(Fixture, "what lies at the places is what they say, and what t
 TEST_CASE_FIXTURE(Fixture, "referents: what the head takes in, and what is read where it points") {
   auto w = weights();
   const Query query{mat(3, q), mat(10, v), mat(10, n), 3};
-  const std::vector<float> none(n * d), shut{0.0F, 0.0F, -200.0F};
+  const std::vector<float> none(n * d), shut{0.0F, 0.0F, -200.0F, 0.0F};
   const auto zero = [&](size_t rows, size_t cols) -> quant::WeightView {
     return {quant::Type::f32, rows, cols, std::as_bytes(std::span(none).first(rows * cols)), {}, 0};
   };
   const auto all = predict(PointerPredictor(w), query);
-  w.referents.out = quant::Linear(zero(d, h));
+  w.referents.held = quant::Linear(zero(d, predictor::Referents::kHeld));
   const auto nothing_more = predict(PointerPredictor(w), query);
   w.referents.look = quant::Linear(zero(predictor::Referents::kLook, q + d), shut);
   const auto nothing = predict(PointerPredictor(w), query);
@@ -193,9 +193,8 @@ TEST_CASE_FIXTURE(Fixture, "weights and queries whose shapes disagree are refuse
   refused([&](W& w) { w.referents.side = w.referents.side.first(1); });
   refused([&](W& w) { w.referents.role = linear(2, q, false); });
   refused([&](W& w) { w.referents.direction = linear(2, q + 1, true); });
-  refused([&](W& w) { w.referents.told = linear(h, predictor::Referents::kTold + 1, true); });
-  refused([&](W& w) { w.referents.ask = linear(h, q, true); });
-  refused([&](W& w) { w.referents.out = {}; });
+  refused([&](W& w) { w.referents.held = linear(d, predictor::Referents::kHeld + 1, false); });
+  refused([&](W& w) { w.referents.held = {}; });
   refused([&](W& w) { w.referents.look = linear(2, q + d, true); });
   refused([&](W& w) { w.ground.map = linear(n, v + 1, true); });
   refused([](W& w) { w.ground.norm = w.ground.norm.first(v - 1); });

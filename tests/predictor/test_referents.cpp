@@ -3,6 +3,7 @@
 #include <sterna/predictor/referents.h>
 #include <tests/support/worse.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -55,7 +56,7 @@ TEST_CASE_FIXTURE(Fixture, "referents: as the formulas of referents.h, for any n
       const Mat<const float> answer = mat(1, d);
       const size_t columns = 4, places = 12;
       std::vector<float> score(places - (absent == SIZE_MAX ? 0 : 1)), more(d);
-      const float third = r.forward(question, found, answer.data, columns, absent, score, more,
+      const float share = r.forward(question, found, answer.data, columns, absent, score, more,
                                     executor, workspace);
 
       std::vector<std::vector<double>> by_role(3);
@@ -76,11 +77,12 @@ TEST_CASE_FIXTURE(Fixture, "referents: as the formulas of referents.h, for any n
       const auto word = mix(relation, question);
       const auto u = product(r.direction, word, *this);
       const double along = u[0] * (t[0][0] - t[1][0]) + u[1] * (t[0][1] - t[1][1]);
-      const auto asked = joined(word, {answer.data, answer.data + d});
-      auto told = product(r.told, joined(joined(t[0], t[1]), {along, std::tanh(along)}), *this);
-      const auto gate = product(r.ask, asked, *this), look = product(r.look, asked, *this);
-      for (size_t i = 0; i < h; ++i) told[i] *= std::tanh(gate[i]);
-      const auto expected = product(r.out, told, *this);
+      const auto look = product(r.look, joined(word, {answer.data, answer.data + d}), *this);
+      const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+      const double said = sigmoid(*std::max_element(by_role[2].begin(), by_role[2].end()) +
+                                  static_cast<double>(r.side[2]));
+      const double taken = said * sigmoid(look[3]);
+      const auto expected = product(r.held, {taken * along, taken * std::tanh(along)}, *this);
       double worst = 0;
       for (size_t i = 0; i < d; ++i)
         worst = test::worse(worst, std::fabs(expected[i] - static_cast<double>(more[i])));
@@ -88,11 +90,11 @@ TEST_CASE_FIXTURE(Fixture, "referents: as the formulas of referents.h, for any n
         if (place == absent) continue;
         const double x = 5 * ((static_cast<double>(place % columns) + 0.5) / 4 - 0.5) - t[1][0];
         const double y = 5 * ((static_cast<double>(place / columns) + 0.5) / 3 - 0.5) - t[1][1];
-        const double gain =
-            look[0] * std::tanh(u[0] * x + u[1] * y) + look[1] * std::exp(-(x * x + y * y));
+        const double gain = said * (look[0] * std::tanh(u[0] * x + u[1] * y) +
+                                    look[1] * std::exp(-(x * x + y * y)));
         worst = test::worse(worst, std::fabs(gain - static_cast<double>(score[i++])));
       }
-      worst = test::worse(worst, std::fabs(look[2] - static_cast<double>(third)));
+      worst = test::worse(worst, std::fabs(said * sigmoid(look[2]) - static_cast<double>(share)));
       CAPTURE(words);
       CAPTURE(absent);
       CHECK(worst < 2e-5);
@@ -103,22 +105,17 @@ TEST_CASE_FIXTURE(Fixture, "referents: as the formulas of referents.h, for any n
 TEST_CASE_FIXTURE(Fixture,
                   "referents: the things before and after the word that says how they lie") {
   // Words are unit vectors: 0 fills in, 1 is a thing, 2 says "left of", 3 "right of".
-  std::vector<float> role(3 * q), direction(2 * q), none(4), told(h * Referents::kTold), zero(h),
-      one(h, 20.0F), ask(h * (q + d)), out(d * h), look(3 * (q + d));
+  std::vector<float> role(3 * q), direction(2 * q), none(4), held(d * Referents::kHeld);
+  std::vector<float> look(Referents::kLook * (q + d));
   role[1] = role[q + 1] = role[2 * q + 2] = role[2 * q + 3] = 30;
   direction[2] = -1, direction[3] = 1;
-  told[Referents::kTold - 2] = 1, out[0] = 1, look[2] = 1, look[3] = 1;
+  held[0] = 2, look[2] = 1, look[3] = 1;
   const auto map = [](std::vector<float>& w, size_t rows, size_t cols, std::span<const float> b) {
     return quant::Linear({quant::Type::f32, rows, cols, std::as_bytes(std::span(w)), {}, 0}, b);
   };
-  const std::vector<float> side{-20, 20};
-  const Referents r{map(role, 3, q, {}),
-                    side,
-                    map(direction, 2, q, std::span(none).first(2)),
-                    map(told, h, Referents::kTold, zero),
-                    map(ask, h, q + d, one),
-                    map(out, d, h, {}),
-                    map(look, 3, q + d, std::span(none).first(3))};
+  const std::vector<float> side{-20, 20, 0};
+  const Referents r{map(role, 3, q, {}), side, map(direction, 2, q, std::span(none).first(2)),
+                    map(held, d, Referents::kHeld, {}), map(look, Referents::kLook, q + d, none)};
   const auto asked = [&](size_t relation) {
     const size_t words[] = {0, 1, relation, 0, 1};
     std::vector<float> question(5 * q), found(5 * Referents::kFound), answer(d), score(9), more(d);

@@ -15,12 +15,14 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, required=True)
     p.add_argument("--checkpoint", type=Path, help="default: WORK/ternary.pt")
+    p.add_argument("--distilled", action="store_true", help="with the ternary text tower (ternary_text.py), as the shipped file has it")
     p.add_argument("--questions", type=Path, required=True)
+    p.add_argument("--pictures", type=Path, help="folder of the questions' pictures (default: the photos)")
     p.add_argument("answers", type=Path, help="what `sterna ask --batch QUESTIONS --json` printed")
     a = p.parse_args()
-    setting = load_setting(a.work)
+    setting = load_setting(a.work, a.distilled)
     net, _ = load_checkpoint(a.checkpoint or a.work / "ternary.pt")
-    features, items = from_jsonl(setting, a.questions, setting.paths.photos)
+    features, items = from_jsonl(setting, a.questions, a.pictures or setting.paths.photos)
     said = [json.loads(line) for line in a.answers.read_text().splitlines()]
     if len(said) != len(items):
         sys.exit(f"{a.answers}: expected {len(items)} answers, found {len(said)}")

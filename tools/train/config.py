@@ -32,7 +32,6 @@ class ModelConfig:
     predictor_blocks: int = 5
     ground_blocks: int = 1
     pointer_width: int = 64
-    told_width: int = 64  # of what is told of the things that a question names (referents.py)
     dropout: float = 0.2  # on the low-level part of a picture feature
     embed_prompt: str = "what is in the picture?"
 

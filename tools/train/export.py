@@ -149,8 +149,9 @@ def write(path: Path, net: Net, stem: dict, language: dict, class_embedding, ans
     w.add_uint32("sterna.tokenizer.max_word_chars", 100)
     w.add_string("sterna.predictor.kind", "ternary_grounded_pointer")
     for key, value in {"width": c.width, "blocks": c.predictor_blocks, "ground_blocks": c.ground_blocks, "heads": c.heads, "mlp": c.mlp,
-                       "pointer_width": c.pointer_width, "told_width": c.told_width}.items():
+                       "pointer_width": c.pointer_width}.items():
         w.add_uint32(f"sterna.predictor.{key}", value)
+    w.add_bool("sterna.predictor.referents", True)
     w.add_string("sterna.embed.prompt", c.embed_prompt)
     w.add_array("sterna.decoder.answers", answers)
     for key in ("choice_scale", "choice_slope", "vocabulary_scale", "vocabulary_slope", "vocabulary_head_scale", "sure_threshold"):

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from blocks import fuse
 from config import TrainConfig
@@ -17,7 +18,8 @@ from train import load_checkpoint, loss_of, optimiser, rate
 from training import descend, save
 
 PARTS = {"scenes": 0.75, "mosaics": 0.25}  # that show several things
-TASKS = {"relation": 50.0, "thing": 25.0, "position": 6.0, "caption": 0.05}
+TASKS = {"relation": 30.0, "thing": 20.0, "position": 4.0, "count": 4.0, "yesno": 2.0, "colour": 2.0, "caption": 0.05}
+BETWEEN = ("relation", "thing")  # that ask how two things lie
 RATE = 0.004
 
 
@@ -42,6 +44,7 @@ def main():
     referents = net.predictor.referents.requires_grad_(True)
     opt = optimiser(referents, c)
     fuse(device)
+    of_two = torch.tensor([pool.tasks.index(t) for t in BETWEEN], device=device)
     relation, clock, seen = pool.tasks.index("relation"), time.time(), []
     for step in range(a.steps):
         for group in opt.param_groups:
@@ -52,9 +55,11 @@ def main():
                 vision, semantics = net.vision(features), meanings(features)
                 ground = net.predictor.ground(vision, closer(features))
             out, _ = net.predictor(question, length, vision[owner], semantics[owner], ground[owner])
+        inside = torch.arange(question.shape[1], device=device)[None] < length[:, None]
+        _, between = referents.scores(question, inside)
         loss, among, *_ = loss_of(out.float(), pool.answer_table, pool.base, pool.candidates, answer, task, c)
-        descend(referents, opt, loss)
-        about = task == relation
+        about, two = task == relation, torch.isin(task, of_two)
+        descend(referents, opt, loss + F.binary_cross_entropy_with_logits(between[:, 0], two.float()))
         said = (out.detach().float() @ pool.answer_table[:pool.base].T).masked_fill(~pool.candidates[task], -1e4).argmax(1)
         seen.append((among.item(), int((said == answer)[about].sum()), int(about.sum()), len(task)))
         if (step + 1) % 25 == 0:

@@ -7,8 +7,7 @@ from torch import nn
 
 from config import EMBED, ModelConfig
 
-FOUND = 10  # numbers that a word is told of where it was found (found.grounded)
-LOOKED = 3  # weights of a place's direction and distance from a thing, and how far what lies there is read
+LOOKED = 4  # weights of a place's direction and distance from a thing, how far what lies there is read, how far the answer takes in how things lie
 
 
 def beside(direction, found, places):
@@ -24,42 +23,45 @@ class Referents(nn.Module):
     """Three pointers over a question's words: two at things that it names, before and after ("is the {x} left of the {y}"), a third at the word that
     says how they lie (after subject, relationship and object of Compositional Modular Networks, arXiv 1611.09978). They read what the text
     tower says of the words: the blocks' own states hardly tell left from right (cosine of the mean states 0.994, of the text tower's 0.79).
-    That word gives a direction u in the picture. How far the first thing lies that way from the second, and what both were told of
-    where they were found, goes to the answer, through a gate that the question opens feature by feature; places that lie that way from the second
-    are pointed at the more; and at what is pointed at, what lies there (found.Ground) may be read instead of what the stem says."""
+    That word gives a direction u in the picture. How far the first thing lies that way from the second (where both were found: found.grounded)
+    goes to the answer; places that lie that way from the second are pointed at the more; and at what is pointed at, what lies there (found.Ground)
+    may be read instead of what the stem says. All of it as far as there is such a word."""
 
     def __init__(self, c: ModelConfig):
         super().__init__()
         self.role = nn.Linear(EMBED, 3, bias=False)
-        self.side = nn.Parameter(torch.tensor([-1.0, 1.0]))
+        self.side = nn.Parameter(torch.tensor([-1.0, 1.0, 0.0]))
         self.direction = nn.Linear(EMBED, 2)
-        self.told = nn.Linear(2 * FOUND + 2, c.told_width)
-        self.ask = nn.Linear(EMBED + c.width, c.told_width)
-        self.out = nn.Linear(c.told_width, c.width, bias=False)
+        self.held = nn.Linear(2, c.width, bias=False)
         self.look = nn.Linear(EMBED + c.width, LOOKED)
-        nn.init.constant_(self.ask.bias, 1.0)  # open: what is shut teaches nothing
-        nn.init.normal_(self.out.weight, 0, 0.02)
+        nn.init.normal_(self.held.weight, 0, 0.02)
         nn.init.zeros_(self.look.weight)
         with torch.no_grad():
-            self.look.bias.copy_(torch.tensor([0.0, 0.0, -4.0]))  # shut
+            self.look.bias.copy_(torch.tensor([0.0, 0.0, -4.0, 0.0]))  # the third: shut
 
-    def find(self, question, told, inside):
-        """Of the words' features [n, L, 384] and what they are told [n, L, 10], of which the first ones are words (`inside` [n, L] bool), what
-        the two things are told, [n, 2, 10], and the features of the word that says how they lie, [n, 384]."""
+    def scores(self, question, inside):
+        """How much each word [n, L, 384], of which the first ones are words (`inside` [n, L] bool), is in each role, [n, 3, L]; and whether any says how
+        things lie, [n, 1]; the sigmoid of that is how far anything here is done."""
         score = self.role(question).transpose(1, 2).float().masked_fill(~inside[:, None], -1e4)
+        return score, score[:, 2].amax(1, keepdim=True) + self.side[2]
+
+    def find(self, score, question, told):
+        """Of scores() and what the words are told [n, L, 10], what the two things are told, [n, 2, 10], and the features of the word that says how
+        they lie, [n, 384]."""
         relation = score[:, 2].softmax(-1)
         at = torch.arange(question.shape[1], device=question.device, dtype=torch.float)
         behind = (at - (relation * at).sum(1, keepdim=True)).tanh()
-        things = (score[:, :2] + self.side[:, None] * behind[:, None]).softmax(-1)
+        things = (score[:, :2] + self.side[:2, None] * behind[:, None]).softmax(-1)
         return things @ told, (relation[:, None] @ question)[:, 0]
 
     def forward(self, answer, question, told, inside, places):
         """What the answer token [n, d] takes in [n, d], what the places of a grid gain as pointed at, [n, places], and how far what lies
         there is read, [n, 1]. Others as find()."""
-        things, relation = self.find(question, told, inside)
+        score, said = self.scores(question, inside)
+        things, relation = self.find(score, question, told)
         direction = self.direction(relation)
         along = (direction * (things[:, 0, :2] - things[:, 1, :2])).sum(1, keepdim=True)
-        asked = torch.cat([relation, answer], 1)
-        more = self.out(self.told(torch.cat([things.flatten(1), along, along.tanh()], 1)) * self.ask(asked).tanh())
-        look = self.look(asked)
-        return more, (beside(direction, things[:, 1], places) @ look[:, :2, None])[..., 0], look[:, 2:].sigmoid()
+        look, said = self.look(torch.cat([relation, answer], 1)), said.sigmoid()
+        more = look[:, 3:].sigmoid() * self.held(torch.cat([along, along.tanh()], 1))
+        gains = (beside(direction, things[:, 1], places) @ look[:, :2, None])[..., 0]
+        return said * more, said * gains, said * look[:, 2:3].sigmoid()

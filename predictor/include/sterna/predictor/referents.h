@@ -19,22 +19,20 @@ namespace sterna::predictor {
 ///   rho = softmax_j(w_2 . h_j);  r = sum rho_j h_j;  b_j = tanh(j - sum rho_j j)
 ///   beta_k = softmax_j(w_k . h_j + side_k b_j);  t_k = sum beta_kj f_j             for k = 0, 1
 ///   u = W_u r + b_u;  a = u . (m_0 - m_1), m_k the mean column and row in t_k
-///   more = W_out ((W_t [t_0; t_1; a; tanh a] + b_t) * tanh(W_a [r; z] + b_a))
-///   l = W_l [r; z] + b_l
-/// `more` goes to what the head reads. A place's score gains l_0 tanh(u . d) + l_1 exp(-d . d), d
-/// its column and row less m_1, in fifths of the picture; sigmoid(l_2) is how far what lies at the
-/// places pointed at is read. tools/train/referents.py. Const after construction, shared by
+///   l = W_l [r; z] + b_l;  p = sigmoid(max_j w_2 . h_j + side_2): is there such a word?
+///   more = p sigmoid(l_3) W_h [a; tanh a]
+/// `more` goes to what the head reads. A place's score gains p (l_0 tanh(u . d) + l_1 exp(-d . d)),
+/// d its column and row less m_1, in fifths of the picture; of what lies at the places pointed at,
+/// the share p sigmoid(l_2) is read. tools/train/referents.py. Const after construction, shared by
 /// threads.
 struct Referents {
   quant::Linear role;           // [kRoles, question width]: w
-  std::span<const float> side;  // [2]
+  std::span<const float> side;  // [3]
   quant::Linear direction;      // [2, question width] + bias: W_u
-  quant::Linear told;           // [h, kTold] + bias: W_t
-  quant::Linear ask;            // [h, question width + d] + bias: W_a
-  quant::Linear out;            // [d, h]
+  quant::Linear held;           // [d, kHeld]: W_h
   quant::Linear look;           // [kLook, question width + d] + bias: W_l
 
-  static constexpr size_t kRoles = 3, kFound = 10, kTold = 2 * kFound + 2, kLook = 3;
+  static constexpr size_t kRoles = 3, kFound = 10, kHeld = 2, kLook = 4;
 
   /// Of a file that has no such part.
   bool empty() const { return role.m() == 0; }
@@ -43,7 +41,7 @@ struct Referents {
   void check(size_t d, size_t question_width) const;
 
   /// A question's words [L, question width], what they were told [L, kFound], and its answer token
-  /// [d] -> `more` [d], and l_2. What the places gain is added to their `score`
+  /// [d] -> `more` [d], and the share that is read. What the places gain is added to their `score`
   /// of a grid with `columns` to a row, without place `absent` (as layout.h); `columns` 0: nothing.
   float forward(nn::Mat<const float> question, nn::Mat<const float> found, const float* answer,
                 size_t columns, size_t absent, std::span<float> score, std::span<float> more,
