@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "scalar.h"
+
 namespace sterna::predictor {
 
 namespace {

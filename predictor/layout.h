@@ -7,11 +7,6 @@ namespace sterna::predictor {
 
 inline constexpr size_t kLayout = 8;
 
-/// Of place i of n beside each other, from -0.5 to 0.5.
-inline float middle(size_t i, size_t n) {
-  return (static_cast<float>(i) + 0.5F) / static_cast<float>(n) - 0.5F;
-}
-
 /// Where and in how many parts the places lie that a pointer points at, out [kLayout], from its
 /// scores s of a grid of places, row by row, `columns` to a row. With beta = softmax(s):
 ///   mean column and row (-2.5 at the left and upper edge, 2.5 at the other), their standard

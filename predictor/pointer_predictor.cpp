@@ -1,6 +1,3 @@
-#include "grounded.h"
-#include "layout.h"
-
 #include <sterna/nn/linear.h>
 #include <sterna/nn/norm.h>
 #include <sterna/nn/row_table.h>
@@ -14,6 +11,10 @@
 #include <string>
 #include <utility>
 
+#include "grounded.h"
+#include "layout.h"
+#include "scalar.h"
+
 namespace sterna::predictor {
 
 using nn::Executor;
@@ -26,8 +27,6 @@ constexpr SizeCheck expect{"predictor"};
 
 constexpr size_t kCosines = 4;  // after the four that `summarise` writes
 static_assert(kCosines + 4 + kLayout == PointerPredictor::kMatches);
-
-float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
 nn::RowTable table(Mat<const float> rows, quant::Isa isa) {
   return {{rows.data, rows.rows * rows.cols}, rows.rows, rows.cols, isa};

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "grounded.h"
-#include "layout.h"
+#include "scalar.h"
 
 namespace sterna::predictor {
 
@@ -16,8 +16,6 @@ using nn::Mat;
 static_assert(Referents::kFound == kWordFound);
 
 namespace {
-
-float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
 /// out [cols] = sum share_j x_j
 void weigh(std::span<const float> share, Mat<const float> x, float* out) {
