@@ -76,6 +76,12 @@ def grounded(question, semantics):
     return MATCH_GAIN * torch.stack([cosine[:, 0], best], -1), torch.cat([lie, MATCH_GAIN * top, MATCH_GAIN * mean[:, 1:]], -1)
 
 
+def middles(g: int, device):
+    """Columns and rows of a grid's places, row by row, [g*g] each: of their middles, from -0.5 to 0.5."""
+    at = (torch.arange(g, device=device) + 0.5) / g - 0.5
+    return at.repeat(g), at.repeat_interleave(g)
+
+
 def layout(score):
     """Where and in how many parts the pointer's places lie, [n, 8], from its scores [n, 1 + g*g] without the pooled place's:
     with beta their softmax the mean column and row (from -2.5 left or above to 2.5), their standard deviations (in
@@ -85,8 +91,7 @@ def layout(score):
     n, places = score.shape[0], score[:, 1:]
     g = math.isqrt(places.shape[1])
     beta = places.softmax(-1)
-    at = (torch.arange(g, device=score.device) + 0.5) / g - 0.5
-    x, y = at.repeat(g), at.repeat_interleave(g)
+    x, y = middles(g, score.device)
     mean = [(beta * v).sum(1) for v in (x, y)]
     deviation = [((beta * v.square()).sum(1) - m.square()).clamp(min=1e-6).sqrt() for v, m in zip((x, y), mean)]
     entropy = -(beta * beta.clamp(min=1e-9).log()).sum(1) / math.log(g * g)

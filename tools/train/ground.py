@@ -1,9 +1,7 @@
 """Trains a checkpoint's `Ground` (found.py), what says what lies at a picture's places, alone: tower and predictor stay as they are.
 For a file that was made without one; train.py trains it beside everything else."""
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,20 +12,13 @@ from data import load_setting
 from found import closer
 from pool import Pool
 from train import ground_loss, load_checkpoint, optimiser, rate
-from training import descend, save
+from training import descend, part_arguments, save
 
 PARTS = {"scenes": 0.5, "mosaics": 0.3, "recolour": 0.2}  # whose things are known place by place
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--work", type=Path, required=True)
-    p.add_argument("--checkpoint", type=Path, required=True, help="rewritten with what is learned")
-    p.add_argument("--steps", type=int, default=250)
-    p.add_argument("--pictures", type=int, default=64, help="of a step")
-    p.add_argument("--threads", type=int, default=2)
-    a = p.parse_args()
-    torch.set_num_threads(a.threads)
+    a = part_arguments(__doc__)
     c, device = TrainConfig(), "cuda" if torch.cuda.is_available() else "cpu"
     pool = Pool(load_setting(a.work), c.seed, device, reader=load_setting(a.work, distilled=True).text)
     net, saved = load_checkpoint(a.checkpoint)

@@ -1,10 +1,8 @@
 """Trains a checkpoint's `Referents` (referents.py), what a question's named things are to each other, alone: everything else stays as it is. For a file
-that was made without them. In a training of everything few questions are about two things, and these learn nothing for hundreds of steps; from
-two to four hundred of which nearly half are, they learn it, and keep it in what follows (train.py)."""
+that was made without them. In a training of everything few questions are about two things, and these learn nothing for hundreds of steps; where a third
+are, they learn it within a hundred, and keep it in what follows (train.py)."""
 
-import argparse
 import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +13,7 @@ from data import load_setting
 from found import closer, meanings
 from pool import Pool
 from train import load_checkpoint, loss_of, optimiser, rate
-from training import descend, save
+from training import descend, part_arguments, save
 
 PARTS = {"scenes": 0.75, "mosaics": 0.25}  # that show several things
 TASKS = {"relation": 30.0, "thing": 20.0, "position": 4.0, "count": 4.0, "yesno": 2.0, "colour": 2.0, "caption": 0.05}
@@ -24,14 +22,7 @@ RATE = 0.004
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--work", type=Path, required=True)
-    p.add_argument("--checkpoint", type=Path, required=True, help="rewritten with what is learned")
-    p.add_argument("--steps", type=int, default=250)
-    p.add_argument("--pictures", type=int, default=64, help="of a step")
-    p.add_argument("--threads", type=int, default=2)
-    a = p.parse_args()
-    torch.set_num_threads(a.threads)
+    a = part_arguments(__doc__)
     net, saved = load_checkpoint(a.checkpoint)
     if saved.get("referents"):
         print(f"{a.checkpoint}: has learned its referents")

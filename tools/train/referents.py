@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from config import EMBED, ModelConfig
+from found import middles
 
 LOOKED = 4  # weights of a place's direction and distance from a thing, how far what lies there is read, how far the answer takes in how things lie
 
@@ -13,9 +14,7 @@ LOOKED = 4  # weights of a place's direction and distance from a thing, how far 
 def beside(direction, found, places):
     """How each of a grid's places lies to a thing, [n, g*g, 2]: tanh(u . d) and exp(-d^2), of the `direction` u [n, 2] asked for and the difference d between the
     place and the thing, in fifths of the picture. `found` [n, >= 2] begins with the thing's mean column and row as layout() has them, `places` is g*g."""
-    g = math.isqrt(places)
-    at = 5 * ((torch.arange(g, device=found.device) + 0.5) / g - 0.5)
-    apart = torch.stack([at.repeat(g), at.repeat_interleave(g)], -1) - found[:, None, :2]
+    apart = 5 * torch.stack(middles(math.isqrt(places), found.device), -1) - found[:, None, :2]
     return torch.stack([(apart @ direction[..., None])[..., 0].tanh(), (-apart.square().sum(-1)).exp()], -1)
 
 

@@ -1,5 +1,6 @@
 """What every training of the recipe shares: steps with averaged weights, and a checkpoint to go on from."""
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -18,6 +19,19 @@ def descend(net: nn.Module, opt: torch.optim.Optimizer, loss: torch.Tensor):
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     opt.step()
+
+
+def part_arguments(about: str) -> argparse.Namespace:
+    """Of a script that trains one part of a checkpoint (ground.py, refer.py); PyTorch runs on as many threads as they say."""
+    p = argparse.ArgumentParser(description=about)
+    p.add_argument("--work", type=Path, required=True)
+    p.add_argument("--checkpoint", type=Path, required=True, help="rewritten with what is learned")
+    p.add_argument("--steps", type=int, default=250)
+    p.add_argument("--pictures", type=int, default=64, help="of a step")
+    p.add_argument("--threads", type=int, default=2)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    return a
 
 
 class Training:
